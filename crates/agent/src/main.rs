@@ -1,0 +1,4 @@
+//! The agent on each server.
+#![forbid(unsafe_code)]
+
+fn main() {}

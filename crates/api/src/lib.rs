@@ -1,0 +1,2 @@
+//! REST types of the manager.
+#![forbid(unsafe_code)]

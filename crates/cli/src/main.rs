@@ -1,0 +1,4 @@
+//! The command line of the manager's API.
+#![forbid(unsafe_code)]
+
+fn main() {}

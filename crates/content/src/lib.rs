@@ -1,0 +1,2 @@
+//! Content packs: metadata, signing, loading.
+#![forbid(unsafe_code)]

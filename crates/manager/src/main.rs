@@ -1,0 +1,4 @@
+//! The manager of the fleet.
+#![forbid(unsafe_code)]
+
+fn main() {}

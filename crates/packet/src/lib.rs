@@ -1,0 +1,2 @@
+//! Decoding and building IP packets.
+#![forbid(unsafe_code)]

@@ -1,0 +1,87 @@
+//! What one computer has to enforce.
+use crate::Hash;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// What one computer has to enforce: small, with the big parts as blobs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Bundle {
+    /// Version of this format; an agent refuses one that it does not know.
+    pub format: u32,
+    /// The computer's tenant.
+    pub tenant: Uuid,
+    /// The policy it was resolved from.
+    pub policy: Uuid,
+    /// The policy's name, for people.
+    pub policy_name: String,
+    /// Milliseconds since 1970, when it was compiled. An agent never goes back to an older bundle by itself.
+    pub compiled_at: i64,
+    /// Intrusion prevention.
+    pub intrusion_prevention: IntrusionPreventionPart,
+}
+
+impl Bundle {
+    /// The format that this version writes.
+    pub const FORMAT: u32 = 1;
+}
+
+/// A module's or rule's mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Not evaluated.
+    Off,
+    /// Evaluated and reported.
+    Detect,
+    /// Evaluated, reported and stopped.
+    Prevent,
+}
+
+/// Intrusion prevention as one computer has to enforce it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IntrusionPreventionPart {
+    /// The module's mode.
+    pub mode: Mode,
+    /// Whether traffic passes while no worker can judge it.
+    pub fail_open: bool,
+    /// Inclusive port ranges inspected as plaintext HTTP.
+    pub http_ports: Vec<(u16, u16)>,
+    /// Whether a blocked HTTP request is answered with a page.
+    pub answer_page: bool,
+    /// Mode of a rule not named in `rule_modes`.
+    pub default_rule_mode: Mode,
+    /// Mode by sid.
+    pub rule_modes: BTreeMap<u32, Mode>,
+    /// The rule files, as written in their language.
+    pub rules: Vec<BlobRef>,
+}
+
+/// A named part that is fetched by its hash.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BlobRef {
+    /// File name, for diagnostics.
+    pub name: String,
+    /// The content's hash.
+    pub hash: Hash,
+    /// The content's length in bytes.
+    pub size: u64,
+}
+
+/// A bundle as it travels: the exact bytes that were signed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SignedBundle {
+    /// JSON of a [`Bundle`]; its SHA-256 is the bundle's name.
+    pub bundle: String,
+    /// Base64 of the Ed25519 signature over [`SignedBundle::CONTEXT`] followed by the bytes of `bundle`.
+    pub signature: String,
+}
+
+impl SignedBundle {
+    /// Put before the signed bytes, so that a signature made for something else never counts here.
+    pub const CONTEXT: &'static [u8] = b"sakimori bundle v1\0";
+}

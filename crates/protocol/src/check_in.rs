@@ -1,0 +1,125 @@
+//! The long-poll that carries presence, state and news.
+use crate::{Fingerprint, Hash, SignedBundle};
+use serde::{Deserialize, Serialize};
+
+/// What the agent enforces now. Held by the manager until that should change, at most `hold_secs`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckIn {
+    /// Agent version, for the manager's compatibility window of two minor versions.
+    pub agent_version: String,
+    /// The machine, to find clones: the same certificate from another machine.
+    pub fingerprint: Fingerprint,
+    /// Changes with every start of the agent, so that two agents with one identity are seen.
+    pub boot: String,
+    /// The bundle it enforces; nothing before the first.
+    pub bundle: Option<Hash>,
+    /// The bundle it could not apply, with the reason: it goes on with `bundle`.
+    pub refused: Option<(Hash, String)>,
+    /// State of each module.
+    pub modules: Vec<ModuleStatus>,
+    /// Everything slow-changing; sent on change and every ten minutes.
+    pub full: Option<FullStatus>,
+    /// How long to hold, in seconds; 0 asks for an answer at once.
+    pub hold_secs: u64,
+}
+
+/// State of one module on one computer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ModuleStatus {
+    /// Registered name: `intrusion-prevention`.
+    pub module: String,
+    /// How it is.
+    pub state: ModuleState,
+    /// The mode it enforces.
+    pub mode: crate::Mode,
+    /// Why, by code, where the state is not plain: `rules-refused`, `queue-unavailable`.
+    pub reasons: Vec<String>,
+    /// Rules loaded.
+    pub rules: u32,
+    /// Counters by name, monotonic since the agent's start: `packets`, `packets-uninspected`, `flows`, `blocked`.
+    pub counters: Vec<(String, u64)>,
+}
+
+/// How a module is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ModuleState {
+    /// Does what the policy says.
+    Active,
+    /// The policy says off.
+    Off,
+    /// Does less than the policy says; `reasons` say why.
+    Degraded,
+    /// Cannot work; `reasons` say why.
+    Failed,
+}
+
+/// Everything slow-changing about a computer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FullStatus {
+    /// Host name.
+    pub host_name: String,
+    /// `Debian GNU/Linux 12 (bookworm)`.
+    pub operating_system: String,
+    /// Kernel release.
+    pub kernel: String,
+    /// Addresses of its interfaces.
+    pub addresses: Vec<String>,
+    /// Which kernel queue mechanism is in use: `nft-queue`, `xt-nfqueue`, `none`.
+    pub queue_mechanism: String,
+    /// Each listening port, and whether it is inspected.
+    pub ports: Vec<ListeningPort>,
+}
+
+/// A port that something listens on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListeningPort {
+    /// `tcp` or `udp`.
+    pub protocol: String,
+    /// Address it is bound to.
+    pub address: String,
+    /// Port number.
+    pub port: u16,
+    /// Name of the listening program, empty if unknown.
+    pub process: String,
+    /// Whether its content is inspected.
+    pub coverage: PortCoverage,
+}
+
+/// Whether a port's content is inspected. Never says `Inspected` of something encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PortCoverage {
+    /// Plaintext that the policy has inspected.
+    Inspected,
+    /// Encrypted, or QUIC: nothing looks inside.
+    NotInspectedEncrypted,
+    /// The policy does not name the port.
+    NotInspectedPolicy,
+    /// The module is off or has failed.
+    NotInspectedModule,
+}
+
+/// What should change.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckInAnswer {
+    /// The bundle to enforce, where it is not the one that was named.
+    pub bundle: Option<SignedBundle>,
+    /// What else to do.
+    pub commands: Vec<Command>,
+}
+
+/// An order beyond the bundle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "kebab-case")]
+pub enum Command {
+    /// Send a full status with the next check-in.
+    SendFullStatus,
+    /// This identity is used by another machine: enrol anew with a token.
+    ReEnrol,
+}

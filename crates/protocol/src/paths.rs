@@ -1,0 +1,30 @@
+//! Where each message goes, and the bounds that both sides keep.
+
+/// Public listener, POST [`crate::Enrol`] → [`crate::EnrolAnswer`].
+pub const ENROLL: &str = "/agent/v1/enroll";
+/// Public listener, POST [`crate::Renew`] → [`crate::RenewAnswer`].
+pub const RENEW: &str = "/agent/v1/renew";
+/// Both listeners, GET `/agent/v1/blobs/{sha256}` → the blob's bytes, immutable.
+pub const BLOBS: &str = "/agent/v1/blobs";
+/// Gateway, POST [`crate::CheckIn`] → [`crate::CheckInAnswer`], or 204 when the hold ended with nothing new.
+pub const CHECK_IN: &str = "/agent/v1/check-in";
+/// Gateway, POST: zstd-compressed newline-delimited JSON [`crate::Event`]s → [`crate::EventsAnswer`].
+///
+/// Headers: [`STREAM_EPOCH`], [`FIRST_SEQUENCE`]. 503 with `Retry-After` under pressure.
+pub const EVENTS: &str = "/agent/v1/events";
+
+/// Header of an event batch: the spool's epoch, a UUID made when the spool is created.
+pub const STREAM_EPOCH: &str = "sakimori-stream-epoch";
+/// Header of an event batch: sequence number of its first event; the others follow without gaps.
+pub const FIRST_SEQUENCE: &str = "sakimori-first-sequence";
+
+/// Bound of a batch as sent, in bytes.
+pub const EVENT_BATCH_COMPRESSED_BYTES: usize = 1 << 20;
+/// Bound of a batch unpacked, in bytes.
+pub const EVENT_BATCH_BYTES: usize = 16 << 20;
+/// Bound of any JSON message, in bytes.
+pub const MESSAGE_BYTES: usize = 1 << 20;
+/// Bound of a blob, in bytes: a full rule set of the field is 30 MB.
+pub const BLOB_BYTES: usize = 64 << 20;
+/// The longest a check-in is held, in seconds.
+pub const HOLD_MAX_SECS: u64 = 300;

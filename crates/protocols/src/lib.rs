@@ -1,0 +1,2 @@
+//! Application protocols as transactions and buffers.
+#![forbid(unsafe_code)]

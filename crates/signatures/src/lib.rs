@@ -1,0 +1,2 @@
+//! The Suricata rule language: parse, diagnose, compile, inspect.
+#![forbid(unsafe_code)]

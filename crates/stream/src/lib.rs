@@ -1,0 +1,2 @@
+//! Flow table and TCP reassembly.
+#![forbid(unsafe_code)]

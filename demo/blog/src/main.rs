@@ -1,0 +1,4 @@
+//! A deliberately vulnerable blog, for the demo alone.
+#![forbid(unsafe_code)]
+
+fn main() {}
