@@ -1,2 +1,7 @@
-//! Application protocols as transactions and buffers.
+//! Application protocols: bytes of a connection in, transactions and their buffers out.
+//!
+//! One folder a protocol. Parsers are pure and lenient: they accept what real servers accept, name
+//! what is odd as an anomaly, never fail, never panic and never keep more than their limits say.
 #![forbid(unsafe_code)]
+
+pub mod http1;
