@@ -1,2 +1,23 @@
 //! The Suricata rule language: parse, diagnose, compile, inspect.
+//!
+//! [`compile`] turns rule files into an immutable [`RuleSet`] and says of every rule that did not
+//! load why, where and what to do about it. [`RuleSet::inspect`] is then asked at each
+//! [`Stage`] of a transaction: a multi-pattern prefilter over each buffer names the few rules
+//! whose rarest pattern is there, and only those are verified. What has to be remembered between
+//! two calls lives in [`TransactionState`] and [`FlowState`], which the caller owns; so the same
+//! rule set serves any number of flows and threads.
+//!
+//! Pure: bytes go in, matches come out. No clock, no I/O, no logging.
 #![forbid(unsafe_code)]
+
+pub mod address;
+pub mod buffer;
+pub mod inspect;
+pub mod rule;
+pub mod ruleset;
+
+pub use address::Variables;
+pub use buffer::{Buffer, Direction, Directions, Stage};
+pub use inspect::{FlowFacts, FlowState, Inspected, Match, Memory, Scratch, TransactionState};
+pub use rule::{Action, Protocol, RateFilter, Reference, Rule};
+pub use ruleset::{Compiled, Needs, RuleSet, SourceFile, compile};
