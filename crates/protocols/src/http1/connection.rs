@@ -16,7 +16,7 @@ pub enum Direction {
 /// How far a message has come when a [`Sink`] is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
-    /// The head is complete.
+    /// The head is complete and a body follows; a message without a body is told once, at its end.
     Headers,
     /// More of the body is there; told at most once for each piece of input.
     Body,
@@ -356,10 +356,10 @@ impl<S: Default> Half<S> {
             Framing::Chunked => State::ChunkSize(Vec::new()),
             Framing::UntilClose => State::UntilClose,
         };
-        if step.sink.progress(step.direction, &mut self.transaction, Stage::Headers) == Control::Stop {
-            return Control::Stop;
+        if framing == Framing::None {
+            return self.finish(step);
         }
-        if framing == Framing::None { self.finish(step) } else { Control::Continue }
+        step.sink.progress(step.direction, &mut self.transaction, Stage::Headers)
     }
 
     /// Takes bytes of a body; says whether rules may see something new.
