@@ -1,2 +1,36 @@
-//! REST types of the manager.
+//! REST types of the manager: what `/api/v1` takes and gives, and nothing of how the manager does it.
+//!
+//! camelCase, RFC 3339 times in UTC, UUIDs as text, enums as words, explicit `null`. A request with a
+//! member that is not named here is refused (400), so a misspelt setting is never silently ignored.
+//! Every refusal is a [`Problem`]. The OpenAPI document made from these types is `openapi.json`.
 #![forbid(unsafe_code)]
+
+pub mod audit;
+pub mod computer;
+pub mod event;
+pub mod patch;
+pub mod policy;
+pub mod problem;
+pub mod rule;
+pub mod session;
+pub mod token;
+
+pub use audit::AuditRecord;
+pub use computer::{
+    BundleState, Computer, ComputerModule, ComputerPatch, ComputerPort, ComputerStatus, Coverage,
+    FingerprintState, ModuleState, StatusReason,
+};
+pub use event::{
+    Event, EventDetail, EventHttp, Explanation, GapDetail, IntrusionDetail, NoticeArgument, NoticeDetail,
+};
+pub use patch::Patch;
+pub use policy::{
+    FailureResponse, IntrusionPrevention, IntrusionPreventionPatch, Mode, NewPolicy, Policy, PolicyPatch,
+};
+pub use problem::{FieldError, Page, Problem};
+pub use rule::Rule;
+pub use session::{ApiKey, CreatedApiKey, Credentials, NewApiKey, PasswordChange, Role, Session, SessionUser, User};
+pub use token::{ActivationToken, CreatedActivationToken, NewActivationToken};
+
+/// The committed OpenAPI document.
+pub const OPENAPI: &str = include_str!("../openapi.json");

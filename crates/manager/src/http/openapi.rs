@@ -1,0 +1,60 @@
+//! The OpenAPI document: made from the handlers, committed, compared by a test.
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{
+    Components, ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, ResponseBuilder,
+    SecurityRequirement,
+};
+
+/// What is the same for all operations.
+pub(super) fn base() -> OpenApi {
+    let mut components = Components::new();
+    components.add_security_scheme(
+        "session",
+        SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(
+            "sakimori_session",
+            "Session of the console; changes also need the header X-CSRF-Token.",
+        ))),
+    );
+    components.add_security_scheme(
+        "apiKey",
+        SecurityScheme::Http(
+            HttpBuilder::new()
+                .scheme(HttpAuthScheme::Bearer)
+                .description(Some("sak_<id>_<secret>"))
+                .build(),
+        ),
+    );
+    OpenApiBuilder::new()
+        .info(
+            InfoBuilder::new()
+                .title("Sakimori manager")
+                .version("1")
+                .description(Some("Everything the console does, for scripts."))
+                .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build())),
+        )
+        .components(Some(components))
+        .security(Some([
+            SecurityRequirement::new::<_, [&str; 0], &str>("session", []),
+            SecurityRequirement::new::<_, [&str; 0], &str>("apiKey", []),
+        ]))
+        .build()
+}
+
+/// Adds to every operation that a refusal is a problem.
+pub(super) fn with_problems(mut document: OpenApi) -> OpenApi {
+    let problem = ResponseBuilder::new()
+        .description("Refused; `code` and `detail` say why and what to do.")
+        .content(
+            "application/problem+json",
+            ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build(),
+        )
+        .build();
+    for item in document.paths.paths.values_mut() {
+        let operations =
+            [&mut item.get, &mut item.post, &mut item.patch, &mut item.put, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            operation.responses.responses.insert("default".to_owned(), problem.clone().into());
+        }
+    }
+    document
+}

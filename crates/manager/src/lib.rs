@@ -1,0 +1,4 @@
+//! The manager of the fleet.
+#![forbid(unsafe_code)]
+
+pub mod http;
