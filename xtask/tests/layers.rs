@@ -1,0 +1,126 @@
+//! The crate graph of ARCHITECTURE.md is an invariant: an edge that is not in [`ALLOWED`] fails here,
+//! and so does an engine that depends on anything but the pure crates of [`ENGINES`].
+#![expect(clippy::disallowed_methods, reason = "reads the project's own files and asks cargo")]
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+/// `(crate, workspace crates it may depend on)`, lowest layer first. Development dependencies do not count.
+const ALLOWED: &[(&str, &[&str])] = &[
+    ("sakimori-model", &[]),
+    ("sakimori-packet", &[]),
+    ("sakimori-stream", &["sakimori-model", "sakimori-packet"]),
+    ("sakimori-protocols", &[]),
+    ("sakimori-signatures", &["sakimori-model"]),
+    (
+        "sakimori-inspection",
+        &[
+            "sakimori-model",
+            "sakimori-packet",
+            "sakimori-stream",
+            "sakimori-protocols",
+            "sakimori-signatures",
+        ],
+    ),
+    ("sakimori-content", &["sakimori-model"]),
+    ("sakimori-kernel-sys", &[]),
+    ("sakimori-kernel", &["sakimori-kernel-sys"]),
+    ("sakimori-protocol", &["sakimori-model"]),
+    ("sakimori-api", &["sakimori-model"]),
+    (
+        "sakimori-agent",
+        &[
+            "sakimori-model",
+            "sakimori-inspection",
+            "sakimori-signatures",
+            "sakimori-content",
+            "sakimori-kernel",
+            "sakimori-protocol",
+        ],
+    ),
+    (
+        "sakimori-manager",
+        &["sakimori-model", "sakimori-content", "sakimori-signatures", "sakimori-protocol", "sakimori-api"],
+    ),
+    ("sakimori-cli", &["sakimori-api"]),
+    ("sakimori-demo-blog", &[]),
+    ("sakimori-testkit", &["sakimori-api", "sakimori-content", "sakimori-protocol", "sakimori-model"]),
+    ("xtask", &["sakimori-testkit", "sakimori-content"]),
+];
+
+/// Engines with the external crates they may use: matching, hashing and data structures, nothing that does I/O.
+const ENGINES: &[(&str, &[&str])] = &[
+    ("sakimori-model", &["thiserror", "uuid"]),
+    ("sakimori-packet", &[]),
+    ("sakimori-stream", &["siphasher", "hashbrown"]),
+    ("sakimori-protocols", &["memchr"]),
+    ("sakimori-signatures", &["daachorse", "regex", "memchr", "aho-corasick"]),
+    ("sakimori-inspection", &[]),
+];
+
+fn packages() -> Vec<serde_json::Value> {
+    let out = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--offline", "--format-version=1"])
+        .output()
+        .unwrap();
+    let metadata: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    metadata["packages"].as_array().unwrap().clone()
+}
+
+fn dependencies(package: &serde_json::Value) -> impl Iterator<Item = &str> {
+    let all = package["dependencies"].as_array().unwrap().iter();
+    all.filter(|d| d["kind"].is_null()).map(|d| d["name"].as_str().unwrap())
+}
+
+#[test]
+fn crate_graph_is_the_one_in_architecture_md() {
+    let packages = packages();
+    let members: BTreeSet<&str> = packages.iter().map(|p| p["name"].as_str().unwrap()).collect();
+    let mut bad = Vec::new();
+    for package in &packages {
+        let name = package["name"].as_str().unwrap();
+        let Some((_, allowed)) = ALLOWED.iter().find(|(n, _)| *n == name) else {
+            bad.push(format!("{name}: not in ALLOWED"));
+            continue;
+        };
+        for dependency in dependencies(package) {
+            if members.contains(dependency) && !allowed.contains(&dependency) {
+                bad.push(format!("{name} -> {dependency}"));
+            }
+        }
+    }
+    assert!(bad.is_empty(), "edges missing from ALLOWED and ARCHITECTURE.md: {bad:#?}");
+}
+
+#[test]
+fn engines_use_nothing_that_does_io() {
+    let packages = packages();
+    let mut bad = Vec::new();
+    for (name, allowed) in ENGINES {
+        let package = packages.iter().find(|p| p["name"] == *name).unwrap();
+        let foreign = dependencies(package).filter(|d| !d.starts_with("sakimori-") && !allowed.contains(d));
+        bad.extend(foreign.map(|d| format!("{name} -> {d}")));
+    }
+    assert!(bad.is_empty(), "external crates that an engine may not use: {bad:#?}");
+}
+
+#[test]
+fn unsafe_code_lives_in_one_crate() {
+    for package in packages() {
+        let name = package["name"].as_str().unwrap();
+        for target in package["targets"].as_array().unwrap() {
+            let kinds: Vec<_> =
+                target["kind"].as_array().unwrap().iter().filter_map(|k| k.as_str()).collect();
+            let root = Path::new(target["src_path"].as_str().unwrap());
+            if name == "sakimori-kernel-sys" || !(kinds.contains(&"lib") || kinds.contains(&"bin")) {
+                continue;
+            }
+            let text = std::fs::read_to_string(root).unwrap();
+            assert!(
+                text.contains("#![forbid(unsafe_code)]"),
+                "{} does not forbid unsafe code",
+                root.display()
+            );
+        }
+    }
+}
