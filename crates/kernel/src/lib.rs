@@ -1,2 +1,6 @@
 //! Safe wrappers of the kernel: NFQUEUE, nftables, sandbox, rings, processes.
 #![forbid(unsafe_code)]
+mod netlink;
+pub mod nfqueue;
+pub mod nftables;
+pub mod raw_socket;
