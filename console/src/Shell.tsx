@@ -1,0 +1,165 @@
+import {
+  Masthead,
+  MastheadBrand,
+  MastheadContent,
+  MastheadLogo,
+  MastheadMain,
+  MastheadToggle,
+  Nav,
+  NavGroup,
+  NavItem,
+  NavList,
+  Page,
+  PageSidebar,
+  PageSidebarBody,
+  PageToggleButton,
+  SkipToContent,
+  Toolbar,
+  ToolbarContent,
+  ToolbarGroup,
+  ToolbarItem,
+} from "@patternfly/react-core";
+import { Link, Outlet, useRouterState } from "@tanstack/react-router";
+import { useEffect, useRef, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { StreamProvider, useStreamConnected } from "./api/stream";
+import logo from "./assets/logo.svg";
+import { DisplayMenu } from "./ui/DisplayMenu";
+import { UserMenu } from "./ui/UserMenu";
+
+const MAIN = "main-content";
+
+const PAGES = [
+  { to: "/", label: "nav.overview" },
+  { to: "/computers", label: "nav.computers" },
+  { to: "/events", label: "nav.events" },
+  { to: "/policies", label: "nav.policies" },
+  { to: "/rules", label: "nav.rules" },
+] as const;
+
+const ADMINISTRATION = [
+  { to: "/activation-tokens", label: "nav.tokens" },
+  { to: "/audit", label: "nav.audit" },
+] as const;
+
+function StreamState() {
+  const { t } = useTranslation();
+  const connected = useStreamConnected();
+  return (
+    <span className="skm-stream" role="status" title={t(connected ? "live.connected" : "live.disconnected")}>
+      <span className={connected ? "skm-dot skm-dot-on" : "skm-dot"} aria-hidden="true" />
+      <span className="skm-stream-text">{t(connected ? "live.on" : "live.reconnecting")}</span>
+    </span>
+  );
+}
+
+function Navigation() {
+  const { t } = useTranslation();
+  const path = useRouterState({ select: (state) => state.location.pathname });
+  const item = ({ to, label }: (typeof PAGES)[number] | (typeof ADMINISTRATION)[number]) => (
+    <NavItem key={to} itemId={to} isActive={to === "/" ? path === "/" : path.startsWith(to)}>
+      <Link to={to}>{t(label)}</Link>
+    </NavItem>
+  );
+  return (
+    <Nav aria-label={t("app.navigation")}>
+      <NavList>
+        {PAGES.map(item)}
+        <NavGroup title={t("nav.administration")}>{ADMINISTRATION.map(item)}</NavGroup>
+      </NavList>
+    </Nav>
+  );
+}
+
+/** Whether the navigation would cover the page: below PatternFly's `xl` breakpoint. */
+const narrow = () => window.innerWidth < 1200;
+
+/** What every page after the log-in stands in. */
+export function Shell() {
+  const { t } = useTranslation();
+  const path = useRouterState({ select: (state) => state.location.pathname });
+  const [open, setOpen] = useState(() => !narrow());
+  const shown = useRef(path);
+
+  useEffect(() => {
+    if (shown.current === path) return;
+    shown.current = path;
+    if (narrow()) setOpen(false);
+    // The next Tab starts in the new page, and a screen reader says so.
+    document.getElementById(MAIN)?.focus({ preventScroll: true });
+  }, [path]);
+
+  const masthead = (
+    <Masthead>
+      <MastheadMain>
+        <MastheadToggle>
+          <PageToggleButton
+            isHamburgerButton
+            aria-label={t("app.toggleNavigation")}
+            aria-expanded={open}
+            isSidebarOpen={open}
+            onSidebarToggle={() => setOpen(!open)}
+            id="navigation-toggle"
+          />
+        </MastheadToggle>
+        <MastheadBrand>
+          <MastheadLogo component={(props) => <Link {...props} to="/" />}>
+            <span className="skm-brand">
+              <img src={logo} alt="" width={32} height={32} />
+              <span className="skm-brand-name">
+                Sakimori <span className="skm-brand-kanji">防人</span>
+              </span>
+            </span>
+          </MastheadLogo>
+        </MastheadBrand>
+      </MastheadMain>
+      <MastheadContent>
+        <Toolbar isFullHeight isStatic>
+          <ToolbarContent>
+            <ToolbarGroup align={{ default: "alignEnd" }} gap={{ default: "gapSm" }}>
+              <ToolbarItem>
+                <StreamState />
+              </ToolbarItem>
+              <ToolbarItem>
+                <DisplayMenu />
+              </ToolbarItem>
+              <ToolbarItem>
+                <UserMenu />
+              </ToolbarItem>
+            </ToolbarGroup>
+          </ToolbarContent>
+        </Toolbar>
+      </MastheadContent>
+    </Masthead>
+  );
+
+  return (
+    <StreamProvider>
+      <Page
+        masthead={masthead}
+        sidebar={
+          <PageSidebar isSidebarOpen={open}>
+            <PageSidebarBody>
+              <Navigation />
+            </PageSidebarBody>
+          </PageSidebar>
+        }
+        skipToContent={
+          <SkipToContent
+            href={`#${MAIN}`}
+            onClick={(click) => {
+              click.preventDefault();
+              document.getElementById(MAIN)?.focus();
+            }}
+          >
+            {t("app.skipToContent")}
+          </SkipToContent>
+        }
+        mainContainerId={MAIN}
+        mainTabIndex={-1}
+      >
+        <Outlet />
+      </Page>
+    </StreamProvider>
+  );
+}

@@ -1,0 +1,90 @@
+import { ACTIONS, type ComputerStatus, MODULES, SEVERITIES, STATUSES } from "./api/types";
+
+/** A period that events are looked at. */
+export const PERIODS = ["hour", "day", "week", "month", "custom"] as const;
+export type Period = (typeof PERIODS)[number];
+
+const PERIOD_HOURS: Record<Exclude<Period, "custom">, number> = {
+  hour: 1,
+  day: 24,
+  week: 7 * 24,
+  month: 30 * 24,
+};
+
+export interface EventSearch {
+  severity?: string;
+  action?: string;
+  module?: string;
+  q?: string;
+  period?: Period;
+  from?: string;
+  to?: string;
+  live?: boolean;
+  event?: string;
+  computerId?: string;
+}
+
+export interface ComputerSearch {
+  status?: ComputerStatus;
+  q?: string;
+}
+
+export const TABS = ["overview", "modules", "ports", "events"] as const;
+export type Tab = (typeof TABS)[number];
+
+export interface OneComputerSearch extends EventSearch {
+  tab?: Tab;
+}
+
+type Raw = Record<string, unknown>;
+
+function oneOf<T extends string>(value: unknown, allowed: readonly T[]): T | undefined {
+  return allowed.find((word) => word === value);
+}
+
+function text(value: unknown): string | undefined {
+  // The router reads `?q=80` as a number.
+  const words = typeof value === "number" ? String(value) : value;
+  return typeof words === "string" && words !== "" ? words : undefined;
+}
+
+function instant(value: unknown): string | undefined {
+  const words = text(value);
+  return words !== undefined && !Number.isNaN(Date.parse(words)) ? words : undefined;
+}
+
+/** Reads the filter of the computers out of the address; what makes no sense is left out. */
+export function parseComputerSearch(raw: Raw): ComputerSearch {
+  return { status: oneOf(raw.status, STATUSES), q: text(raw.q) };
+}
+
+/** Reads the filter of the events out of the address. */
+export function parseEventSearch(raw: Raw): EventSearch {
+  return {
+    severity: oneOf(raw.severity, SEVERITIES),
+    action: oneOf(raw.action, ACTIONS),
+    module: oneOf(raw.module, MODULES),
+    q: text(raw.q),
+    period: oneOf(raw.period, PERIODS),
+    from: instant(raw.from),
+    to: instant(raw.to),
+    live: raw.live === false ? false : undefined,
+    event: text(raw.event),
+    computerId: text(raw.computerId),
+  };
+}
+
+/** Reads what of one computer is shown out of the address. */
+export function parseOneComputerSearch(raw: Raw): OneComputerSearch {
+  return { ...parseEventSearch(raw), computerId: undefined, tab: oneOf(raw.tab, TABS) };
+}
+
+/** The bounds of the chosen period, as the API takes them. */
+export function periodBounds(search: EventSearch, now: number): { from?: string; to?: string } {
+  if (search.period === undefined) return {};
+  if (search.period === "custom") {
+    const iso = (value?: string) => (value === undefined ? undefined : new Date(value).toISOString());
+    return { from: iso(search.from), to: iso(search.to) };
+  }
+  return { from: new Date(now - PERIOD_HOURS[search.period] * 3_600_000).toISOString() };
+}
