@@ -1,4 +1,117 @@
-//! The project's own commands.
+//! The project's own commands: `cargo xtask <command>`.
+//!
+//! Each command installs what it needs of Debian, as root or through sudo, and nothing when it is
+//! there already. What they share with the end-to-end tests lies in `sakimori-testkit`.
 #![forbid(unsafe_code)]
+#![expect(clippy::disallowed_methods, reason = "a build tool starts other programs")]
+#![expect(clippy::print_stdout, reason = "a build tool talks on the terminal")]
 
-fn main() {}
+mod build;
+mod checks;
+mod console;
+mod fuzz;
+mod setup;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use sakimori_testkit::package::{self, Package, Packing};
+use sakimori_testkit::story::{self, Target};
+use sakimori_testkit::{debian, programs};
+
+/// Sakimori's own commands.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Installs what building, testing and the demo need.
+    Setup,
+    /// Plays the attack demo in network namespaces of its own.
+    Demo {
+        /// End by itself; the exit code says whether every step was as told.
+        #[arg(long)]
+        once: bool,
+        /// Attack Debian's `WordPress` with a vulnerable plugin instead of the small blog.
+        #[arg(long)]
+        wordpress: bool,
+    },
+    /// Runs everything that CI runs; with filters only the Rust tests whose names contain one.
+    Test {
+        /// Parts of test names.
+        filters: Vec<String>,
+    },
+    /// Checks formatting and lints.
+    Lint,
+    /// What CI runs: `test` without filters.
+    Ci,
+    /// Builds the Debian packages.
+    Package {
+        /// Folder for the packages.
+        #[arg(long, default_value = "target/packages")]
+        out: PathBuf,
+    },
+    /// Runs fuzz targets (nightly Rust and cargo-fuzz are installed when missing).
+    Fuzz {
+        /// Seconds for each target.
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+        /// One target; all when absent.
+        target: Option<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            println!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether all went as it should.
+fn run(command: Command) -> anyhow::Result<bool> {
+    match command {
+        Command::Setup => setup::everything().map(|()| true),
+        Command::Demo { once, wordpress } => demo(once, wordpress),
+        Command::Test { filters } => checks::test(&filters).map(|()| true),
+        Command::Ci => checks::test(&[]).map(|()| true),
+        Command::Lint => checks::lint().map(|()| true),
+        Command::Package { out } => package_all(&out).map(|()| true),
+        Command::Fuzz { seconds, target } => fuzz::run(seconds, target.as_deref()).map(|()| true),
+    }
+}
+
+fn demo(once: bool, wordpress: bool) -> anyhow::Result<bool> {
+    debian::require(&[debian::BUILD, debian::LAB].concat())?;
+    let target = if wordpress {
+        debian::require(debian::WORDPRESS)?;
+        Target::WordPress
+    } else {
+        Target::Blog
+    };
+    console::build_if_stale()?;
+    build::programs()?;
+    setup::as_root_again()?;
+    story::play(target, once)
+}
+
+fn package_all(out: &std::path::Path) -> anyhow::Result<()> {
+    debian::require(debian::BUILD)?;
+    console::build_if_stale()?;
+    let built = build::release_programs()?;
+    let out = programs::source().join(out);
+    std::fs::create_dir_all(&out)?;
+    for package in Package::ALL {
+        println!("{}", package::build(package, &built, &out, Packing::Small)?.display());
+    }
+    Ok(())
+}

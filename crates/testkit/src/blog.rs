@@ -1,0 +1,68 @@
+//! The demo's own vulnerable blog, on the lab's server.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::bail;
+
+use crate::{Host, Lab, Process, Programs, Role};
+
+/// The secret of `POST /restore`; it guards nothing but a blog inside a lab.
+const RESTORE_SECRET: &str = "lab-restores-its-blog";
+
+/// The running blog.
+#[derive(Debug)]
+pub struct Blog<'lab> {
+    host: &'lab Host,
+    address: SocketAddr,
+    _process: Process,
+}
+
+impl<'lab> Blog<'lab> {
+    /// Starts it on port 80 of the server.
+    pub fn start(lab: &'lab Lab, programs: &Programs) -> anyhow::Result<Self> {
+        let host = lab.host(Role::Server);
+        let address = SocketAddr::new(IpAddr::V4(host.v4()), 80);
+        let secret = host.folder().join("restore-secret");
+        std::fs::write(&secret, RESTORE_SECRET)?;
+        let mut command = host.command(programs.blog());
+        command
+            .args(["--i-know-this-is-vulnerable", "--listen", &address.to_string(), "--uploads"])
+            .arg(host.folder().join("uploads"))
+            .arg("--restore-secret-file")
+            .arg(&secret);
+        let mut process = host.start("blog", command)?;
+        host.wait_for_port(address.port(), &mut process, Duration::from_secs(20))?;
+        Ok(Self { host, address, _process: process })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Puts the original text back and removes the uploads.
+    pub fn restore(&self) -> anyhow::Result<()> {
+        let header = format!("x-restore-secret: {RESTORE_SECRET}");
+        let url = format!("http://{}/restore", self.address);
+        let answer = self.host.run(
+            "curl",
+            &[
+                "--fail",
+                "--silent",
+                "--show-error",
+                "--max-time",
+                "10",
+                "--request",
+                "POST",
+                "--header",
+                &header,
+                &url,
+            ],
+        )?;
+        if answer.trim() != "restored" {
+            bail!("the blog was not restored: {answer}");
+        }
+        Ok(())
+    }
+}

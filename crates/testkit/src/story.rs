@@ -1,0 +1,152 @@
+//! The demo: an attack that works, the agent, the same attack that does not, and what the operator sees.
+
+mod steps;
+mod target;
+mod visitors;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use crate::agent::Agent;
+use crate::manager::{Manager, PUBLIC};
+use crate::package::{self, Package, Packing};
+use crate::{Lab, Programs, Role, forward, interrupt, wait};
+
+pub use steps::Steps;
+pub use target::{Target, Website};
+pub use visitors::Visitors;
+
+/// Plays the story. With `once` it ends by itself; otherwise everything stays up until Ctrl-C.
+/// Gives whether every step was as told.
+///
+/// # Errors
+/// When the stage itself cannot be set: programs not built, no root, no namespaces.
+pub fn play(target: Target, once: bool) -> anyhow::Result<bool> {
+    interrupt::watch()?;
+    let programs = Programs::find()?;
+    programs.check()?;
+    let lab = Lab::new()?;
+    println!("Sakimori demo: {}, in a closed network of its own", target.words());
+    let mut steps = Steps::default();
+    let mut stage = match Stage::set(&lab, &programs, target) {
+        Ok(stage) => stage,
+        Err(error) => return Err(error.context("setting the stage")),
+    };
+    let played = stage.play(&mut steps);
+    if let Err(error) = &played {
+        if interrupt::asked() {
+            println!("interrupted: everything is removed");
+            return Ok(false);
+        }
+        steps.fail("the story ended early", &format!("{error:#}"));
+        println!("\nlast words of the manager:\n{}", stage.manager.tail(15));
+        if let Some(agent) = &stage.agent {
+            println!("\nlast words of the agent:\n{}", agent.tail(25));
+        }
+    }
+    steps.summary();
+    if !once && played.is_ok() {
+        stage.stay_up()?;
+    }
+    Ok(steps.all_passed())
+}
+
+/// Everything that the story needs running.
+struct Stage<'lab> {
+    lab: &'lab Lab,
+    programs: &'lab Programs,
+    website: Website<'lab>,
+    manager: Manager<'lab>,
+    agent: Option<Agent<'lab>>,
+}
+
+impl<'lab> Stage<'lab> {
+    fn set(lab: &'lab Lab, programs: &'lab Programs, target: Target) -> anyhow::Result<Self> {
+        let packages = lab.folder().join("packages");
+        std::fs::create_dir_all(&packages)?;
+        package::build(Package::Agent, programs.folder(), &packages, Packing::Fast)?;
+        let manager = Manager::start(lab, programs, &packages)?;
+        let website = Website::start(target, lab, programs)?;
+        Ok(Self { lab, programs, website, manager, agent: None })
+    }
+
+    fn play(&mut self, steps: &mut Steps) -> anyhow::Result<()> {
+        let attacker = self.lab.host(Role::Attacker);
+        let visitor = self.lab.host(Role::Visitor);
+
+        steps::chapter("1. An unprotected web server");
+        let page = self.website.page(visitor)?;
+        steps.check("the blog is there", page.is_intact(), page.words());
+        for attack in target::ATTACKS {
+            let outcome = self.website.attack(attacker, attack)?;
+            steps.check(&format!("{} succeeds", attack.words()), outcome.succeeded(), outcome.words());
+        }
+        let page = self.website.page(visitor)?;
+        steps.check("visitors see the defaced page", page.is_defaced(), page.words());
+        let marker = self.website.has_backdoor(visitor)?;
+        steps.check("the backdoor's marker answers", marker, target::BACKDOOR);
+
+        steps::chapter("2. Restored, and protected");
+        self.website.restore()?;
+        let page = self.website.page(visitor)?;
+        let clean = page.is_intact() && !self.website.has_backdoor(visitor)?;
+        steps.check("the blog is restored", clean, page.words());
+        let api = self.manager.log_in()?;
+        let line = self.manager.deployment_line(&api)?;
+        steps::fact("deployment line", &line);
+        self.agent = Some(Agent::deploy(self.lab.host(Role::Server), &line)?);
+        let computer = steps::computer_online(&api)?;
+        steps.check("the agent is activated and online", true, &steps::computer_words(&computer));
+        steps::assign_policy(&api, &computer, "Web server")?;
+        let computer = steps::computer_enforcing(&api, "Web server")?;
+        steps.check("the policy is enforced", true, &steps::policy_words(&computer));
+
+        steps::chapter("3. The same attack again");
+        let before = steps::events(&api)?.len();
+        let visitors = Visitors::start(visitor, self.website.address(), target::FRONT)?;
+        wait::pause(Duration::from_millis(500))?;
+        for attack in target::ATTACKS {
+            let outcome = self.website.attack(attacker, attack)?;
+            steps.check(&format!("{} is stopped", attack.words()), !outcome.succeeded(), outcome.words());
+        }
+        wait::pause(Duration::from_millis(1500))?;
+        let served = visitors.finish();
+        steps.check("visitors are served all the while", served.all_well(), &served.words());
+        let page = self.website.page(visitor)?;
+        steps.check("the page is intact", page.is_intact(), page.words());
+        let marker = self.website.has_backdoor(visitor)?;
+        steps.check("there is no backdoor", !marker, target::BACKDOOR);
+
+        steps::chapter("4. What the operator sees");
+        let expected = target::ATTACKS.len();
+        let events = steps::blocked_events(&api, before, expected)?;
+        for event in &events {
+            steps::explain(steps, event, attacker.v4());
+        }
+        steps::command_line(steps, &api, &self.manager, self.lab, self.programs, &events)?;
+        Ok(())
+    }
+
+    fn stay_up(&mut self) -> anyhow::Result<()> {
+        let manager = self.manager.address();
+        let port = forward::into_lab(self.lab.host(Role::Manager), manager, PUBLIC)?;
+        let site = self.website.address();
+        let blog = forward::into_lab(self.lab.host(Role::Visitor), site, 8080)?;
+        let console = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        println!("\nEverything stays up until Ctrl-C:");
+        println!(
+            "  Console:  https://{console}/   (the certificate is the manager's own; pin {})",
+            self.manager.pin
+        );
+        println!("  Log-in:   {} / {}", self.manager.user, self.manager.password);
+        println!("  Blog:     http://127.0.0.1:{blog}/   (read through the protected server)");
+        if let IpAddr::V4(address) = site.ip() {
+            println!("  Attack:   demo/attack/deface.sh http://127.0.0.1:{blog}   (server {address})");
+        }
+        while !interrupt::asked() {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        println!("\nremoving everything");
+        Ok(())
+    }
+}

@@ -1,0 +1,53 @@
+//! Building the programs with the same cargo, into the same target folder.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context as _, bail};
+use sakimori_testkit::programs;
+
+/// `cargo` as it called us.
+pub(crate) fn cargo() -> Command {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.current_dir(programs::source());
+    command
+}
+
+/// Runs a command whose output the person sees.
+pub(crate) fn show(mut command: Command) -> anyhow::Result<()> {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let words = words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ");
+    let status = command.status().with_context(|| format!("running {words}"))?;
+    if !status.success() {
+        bail!("{words}: {status}");
+    }
+    Ok(())
+}
+
+/// Builds every program for tests and the demo.
+pub(crate) fn programs() -> anyhow::Result<()> {
+    let mut build = cargo();
+    build.args(["build", "--locked", "--workspace", "--bins", "--exclude", "xtask"]);
+    show(build)
+}
+
+/// Builds the product's programs as they are released; the folder they are in.
+pub(crate) fn release_programs() -> anyhow::Result<PathBuf> {
+    let mut build = cargo();
+    build.args(["build", "--locked", "--release", "--bins"]);
+    build.args([
+        "-p",
+        "sakimori-agent",
+        "-p",
+        "sakimori-manager",
+        "-p",
+        "sakimori-cli",
+        "-p",
+        "sakimori-demo-blog",
+    ]);
+    show(build)?;
+    let own = std::env::current_exe()?;
+    let target = own.ancestors().nth(2).context("a built program lies in TARGET/PROFILE")?;
+    Ok(target.join("release"))
+}
