@@ -170,10 +170,11 @@ pub fn call(program: &str, arguments: &[&str]) -> anyhow::Result<String> {
 
 /// Waits until a process is gone.
 pub fn until_gone(pid: u32, limit: Duration) -> anyhow::Result<()> {
-    wait::until(&format!("process {pid} to end"), limit, || {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let dead =
-            stat.rsplit(')').next().is_none_or(|rest| rest.trim_start().starts_with('Z')) || stat.is_empty();
-        Ok(dead.then_some(()))
-    })
+    wait::until(&format!("process {pid} to end"), limit, || Ok((!runs(pid)).then_some(())))
+}
+
+/// Whether a process is there and not merely waiting for its parent to read its end.
+pub fn runs(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
 }
