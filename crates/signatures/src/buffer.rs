@@ -11,8 +11,6 @@ pub enum Direction {
 }
 
 impl Direction {
-    pub(crate) const BOTH: [Self; 2] = [Self::ToServer, Self::ToClient];
-
     pub(crate) const fn index(self) -> usize {
         match self {
             Self::ToServer => 0,
@@ -206,10 +204,6 @@ impl Buffer {
     /// Whether more bytes may follow after the buffer was first there.
     pub const fn grows(self) -> bool {
         matches!(self, Self::HttpRequestBody | Self::HttpResponseBody | Self::FileData | Self::Payload)
-    }
-
-    pub(crate) const fn index(self) -> usize {
-        self as usize
     }
 }
 

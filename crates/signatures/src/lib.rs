@@ -12,9 +12,17 @@
 
 pub mod address;
 pub mod buffer;
+mod diagnose;
+mod draft;
 pub mod inspect;
+pub mod parse;
+mod pattern;
+mod pcre;
+mod prefilter;
 pub mod rule;
 pub mod ruleset;
+mod transform;
+mod verify;
 
 pub use address::Variables;
 pub use buffer::{Buffer, Direction, Directions, Stage};

@@ -1,0 +1,133 @@
+//! `content`, its modifiers, and `pcre`.
+use super::{Buffer, Builder, Content, Finding, Item, RawOption, Step, Target, Word, content_bytes, pcre, quoted, shown, value};
+
+impl Builder<'_> {
+    pub(super) fn content(&mut self, option: &RawOption<'_>) -> Result<(), Finding> {
+        let (negated, word) = quoted(value(option)?)?;
+        let bytes = content_bytes(word)?;
+        let content = Content { bytes, negated, at: option.name.at, ..Content::default() };
+        self.push(Step::Content(content), option.name)
+    }
+
+    pub(super) fn pcre(&mut self, option: &RawOption<'_>) -> Result<(), Finding> {
+        let (negated, word) = quoted(value(option)?)?;
+        let parsed = pcre::parse(word, negated)?;
+        self.push(Step::Pcre(parsed.pcre), option.name)?;
+        if let (Some(buffer), Some(item)) = (parsed.buffer, self.items.last_mut()) {
+            item.target = Some(Target { buffer, transforms: Vec::new() });
+        }
+        Ok(())
+    }
+
+    fn last_content(&mut self, name: Word<'_>) -> Result<(&mut Option<Target>, &mut Content), Finding> {
+        match self.items.last_mut() {
+            Some(Item { target, step: Step::Content(content) }) => Ok((target, content)),
+            _ => Err(Finding::error(
+                "S022",
+                name.at,
+                format!("{} follows no content", name.text),
+                "a modifier changes the content directly before it",
+            )),
+        }
+    }
+
+    pub(super) fn move_content(&mut self, buffer: Buffer, name: Word<'_>) -> Result<(), Finding> {
+        let (target, _) = self.last_content(name)?;
+        match target {
+            None => *target = Some(Target { buffer, transforms: Vec::new() }),
+            Some(t) if t.buffer == buffer => {}
+            Some(t) => {
+                let title = format!("the content looks at {} already", t.buffer);
+                return Err(Finding::error("S023", name.at, title, "use either buffers before contents or modifiers after them"));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn modifier(&mut self, option: &RawOption<'_>) -> Result<(), Finding> {
+        let name = option.name;
+        let takes_value = matches!(name.text, "depth" | "offset" | "distance" | "within");
+        if takes_value {
+            value(option)?;
+        } else if name.text != "fast_pattern" {
+            self.no_value(option)?;
+        }
+        let (_, content) = self.last_content(name)?;
+        let twice = || Finding::error("S018", name.at, format!("{} is written twice for one content", name.text), "keep one");
+        match name.text {
+            "nocase" => {
+                if std::mem::replace(&mut content.nocase, true) {
+                    return Err(twice());
+                }
+                content.bytes.make_ascii_lowercase();
+            }
+            "rawbytes" => {}
+            "startswith" => content.startswith = true,
+            "endswith" => content.endswith = true,
+            "fast_pattern" => fast_pattern(content, option)?,
+            "distance" => {
+                if content.distance.replace(signed(value(option)?)?).is_some() {
+                    return Err(twice());
+                }
+            }
+            _ => {
+                let number = unsigned(value(option)?)?;
+                let field = match name.text {
+                    "depth" => &mut content.depth,
+                    "offset" => &mut content.offset,
+                    _ => &mut content.within,
+                };
+                if field.replace(number).is_some() {
+                    return Err(twice());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `fast_pattern`, `fast_pattern:only` and `fast_pattern:offset,length`.
+fn fast_pattern(content: &mut Content, option: &RawOption<'_>) -> Result<(), Finding> {
+    let at = option.name.at;
+    if content.fast {
+        return Err(Finding::error("S018", at, "fast_pattern is written twice for one content", "keep one"));
+    }
+    content.fast = true;
+    let Some(word) = option.value.filter(|v| !v.text.is_empty() && v.text != "only") else { return Ok(()) };
+    let bad = |title: String| {
+        Err(Finding::error("S044", word.at, title, "write fast_pattern; or fast_pattern:offset,length; inside the content"))
+    };
+    let Some((offset, length)) = word.text.split_once(',') else {
+        return bad(format!("not a form of fast_pattern: {}", shown(word.text)));
+    };
+    match (offset.trim_ascii().parse::<usize>(), length.trim_ascii().parse::<usize>()) {
+        (Ok(offset), Ok(length)) if length > 0 && offset.saturating_add(length) <= content.bytes.len() => {
+            content.fast_range = Some((offset, length));
+            Ok(())
+        }
+        _ => bad(format!("the fast pattern {} is not inside the content", shown(word.text))),
+    }
+}
+
+/// A number of bytes.
+pub(super) fn unsigned(word: Word<'_>) -> Result<u32, Finding> {
+    let digits = word.text.bytes().all(|b| b.is_ascii_digit());
+    word.text.parse::<u32>().ok().filter(|n| digits && *n <= LIMIT).ok_or_else(|| bad_number(word, "0"))
+}
+
+/// A distance in bytes.
+pub(super) fn signed(word: Word<'_>) -> Result<i32, Finding> {
+    word.text.parse::<i32>().ok().filter(|n| n.unsigned_abs() <= LIMIT).ok_or_else(|| bad_number(word, "-1048576"))
+}
+
+/// Largest offset in a buffer: no buffer is kept longer.
+const LIMIT: u32 = 1 << 20;
+
+fn bad_number(word: Word<'_>, low: &str) -> Finding {
+    let help = if word.text.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        "values of byte_extract and byte_math are not supported yet".to_owned()
+    } else {
+        format!("write a number from {low} to {LIMIT}")
+    };
+    Finding::error("S014", word.at, format!("not a valid number of bytes: {}", shown(word.text)), help)
+}

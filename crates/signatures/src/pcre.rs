@@ -1,0 +1,454 @@
+//! Perl regular expressions, translated for an engine that takes time linear in its input.
+//!
+//! Look-around and back-references cannot be translated and refuse the rule. Atomic groups and
+//! possessive repetition only forbid going back; without that the expression matches a little more.
+//!
+//! # Source
+//! pcre2pattern(3); Suricata user guide, "pcre (Perl Compatible Regular Expressions)".
+use crate::buffer::Buffer;
+use crate::diagnose::{Finding, shown};
+use crate::parse::Word;
+use crate::pattern::Pcre;
+
+/// Largest compiled expression in bytes.
+const REGEX_BYTES: usize = 2 << 20;
+
+/// An expression and the buffer its flags name.
+pub(crate) struct Parsed {
+    pub(crate) pcre: Pcre,
+    pub(crate) buffer: Option<Buffer>,
+}
+
+#[derive(Default)]
+struct Flags {
+    nocase: bool,
+    dotall: bool,
+    multiline: bool,
+    extended: bool,
+    ungreedy: bool,
+    anchored: bool,
+    dollar_end_only: bool,
+    relative: bool,
+    buffer: Option<Buffer>,
+}
+
+/// Parses the value of `pcre`: `"/.../flags"`, the quotes already taken off.
+pub(crate) fn parse(word: Word<'_>, negated: bool) -> Result<Parsed, Finding> {
+    let open = word.text.strip_prefix("m").unwrap_or(word.text);
+    let (Some(body), Some(close)) = (open.strip_prefix('/'), open.rfind('/')) else {
+        return Err(Finding::error("S030", word.at, "the expression has no slashes", "write it as \"/expression/flags\""));
+    };
+    if close == 0 {
+        return Err(Finding::error("S030", word.at, "the expression is not closed by a slash", "write it as \"/expression/flags\""));
+    }
+    let expression = body.get(..close - 1).unwrap_or_default();
+    let skipped = word.text.len() - open.len();
+    let flags = parse_flags(open.get(close + 1..).unwrap_or_default(), word.at + skipped + close + 1)?;
+    let at = word.at + skipped + 1;
+    let translated = translate(expression, &flags, at)?;
+    let regex = regex::bytes::RegexBuilder::new(&translated)
+        .unicode(false)
+        .case_insensitive(flags.nocase)
+        .dot_matches_new_line(flags.dotall)
+        .multi_line(flags.multiline)
+        .ignore_whitespace(flags.extended)
+        .swap_greed(flags.ungreedy)
+        .size_limit(REGEX_BYTES)
+        .dfa_size_limit(REGEX_BYTES / 4)
+        .build()
+        .map_err(|error| match error {
+            regex::Error::CompiledTooBig(limit) => Finding::error(
+                "S034",
+                at,
+                format!("the expression compiles to more than {limit} bytes"),
+                "shorten counted repetitions such as {1,1000}",
+            ),
+            error => Finding::error(
+                "S030",
+                at,
+                format!("the expression is not valid: {}", last_line(&error.to_string())),
+                "check brackets, repetitions and escapes",
+            ),
+        })?;
+    let (anchored, looks) = properties(&translated);
+    Ok(Parsed {
+        pcre: Pcre { regex, negated, relative: flags.relative, anchored: anchored && !flags.multiline, looks },
+        buffer: flags.buffer,
+    })
+}
+
+fn last_line(text: &str) -> String {
+    let line = text.lines().last().unwrap_or_default();
+    shown(line.strip_prefix("error: ").unwrap_or(line))
+}
+
+fn parse_flags(text: &str, at: usize) -> Result<Flags, Finding> {
+    let mut flags = Flags::default();
+    for (offset, c) in text.char_indices() {
+        let buffer = match c {
+            'i' => { flags.nocase = true; None }
+            's' => { flags.dotall = true; None }
+            'm' => { flags.multiline = true; None }
+            'x' => { flags.extended = true; None }
+            'G' => { flags.ungreedy = true; None }
+            'A' => { flags.anchored = true; None }
+            'E' => { flags.dollar_end_only = true; None }
+            'R' => { flags.relative = true; None }
+            // raw bytes of the packet, and no limits on matching: both are always so here
+            'B' | 'O' => None,
+            'U' => Some(Buffer::HttpUri),
+            'I' => Some(Buffer::HttpUriRaw),
+            'P' => Some(Buffer::HttpRequestBody),
+            'Q' => Some(Buffer::FileData),
+            'H' => Some(Buffer::HttpHeader),
+            'D' => Some(Buffer::HttpHeaderRaw),
+            'M' => Some(Buffer::HttpMethod),
+            'C' => Some(Buffer::HttpCookie),
+            'V' => Some(Buffer::HttpUserAgent),
+            'W' => Some(Buffer::HttpHost),
+            'Z' => Some(Buffer::HttpHostRaw),
+            'S' => Some(Buffer::HttpStatCode),
+            'Y' => Some(Buffer::HttpStatMsg),
+            _ => {
+                return Err(Finding::error(
+                    "S032",
+                    at + offset,
+                    format!("unknown flag of the expression: {}", c.escape_default()),
+                    "known are i s m x A E G R, and for buffers U I P Q H D M C V W Z S Y B",
+                ));
+            }
+        };
+        if let Some(buffer) = buffer {
+            if flags.buffer.is_some_and(|b| b != buffer) {
+                return Err(Finding::error("S033", at + offset, "the flags name two buffers", "keep one of them"));
+            }
+            flags.buffer = Some(buffer);
+        }
+    }
+    Ok(flags)
+}
+
+/// Whether the expression begins with an anchor, and whether it looks at its surroundings elsewhere.
+fn properties(expression: &str) -> (bool, bool) {
+    let mut parser = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build();
+    let Ok(hir) = parser.parse(expression) else { return (false, true) };
+    let properties = hir.properties();
+    let anchored = properties.look_set_prefix().contains(regex_syntax::hir::Look::Start);
+    let looks = properties.look_set().iter().any(|look| look != regex_syntax::hir::Look::Start && look != regex_syntax::hir::Look::StartLF);
+    (anchored, looks)
+}
+
+fn translate(expression: &str, flags: &Flags, at: usize) -> Result<String, Finding> {
+    let mut out = String::with_capacity(expression.len() + 16);
+    if flags.anchored {
+        out.push_str("\\A(?:");
+    }
+    let mut t = Translator { text: expression, chars: expression.char_indices().peekable(), out, at, flags, repeats: false };
+    t.run()?;
+    let mut out = t.out;
+    if flags.anchored {
+        out.push(')');
+    }
+    Ok(out)
+}
+
+struct Translator<'a> {
+    text: &'a str,
+    chars: std::iter::Peekable<std::str::CharIndices<'a>>,
+    out: String,
+    at: usize,
+    flags: &'a Flags,
+    /// Whether the last thing written was a repetition.
+    repeats: bool,
+}
+
+impl Translator<'_> {
+    fn cannot(&self, at: usize, what: &str) -> Finding {
+        Finding::error(
+            "S031",
+            self.at + at,
+            format!("{what} cannot be matched in linear time"),
+            "rewrite the expression without it, or say it with negated contents",
+        )
+    }
+
+    fn run(&mut self) -> Result<(), Finding> {
+        while let Some((at, c)) = self.chars.next() {
+            let repeated = std::mem::take(&mut self.repeats);
+            match c {
+                '\\' => self.escape(at, false)?,
+                '[' => self.class(at)?,
+                '(' => self.group(at)?,
+                '$' if !self.flags.multiline && !self.flags.dollar_end_only => self.out.push_str("(?:\\n?\\z)"),
+                '{' => {
+                    if is_counted(self.text.get(at..).unwrap_or_default()) {
+                        for (_, c) in self.chars.by_ref() {
+                            if c == '}' {
+                                break;
+                            }
+                        }
+                        let end = self.chars.peek().map_or(self.text.len(), |p| p.0);
+                        self.out.push_str(self.text.get(at..end).unwrap_or_default());
+                        self.repeats = true;
+                    } else {
+                        self.out.push_str("\\{");
+                    }
+                }
+                '}' => self.out.push_str("\\}"),
+                // possessive: the same without forbidding to go back
+                '+' if repeated => {}
+                '*' | '+' | '?' => {
+                    self.out.push(c);
+                    self.repeats = !repeated;
+                }
+                c => self.literal(c),
+            }
+        }
+        Ok(())
+    }
+
+    /// A character of the pattern; outside ASCII its UTF-8 bytes.
+    fn literal(&mut self, c: char) {
+        if c.is_ascii() {
+            self.out.push(c);
+        } else {
+            self.out.push_str("(?:");
+            for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                self.byte(byte);
+            }
+            self.out.push(')');
+        }
+    }
+
+    fn byte(&mut self, byte: u8) {
+        self.out.push_str(&format!("\\x{byte:02x}"));
+    }
+
+    fn group(&mut self, at: usize) -> Result<(), Finding> {
+        let rest = self.text.get(at + 1..).unwrap_or_default();
+        for (prefix, what) in [
+            ("?=", "look-ahead"), ("?!", "negative look-ahead"), ("?<=", "look-behind"), ("?<!", "negative look-behind"),
+            ("?(", "a conditional group"), ("?|", "a branch reset group"), ("?R", "recursion"), ("?&", "recursion"),
+            ("?P=", "a back-reference"), ("?P>", "recursion"), ("*", "a control verb"),
+        ] {
+            if rest.starts_with(prefix) {
+                return Err(self.cannot(at, what));
+            }
+        }
+        if rest.starts_with("?>") {
+            self.skip(2);
+            self.out.push_str("(?:");
+        } else if rest.starts_with("?#") {
+            for (_, c) in self.chars.by_ref() {
+                if c == ')' {
+                    break;
+                }
+            }
+        } else if rest.starts_with('?') {
+            self.skip(1);
+            self.out.push_str("(?");
+        } else {
+            self.out.push('(');
+        }
+        Ok(())
+    }
+
+    fn skip(&mut self, count: usize) {
+        for _ in 0..count {
+            self.chars.next();
+        }
+    }
+
+    fn class(&mut self, at: usize) -> Result<(), Finding> {
+        self.out.push('[');
+        let place = self.at + at;
+        let unclosed = || {
+            Finding::error("S030", place, "the character class is not closed", "close it with ], or escape the bracket")
+        };
+        if self.chars.next_if(|p| p.1 == '^').is_some() {
+            self.out.push('^');
+        }
+        // a bracket in the first place is an ordinary character
+        if self.chars.next_if(|p| p.1 == ']').is_some() {
+            self.out.push_str("\\]");
+        }
+        loop {
+            let Some((here, c)) = self.chars.next() else { return Err(unclosed()) };
+            match c {
+                ']' => break,
+                '[' => {
+                    let rest = self.text.get(here..).unwrap_or_default();
+                    if let (true, Some(end)) = (rest.starts_with("[:"), rest.find(":]")) {
+                        self.out.push_str(rest.get(..end + 2).unwrap_or_default());
+                        let stop = here + end + 2;
+                        while self.chars.next_if(|p| p.0 < stop).is_some() {}
+                    } else {
+                        self.out.push_str("\\[");
+                    }
+                }
+                '\\' => self.escape(here, true)?,
+                // doubled, these are set operations of the regex crate; white space counts even with x
+                '&' | '~' | ' ' | '#' => {
+                    self.out.push('\\');
+                    self.out.push(c);
+                }
+                '-' if self.text.get(here + 1..).is_some_and(|r| r.starts_with("-")) => self.out.push_str("\\-"),
+                '-' if self.after_class_escape() => self.out.push_str("\\-"),
+                '\t' | '\n' | '\r' => self.byte(c as u8),
+                c if c.is_ascii() => self.out.push(c),
+                c => {
+                    for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                        self.byte(byte);
+                    }
+                }
+            }
+        }
+        self.out.push(']');
+        Ok(())
+    }
+
+    /// Whether a `\w`-like class was just written: then a hyphen is itself.
+    fn after_class_escape(&self) -> bool {
+        let mut back = self.out.chars().rev();
+        let last = back.next();
+        matches!(last, Some('w' | 'W' | 'd' | 'D' | 's' | 'S')) && back.next() == Some('\\') && back.next() != Some('\\')
+    }
+
+    fn escape(&mut self, at: usize, in_class: bool) -> Result<(), Finding> {
+        let Some((_, c)) = self.chars.next() else {
+            return Err(Finding::error("S030", self.at + at, "the backslash at the end escapes nothing", "escape it: \\\\"));
+        };
+        match c {
+            'd' | 'D' | 'w' | 'W' | 's' | 'S' | 'n' | 'r' | 't' | 'f' | 'v' | 'a' => {
+                self.out.push('\\');
+                self.out.push(c);
+            }
+            'b' if in_class => self.byte(8),
+            'b' | 'B' | 'A' | 'z' if !in_class => {
+                self.out.push('\\');
+                self.out.push(c);
+            }
+            'Z' if !in_class => self.out.push_str("(?:\\n?\\z)"),
+            'x' => self.hex(),
+            'e' => self.byte(0x1b),
+            'h' if in_class => self.out.push_str("\\t\\x20"),
+            'h' => self.out.push_str("[\\t\\x20]"),
+            'H' if !in_class => self.out.push_str("[^\\t\\x20]"),
+            'R' if !in_class => self.out.push_str("(?:\\r\\n|[\\n\\x0b\\f\\r])"),
+            'N' if !in_class => self.out.push_str("[^\\n]"),
+            'Q' => {
+                while let Some((here, c)) = self.chars.next() {
+                    if c == '\\' && self.text.get(here..).is_some_and(|r| r.starts_with("\\E")) {
+                        self.chars.next();
+                        break;
+                    }
+                    for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                        self.byte(byte);
+                    }
+                }
+            }
+            'E' => {}
+            '0' => self.octal(0),
+            '1'..='9' if in_class => self.octal(c.to_digit(8).unwrap_or(0)),
+            '1'..='9' | 'g' | 'k' => return Err(self.cannot(at, "a back-reference")),
+            'K' | 'G' | 'C' | 'X' => return Err(self.cannot(at, &format!("\\{c}"))),
+            'c' => {
+                let control = self.chars.next().map_or('@', |p| p.1.to_ascii_uppercase());
+                self.byte(u8::try_from(u32::from(control)).unwrap_or(0) ^ 0x40);
+            }
+            'p' | 'P' => return Err(self.cannot(at, "a Unicode property")),
+            c if c.is_ascii_alphabetic() => {
+                // PCRE takes an unknown escaped letter as the letter
+                self.out.push(c);
+            }
+            c if c.is_ascii() => self.byte(u8::try_from(u32::from(c)).unwrap_or(0)),
+            c => self.literal(c),
+        }
+        Ok(())
+    }
+
+    /// `\xHH`, `\xH`, `\x` and `\x{HH}`.
+    fn hex(&mut self) {
+        let mut value = 0_u32;
+        if self.chars.next_if(|p| p.1 == '{').is_some() {
+            for (_, c) in self.chars.by_ref() {
+                match c.to_digit(16) {
+                    Some(digit) => value = (value << 4 | digit) & 0xff,
+                    None => break,
+                }
+            }
+        } else {
+            for _ in 0..2 {
+                match self.chars.next_if(|p| p.1.is_ascii_hexdigit()) {
+                    Some((_, c)) => value = value << 4 | c.to_digit(16).unwrap_or(0),
+                    None => break,
+                }
+            }
+        }
+        self.byte(u8::try_from(value).unwrap_or(0));
+    }
+
+    fn octal(&mut self, first: u32) {
+        let mut value = first;
+        for _ in 0..2 {
+            match self.chars.next_if(|p| p.1.is_digit(8)) {
+                Some((_, c)) => value = (value << 3 | c.to_digit(8).unwrap_or(0)) & 0xff,
+                None => break,
+            }
+        }
+        self.byte(u8::try_from(value).unwrap_or(0));
+    }
+}
+
+/// Whether the text begins with `{n}`, `{n,}` or `{n,m}`.
+fn is_counted(text: &str) -> bool {
+    let Some((inner, _)) = text.strip_prefix('{').and_then(|t| t.split_once('}')) else { return false };
+    let (low, high) = inner.split_once(',').unwrap_or((inner, "0"));
+    let digits = |t: &str| t.bytes().all(|b| b.is_ascii_digit());
+    !low.is_empty() && digits(low) && digits(high)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pcre: &str, text: &[u8]) -> bool {
+        parse(Word { text: pcre, at: 0 }, false).map_err(|f| f.title).unwrap().pcre.regex.is_match(text)
+    }
+
+    #[test]
+    fn perl_spellings() {
+        for (pcre, yes, no) in [
+            (r"/^a{/", "a{b", "ab"),
+            (r"/a{,3}/", "a{,3}", "aaa"),
+            (r"/[[]x/", "[x", "x"),
+            (r"/[]a]x/", "]x", "bx"),
+            (r"/[a&&b]\-\;\//", "&-;/", "c-;/"),
+            (r"/[\w-.]+$/", "--\n", "--\n\n"),
+            (r"/^a$/m", "b\na\nc", "ba"),
+            (r"/\x41\x{42}\103?/", "AB", "ab"),
+            (r"/[[:digit:]]{2}/", "a42", "a4"),
+            (r"/(?>ab)c*+d++/", "abccdd", "abcc"),
+            (r"/\Qa.b\E./i", "A.Bx", "axbx"),
+            (r"/a.c/s", "a\nc", "ac"),
+            (r"/\xff/", "\u{0}", ""),
+        ] {
+            if pcre != r"/\xff/" {
+                assert!(matches(pcre, yes.as_bytes()), "{pcre} must match {yes:?}");
+            }
+            assert!(!matches(pcre, no.as_bytes()), "{pcre} must not match {no:?}");
+        }
+        assert!(matches(r"/\xff\x00/", b"a\xff\x00"));
+        assert!(matches("/\u{e9}/", "caf\u{e9}".as_bytes()));
+    }
+
+    #[test]
+    fn what_cannot_be_linear_is_said() {
+        for (pcre, code) in [
+            ("/(?=a)b/", "S031"), ("/(a)\\1/", "S031"), ("/(?<!a)b/", "S031"), ("/a/q", "S032"), ("/a/UP", "S033"),
+            ("/(a/", "S030"), ("/[a/", "S030"), ("a", "S030"), ("/", "S030"), ("/a\\/", "S030"), ("/(x{1000}){1000}/", "S034"),
+        ] {
+            assert_eq!(parse(Word { text: pcre, at: 0 }, false).err().map(|f| f.code), Some(code), "{pcre}");
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! Every keyword: rules that must match and must not, read from `fixtures/*.txt`.
+//!
+//! A fixture line is `rule (options)` or a whole rule, followed by its cases: `yes` or `no` and
+//! `buffer=value` pairs; a value in quotes has Rust's escapes; `<buffer=` belongs to the response.
+//! Each case is asked once with everything there, and once with every growing buffer arriving byte
+//! by byte: both must say the same.
+#![allow(clippy::disallowed_methods, clippy::print_stderr, reason = "tests read their own fixtures")]
+
+use sakimori_signatures::{
+    Buffer, Direction, FlowFacts, FlowState, Inspected, Match, Memory, SourceFile, Stage, TransactionState, Variables,
+    compile,
+};
+use std::collections::BTreeMap;
+
+struct Subject {
+    buffers: BTreeMap<(Buffer, Direction), Vec<u8>>,
+    /// How much of the growing buffers is there.
+    shown: usize,
+    flow: FlowFacts,
+}
+
+impl Inspected for Subject {
+    fn buffer(&self, buffer: Buffer, direction: Direction) -> Option<&[u8]> {
+        let bytes = self.buffers.get(&(buffer, direction))?;
+        Some(if buffer.grows() { &bytes[..bytes.len().min(self.shown)] } else { bytes })
+    }
+
+    fn is_complete(&self, buffer: Buffer, direction: Direction) -> bool {
+        buffer != Buffer::Payload && self.buffers.get(&(buffer, direction)).is_some_and(|b| b.len() <= self.shown)
+            || buffer == Buffer::Payload && self.shown == usize::MAX
+    }
+
+    fn flow(&self) -> &FlowFacts {
+        &self.flow
+    }
+
+    fn segment_length(&self) -> usize {
+        self.buffers.get(&(Buffer::Payload, Direction::ToServer)).map_or(0, Vec::len)
+    }
+}
+
+fn flow() -> FlowFacts {
+    FlowFacts {
+        client: "192.0.2.7".parse().unwrap(),
+        client_port: 40000,
+        server: "10.1.2.3".parse().unwrap(),
+        server_port: 80,
+        established: true,
+    }
+}
+
+fn unescape(text: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+            continue;
+        }
+        match chars.next().unwrap() {
+            'r' => out.push(b'\r'),
+            'n' => out.push(b'\n'),
+            't' => out.push(b'\t'),
+            'x' => {
+                let digits: String = chars.by_ref().take(2).collect();
+                out.push(u8::from_str_radix(&digits, 16).unwrap());
+            }
+            c => out.push(c as u8),
+        }
+    }
+    out
+}
+
+/// `name=value name="value with \"escapes\""`
+fn pairs(text: &str) -> BTreeMap<(Buffer, Direction), Vec<u8>> {
+    let mut out = BTreeMap::new();
+    let mut rest = text.trim();
+    while !rest.is_empty() {
+        let (name, after) = rest.split_once('=').unwrap_or_else(|| panic!("no = in {rest}"));
+        let (value, tail) = match after.strip_prefix('"') {
+            Some(quoted) => {
+                let mut end = 0;
+                while quoted.as_bytes()[end] != b'"' {
+                    end += if quoted.as_bytes()[end] == b'\\' { 2 } else { 1 };
+                }
+                (&quoted[..end], &quoted[end + 1..])
+            }
+            None => after.split_once(' ').unwrap_or((after, "")),
+        };
+        let (direction, name) = match name.strip_prefix('<') {
+            Some(name) => (Direction::ToClient, name),
+            None => (Direction::ToServer, name),
+        };
+        let buffer = *Buffer::ALL.iter().find(|b| b.name() == name).unwrap_or_else(|| panic!("no buffer {name}"));
+        out.insert((buffer, direction), unescape(value));
+        rest = tail.trim_start();
+    }
+    out
+}
+
+fn rules(text: &str) -> sakimori_signatures::RuleSet {
+    let file = SourceFile { name: "fixture".into(), text: text.as_bytes().to_vec() };
+    let mut variables = Variables::default();
+    variables.set("HOME_NET", "[10.0.0.0/8,!10.9.0.0/16]");
+    variables.set("EXTERNAL_NET", "!$HOME_NET");
+    let compiled = compile(&[file], &variables);
+    let errors: Vec<_> = compiled.diagnostics.iter().filter(|d| d.level == sakimori_model::Level::Error).collect();
+    assert!(errors.is_empty(), "{text}\n{errors:#?}");
+    compiled.rules
+}
+
+const STAGES: [Stage; 8] = [
+    Stage::RequestLine,
+    Stage::RequestHeaders,
+    Stage::RequestBody,
+    Stage::RequestEnd,
+    Stage::ResponseLine,
+    Stage::ResponseHeaders,
+    Stage::ResponseBody,
+    Stage::ResponseEnd,
+];
+
+/// Everything at once, or byte by byte.
+fn run(rules: &sakimori_signatures::RuleSet, subject: &mut Subject, stepwise: bool) -> Vec<Match> {
+    let mut scratch = rules.new_scratch();
+    let (mut bits, mut transaction, mut stream) = (FlowState::default(), TransactionState::default(), TransactionState::default());
+    let mut out = Vec::new();
+    let longest = subject.buffers.iter().filter(|((b, _), _)| b.grows()).map(|(_, v)| v.len()).max().unwrap_or(0);
+    let lengths: Vec<usize> = if stepwise { (0..=longest).chain([usize::MAX]).collect() } else { vec![usize::MAX] };
+    for direction in [Direction::ToServer, Direction::ToClient] {
+        for &shown in &lengths {
+            subject.shown = shown;
+            let memory = Memory { scratch: &mut scratch, flow: &mut bits, transaction: &mut stream };
+            rules.inspect(memory, subject, Stage::Stream(direction), &mut out);
+        }
+    }
+    for stage in STAGES {
+        let body = matches!(stage, Stage::RequestBody | Stage::ResponseBody);
+        if !stepwise && !stage.is_end() {
+            continue;
+        }
+        let lengths = if body { lengths.clone() } else { vec![if stage.is_end() { usize::MAX } else { 0 }] };
+        for shown in lengths {
+            subject.shown = shown;
+            let memory = Memory { scratch: &mut scratch, flow: &mut bits, transaction: &mut transaction };
+            rules.inspect(memory, subject, stage, &mut out);
+        }
+    }
+    out
+}
+
+#[test]
+fn fixtures() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
+    let mut failures = Vec::new();
+    let mut cases = 0;
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    files.sort();
+    for path in files {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let mut current = None;
+        for (number, line) in text.lines().enumerate() {
+            let place = format!("{}:{}", path.file_name().unwrap().to_string_lossy(), number + 1);
+            let (word, rest) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
+            match word {
+                "" | "#" => {}
+                "rule" => {
+                    let mut rule = match rest.strip_prefix('(') {
+                        Some(_) => format!("alert http any any -> any any {rest}"),
+                        None => rest.to_owned(),
+                    };
+                    rule.truncate(rule.len() - 1);
+                    rule.push_str(" msg:\"m\"; sid:1; rev:1;)");
+                    current = Some(rules(&rule));
+                }
+                "yes" | "no" => {
+                    cases += 1;
+                    let rules = current.as_ref().expect("a rule comes first");
+                    for stepwise in [false, true] {
+                        let mut subject = Subject { buffers: pairs(rest), shown: 0, flow: flow() };
+                        let found = run(rules, &mut subject, stepwise);
+                        if found.len() != usize::from(word == "yes") {
+                            failures.push(format!("{place} (stepwise: {stepwise}): {line}\n    {:?}\n    {found:?}", rules.rules()[0].text));
+                        }
+                    }
+                }
+                _ => panic!("{place}: {line}"),
+            }
+        }
+    }
+    assert!(cases > 150, "only {cases} cases were read");
+    assert!(failures.is_empty(), "{} of {cases} failed:\n{}", failures.len(), failures.join("\n"));
+}
+
+#[test]
+fn the_decisive_pattern_is_shown() {
+    let rules = rules(r#"alert http any any -> any any (http.uri; content:"b"; content:"evil"; nocase; fast_pattern; sid:7; msg:"m";)"#);
+    let mut subject = Subject { buffers: pairs("http.uri=/b/EVIL/x"), shown: 0, flow: flow() };
+    let found = run(&rules, &mut subject, false);
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].buffer, found[0].offset, found[0].length, found[0].sid.0), (Buffer::HttpUri, 3, 4, 7));
+}
+
+#[test]
+fn flowbits_join_two_transactions_of_a_flow() {
+    let rules = rules(concat!(
+        "alert http any any -> any any (http.uri; content:\"/second\"; flowbits:isset,seen; sid:2; msg:\"m\";)\n",
+        "alert http any any -> any any (http.uri; content:\"/first\"; flowbits:set,seen; flowbits:noalert; sid:1; msg:\"m\";)\n",
+        "alert http any any -> any any (http.uri; content:\"/third\"; flowbits:isnotset,seen; sid:3; msg:\"m\";)\n",
+    ));
+    let mut bits = FlowState::default();
+    let mut scratch = rules.new_scratch();
+    let mut ask = |uri: &str| {
+        let subject = Subject { buffers: pairs(&format!("http.uri={uri}")), shown: usize::MAX, flow: flow() };
+        let mut out = Vec::new();
+        let memory =
+            Memory { scratch: &mut scratch, flow: &mut bits, transaction: &mut TransactionState::default() };
+        rules.inspect(memory, &subject, Stage::RequestEnd, &mut out);
+        out.iter().map(|m| m.sid.0).collect::<Vec<_>>()
+    };
+    assert_eq!(ask("/second"), [0; 0]);
+    assert_eq!(ask("/third"), [3]);
+    assert_eq!(ask("/first"), [0; 0]);
+    assert_eq!(ask("/second"), [2]);
+    assert_eq!(ask("/third"), [0; 0]);
+}
+
+#[test]
+fn a_pass_rule_silences_the_transaction() {
+    let rules = rules(concat!(
+        "drop http any any -> any any (http.uri; content:\"/a\"; sid:1; msg:\"m\";)\n",
+        "pass http any any -> any any (http.user_agent; content:\"scanner\"; sid:2; msg:\"m\";)\n",
+    ));
+    let mut subject = Subject { buffers: pairs("http.uri=/a http.user_agent=scanner"), shown: 0, flow: flow() };
+    assert_eq!(run(&rules, &mut subject, false), []);
+    let mut subject = Subject { buffers: pairs("http.uri=/a http.user_agent=other"), shown: 0, flow: flow() };
+    assert_eq!(run(&rules, &mut subject, false).len(), 1);
+}
+
+#[test]
+fn state_of_another_rule_set_is_forgotten() {
+    let (a, b) = (
+        rules("alert http any any -> any any (http.uri; content:\"x\"; sid:1; msg:\"m\";)"),
+        rules("alert http any any -> any any (http.method; content:\"GET\"; http.uri; content:\"yy\"; sid:2; msg:\"m\";)"),
+    );
+    let subject = Subject { buffers: pairs("http.uri=/x/yy http.method=GET"), shown: usize::MAX, flow: flow() };
+    let (mut bits, mut state) = (FlowState::default(), TransactionState::default());
+    let mut out = Vec::new();
+    for rules in [&a, &b] {
+        let mut scratch = rules.new_scratch();
+        let memory = Memory { scratch: &mut scratch, flow: &mut bits, transaction: &mut state };
+        rules.inspect(memory, &subject, Stage::RequestEnd, &mut out);
+    }
+    assert_eq!(out.iter().map(|m| m.sid.0).collect::<Vec<_>>(), [1, 2]);
+}
+
+#[test]
+fn an_input_made_to_go_back_forever_ends() {
+    let rules = rules(concat!(
+        "alert http any any -> any any (http.request_body; content:\"a\"; content:\"b\"; within:2000; content:\"c\"; within:2000; ",
+        "pcre:\"/d+e/R\"; content:\"z\"; within:1; sid:1; msg:\"m\";)",
+    ));
+    let mut body = b"abcd".repeat(40_000);
+    body.extend_from_slice(b"eq");
+    let subject = Subject {
+        buffers: BTreeMap::from([((Buffer::HttpRequestBody, Direction::ToServer), body)]),
+        shown: usize::MAX,
+        flow: flow(),
+    };
+    let (mut bits, mut state, mut scratch) = (FlowState::default(), TransactionState::default(), rules.new_scratch());
+    let mut out = Vec::new();
+    let memory = Memory { scratch: &mut scratch, flow: &mut bits, transaction: &mut state };
+    rules.inspect(memory, &subject, Stage::RequestEnd, &mut out);
+    assert_eq!(out, []);
+    assert_eq!(scratch.exhausted(), 1, "the budget ended, and that is counted");
+}
