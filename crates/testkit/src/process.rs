@@ -14,6 +14,18 @@ use crate::wait;
 /// How long a process may take to end after SIGTERM before it is killed.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// A process ended that should run on: no wait for it makes sense any more.
+#[derive(Debug)]
+pub struct Ended(String);
+
+impl std::fmt::Display for Ended {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Ended {}
+
 /// A running program whose output goes to `LOGS/NAME.log`.
 #[derive(Debug)]
 pub struct Process {
@@ -62,7 +74,7 @@ impl Process {
     /// An error with the end of its output when it has ended.
     pub fn check_alive(&mut self) -> anyhow::Result<()> {
         if let Some(status) = self.child.try_wait()? {
-            bail!("{} ended ({status}):\n{}", self.name, self.tail(30));
+            return Err(Ended(format!("{} ended ({status}):\n{}", self.name, self.tail(30))).into());
         }
         Ok(())
     }

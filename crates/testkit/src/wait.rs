@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 
 use crate::interrupt;
+use crate::process::Ended;
 
 /// How often a condition is looked at.
 const PERIOD: Duration = Duration::from_millis(20);
@@ -21,6 +22,7 @@ pub fn until<T>(
         let last = match condition() {
             Ok(Some(value)) => return Ok(value),
             Ok(None) => None,
+            Err(error) if error.is::<Ended>() => return Err(error.context(format!("waiting for {what}"))),
             Err(error) => Some(error),
         };
         if start.elapsed() > limit {

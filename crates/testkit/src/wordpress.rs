@@ -54,7 +54,7 @@ http {
         location / { try_files $uri $uri/ /index.php?$args; }
         location ~ \\.php$ {
             try_files $uri =404;
-            include fastcgi_params;
+            include /etc/nginx/fastcgi_params;
             fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;
             fastcgi_pass unix:/run/lab-wordpress/fpm.sock;
         }
