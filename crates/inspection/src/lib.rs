@@ -1,2 +1,21 @@
 //! The pure pipeline from a packet to its verdict.
+//!
+//! [`Engine`] puts the parts together: `packet` decodes, `stream` reassembles flows, `protocols` makes
+//! HTTP transactions of them, `signatures` judges those, and the policy's modes decide whether a match
+//! is only reported or stops the flow. What goes in is packets and the time; what comes out is a
+//! [`Judgement`] for each and events to be drained. No I/O and no clock, so that the same engine runs
+//! inline, over recorded traffic ([`offline`]) and in a fuzz target.
+//!
+//! Key decision: a match is judged on the packet whose bytes complete it. Earlier segments of the same
+//! request have been let through by then, but no server acts on a request whose decisive bytes never arrive.
 #![forbid(unsafe_code)]
+
+mod answer;
+mod engine;
+mod flow;
+mod http_view;
+pub mod offline;
+mod report;
+mod stream_view;
+
+pub use engine::{Config, Counters, Engine, FlowMark, Injection, Judgement, Limits, Verdict};

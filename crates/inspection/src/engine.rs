@@ -1,0 +1,248 @@
+//! The engine: packets in, judgements and events out.
+use crate::answer;
+use crate::flow::{InspectedFlow, Shared};
+use sakimori_model::{Event, IntrusionPrevention, Mode, Now, PortRange};
+use sakimori_packet::{self as packet, Transport};
+use sakimori_protocols::http1;
+use sakimori_signatures::RuleSet;
+use sakimori_stream::{self as stream, Decision, FlowTable, OverlapPolicy};
+use std::sync::Arc;
+
+/// Bounds of the engine's memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Flows and reassembly.
+    pub stream: stream::Limits,
+    /// HTTP messages.
+    pub http: http1::Limits,
+    /// Events waiting to be drained; what comes on top is counted as lost.
+    pub events: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { stream: stream::Limits::default(), http: http1::Limits::default(), events: 4096 }
+    }
+}
+
+/// What an engine is made from.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The policy's settings.
+    pub settings: IntrusionPrevention,
+    /// Memory bounds.
+    pub limits: Limits,
+    /// Secret of incident ids.
+    pub incident_seed: u64,
+    /// Secret of hash tables, against flooding.
+    pub hash_seed: u64,
+}
+
+impl Config {
+    /// A configuration with the default limits.
+    pub fn new(settings: IntrusionPrevention, incident_seed: u64, hash_seed: u64) -> Self {
+        Self { settings, limits: Limits::default(), incident_seed, hash_seed }
+    }
+}
+
+/// What is to happen to a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It goes on.
+    Accept,
+    /// It is dropped.
+    Drop,
+}
+
+/// What the kernel is to remember of the flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlowMark {
+    /// Nothing: go on asking.
+    None,
+    /// Nothing can match any more: do not ask again.
+    Done,
+    /// Drop everything that follows.
+    Blocked,
+}
+
+/// A packet to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Injection {
+    /// A whole IP packet.
+    pub packet: Vec<u8>,
+}
+
+/// The judgement on one packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// What is to happen to it.
+    pub verdict: Verdict,
+    /// What the kernel is to remember of its flow.
+    pub mark: FlowMark,
+    /// Packets to send: resets, the answer page, a probe. At most a handful.
+    pub inject: Vec<Injection>,
+}
+
+/// Counters that only grow, and the flow table's levels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Packets judged.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Packets dropped.
+    pub dropped: u64,
+    /// Packets that are not TCP or not whole, let through unjudged.
+    pub not_inspected: u64,
+    /// Packets with something odd in their headers.
+    pub packet_anomalies: u64,
+    /// Segments with something odd for their flow.
+    pub stream_anomalies: u64,
+    /// HTTP requests completed.
+    pub http_requests: u64,
+    /// HTTP requests with something odd.
+    pub http_anomalies: u64,
+    /// Lines on HTTP ports that were no start of a message, of ended flows.
+    pub garbage_lines: u64,
+    /// Matches that stopped a flow.
+    pub matches_blocked: u64,
+    /// Matches that were only reported.
+    pub matches_detected: u64,
+    /// Events that found no room.
+    pub events_lost: u64,
+    /// The flow table's.
+    pub stream: stream::Counters,
+}
+
+/// The pure pipeline from a packet to its verdict.
+#[derive(Debug)]
+pub struct Engine {
+    flows: FlowTable<InspectedFlow>,
+    shared: Shared,
+    answer_page: bool,
+    /// Apart from the shared state, which is lent out while a new flow asks for them.
+    http_ports: Vec<PortRange>,
+}
+
+// === impl Engine ===
+
+impl Engine {
+    /// An engine without flows.
+    pub fn new(config: Config, rules: Arc<RuleSet>) -> Self {
+        let Config { settings, limits, incident_seed, hash_seed } = config;
+        let mut flows = FlowTable::new(limits.stream, OverlapPolicy::Linux, hash_seed);
+        flows.set_server_ports(settings.http_ports.clone());
+        Self {
+            flows,
+            answer_page: settings.answer_page,
+            http_ports: settings.http_ports.clone(),
+            shared: Shared {
+                scratch: rules.new_scratch(),
+                rules,
+                settings,
+                generation: 1,
+                limits,
+                now: Now::default(),
+                matches: Vec::new(),
+                events: Vec::new(),
+                counters: Counters::default(),
+                incident_seed,
+                incidents: 0,
+                blocked: None,
+            },
+        }
+    }
+
+    /// Puts other settings and rules in force between two packets. Flows stay; what rules remembered of
+    /// them is forgotten, and a request in progress is judged anew from its first byte.
+    pub fn swap(&mut self, settings: IntrusionPrevention, rules: Arc<RuleSet>) {
+        self.flows.set_server_ports(settings.http_ports.clone());
+        self.answer_page = settings.answer_page;
+        self.http_ports.clone_from(&settings.http_ports);
+        self.shared.scratch = rules.new_scratch();
+        self.shared.rules = rules;
+        self.shared.settings = settings;
+        self.shared.generation += 1;
+    }
+
+    /// Judges one IP packet.
+    pub fn inspect(&mut self, now: Now, bytes: &[u8]) -> Judgement {
+        let counters = &mut self.shared.counters;
+        counters.packets += 1;
+        counters.bytes += bytes.len() as u64;
+        self.shared.now = now;
+        let packet = packet::decode(bytes);
+        if !packet.anomalies.is_empty() {
+            counters.packet_anomalies += 1;
+        }
+        if !matches!(packet.transport, Transport::Tcp(_)) {
+            counters.not_inspected += 1;
+            return Judgement { verdict: Verdict::Accept, mark: FlowMark::None, inject: Vec::new() };
+        }
+        let outcome = {
+            let ports = &self.http_ports;
+            let generation = self.shared.generation;
+            self.flows
+                .process(now, &packet, &mut self.shared, |info| InspectedFlow::new(info, ports, generation))
+        };
+        if !outcome.anomalies.is_empty() {
+            self.shared.counters.stream_anomalies += 1;
+        }
+        let mut inject = Vec::new();
+        if let Some(reset) = outcome.reset {
+            let blocked = self.shared.blocked.take();
+            inject.push(Injection { packet: reset.reset_to_server() });
+            match blocked {
+                Some((incident, true)) if self.answer_page => {
+                    let page = answer::page(incident);
+                    inject.extend(reset.answer(&page).into_iter().map(|packet| Injection { packet }));
+                }
+                _ => inject.push(Injection { packet: reset.reset_to_client() }),
+            }
+        }
+        if let Some(probe) = outcome.probe {
+            inject.push(Injection { packet: probe.probe() });
+        }
+        let verdict = match outcome.verdict {
+            stream::Verdict::Pass => Verdict::Accept,
+            stream::Verdict::Drop => {
+                self.shared.counters.dropped += 1;
+                Verdict::Drop
+            }
+        };
+        let mark = match outcome.decision {
+            Decision::Continue | Decision::DoneDirection(_) => FlowMark::None,
+            Decision::Done => FlowMark::Done,
+            Decision::Block => FlowMark::Blocked,
+        };
+        Judgement { verdict, mark, inject }
+    }
+
+    /// Lets go of flows whose time is over, a bounded number at a time. Call it about once a second,
+    /// and again soon where it says that there is more to do.
+    pub fn expire(&mut self, now: Now) -> bool {
+        self.shared.now = now;
+        self.flows.expire(now, &mut self.shared)
+    }
+
+    /// The events since the last call, oldest first.
+    pub fn drain_events(&mut self) -> impl Iterator<Item = Event> + '_ {
+        self.shared.events.drain(..)
+    }
+
+    /// Whether packets from server to client have to be shown with their payload.
+    pub fn needs_responses(&self) -> bool {
+        let needs = self.shared.rules.needs();
+        self.shared.settings.mode != Mode::Off && (needs.response || needs.stream_to_client)
+    }
+
+    /// What was counted.
+    pub fn counters(&self) -> Counters {
+        Counters { stream: self.flows.counters(), ..self.shared.counters }
+    }
+
+    /// Memory of flows and reassembly, in bytes.
+    pub fn memory_bytes(&self) -> usize {
+        self.flows.memory_bytes()
+    }
+}

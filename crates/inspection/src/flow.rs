@@ -1,0 +1,286 @@
+//! One flow under inspection: its HTTP connection, its raw windows, and what the rules remember of it.
+use crate::engine::{Counters, Limits};
+use crate::http_view::HttpView;
+use crate::report;
+use crate::stream_view::{StreamView, StreamWindow};
+use sakimori_model::{Action, Event, IncidentId, IntrusionPrevention, Mode, Now, PortRange};
+use sakimori_protocols::http1;
+use sakimori_signatures::{
+    self as signatures, FlowFacts, FlowState, Inspected, Match, Memory, RuleSet, Scratch, Stage,
+    TransactionState,
+};
+use sakimori_stream::{Application, Decision, Direction, End, FlowInfo};
+use std::sync::Arc;
+
+/// What all flows share while packets are inspected.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) settings: IntrusionPrevention,
+    pub(crate) rules: Arc<RuleSet>,
+    /// Counts rule sets: memory that a flow has of an older one is forgotten.
+    pub(crate) generation: u64,
+    pub(crate) limits: Limits,
+    pub(crate) now: Now,
+    pub(crate) scratch: Scratch,
+    pub(crate) matches: Vec<Match>,
+    pub(crate) events: Vec<Event>,
+    pub(crate) counters: Counters,
+    pub(crate) incident_seed: u64,
+    pub(crate) incidents: u64,
+    /// The incident that blocked the flow at hand, and whether its client speaks HTTP.
+    pub(crate) blocked: Option<(IncidentId, bool)>,
+}
+
+/// A flow under inspection.
+#[derive(Debug)]
+pub(crate) struct InspectedFlow {
+    facts: FlowFacts,
+    generation: u64,
+    rules: FlowState,
+    http: Option<Box<http1::Connection<RuleMemory>>>,
+    windows: [Option<Box<StreamWindow>>; 2],
+}
+
+/// What the rules remember of one transaction, and of which rule set.
+#[derive(Debug, Default)]
+pub(crate) struct RuleMemory {
+    state: TransactionState,
+    generation: u64,
+}
+
+// === impl InspectedFlow ===
+
+impl InspectedFlow {
+    pub(crate) fn new(info: &FlowInfo, http_ports: &[PortRange], generation: u64) -> Self {
+        let is_http = http_ports.iter().any(|ports| ports.contains(info.server.port));
+        Self {
+            facts: FlowFacts {
+                client: info.client.address,
+                client_port: info.client.port,
+                server: info.server.address,
+                server_port: info.server.port,
+                established: true,
+            },
+            generation,
+            rules: FlowState::default(),
+            http: is_http.then(Box::default),
+            windows: [None, None],
+        }
+    }
+
+    /// Whether any rule could still look at bytes of this direction.
+    fn wanted(&self, shared: &Shared, direction: Direction) -> bool {
+        let needs = shared.rules.needs();
+        if shared.settings.mode == Mode::Off {
+            return false;
+        }
+        match direction {
+            Direction::ToServer => (self.http.is_some() && needs.request) || needs.stream_to_server,
+            Direction::ToClient => (self.http.is_some() && needs.response) || needs.stream_to_client,
+        }
+    }
+
+    fn inspect_stream(&mut self, shared: &mut Shared, direction: Direction, bytes: &[u8]) -> Decision {
+        let needs = shared.rules.needs();
+        let (slot, wanted) = match direction {
+            Direction::ToServer => (0, needs.stream_to_server),
+            Direction::ToClient => (1, needs.stream_to_client),
+        };
+        let Some(window) = self.windows.get_mut(slot).filter(|_| wanted) else { return Decision::Continue };
+        let window = window.get_or_insert_default();
+        window.push(bytes);
+        let (shown, start, state) = window.split();
+        let side = to_signatures(direction);
+        let view = StreamView {
+            bytes: shown,
+            start,
+            direction: side,
+            flow: &self.facts,
+            segment_length: bytes.len(),
+        };
+        let memory = Memory { scratch: &mut shared.scratch, flow: &mut self.rules, transaction: state };
+        shared.rules.inspect(memory, &view, Stage::Stream(side), &mut shared.matches);
+        judge(shared, &view, None)
+    }
+
+    fn inspect_http(&mut self, shared: &mut Shared, direction: Direction, bytes: &[u8]) -> Decision {
+        let Some(connection) = &mut self.http else { return Decision::Continue };
+        let limits = shared.limits.http;
+        let mut sink =
+            HttpSink { shared, facts: &self.facts, rules: &mut self.rules, segment_length: bytes.len() };
+        let direction = match direction {
+            Direction::ToServer => http1::Direction::ToServer,
+            Direction::ToClient => http1::Direction::ToClient,
+        };
+        match connection.feed(direction, bytes, &limits, &mut sink) {
+            http1::Control::Continue => Decision::Continue,
+            http1::Control::Stop => Decision::Block,
+        }
+    }
+}
+
+impl Application for InspectedFlow {
+    type Context = Shared;
+
+    fn data(
+        &mut self,
+        shared: &mut Shared,
+        _info: &FlowInfo,
+        direction: Direction,
+        bytes: &[u8],
+    ) -> Decision {
+        if self.generation != shared.generation {
+            self.generation = shared.generation;
+            self.rules = FlowState::default();
+            for window in self.windows.iter_mut().flatten() {
+                window.rules = TransactionState::default();
+            }
+        }
+        if !self.wanted(shared, direction) {
+            // Not `Done`: the next rule set may want what this one does not.
+            return Decision::Continue;
+        }
+        match self.inspect_stream(shared, direction, bytes) {
+            Decision::Continue => self.inspect_http(shared, direction, bytes),
+            decided => decided,
+        }
+    }
+
+    fn gap(&mut self, _: &mut Shared, _: &FlowInfo, direction: Direction, bytes: u64) -> Decision {
+        let (slot, http_direction) = match direction {
+            Direction::ToServer => (0, http1::Direction::ToServer),
+            Direction::ToClient => (1, http1::Direction::ToClient),
+        };
+        if let Some(window) = self.windows.get_mut(slot).and_then(Option::as_mut) {
+            window.gap(bytes);
+        }
+        if let Some(http) = &mut self.http {
+            http.gap(http_direction, bytes);
+        }
+        Decision::Continue
+    }
+
+    fn end(&mut self, shared: &mut Shared, _: &FlowInfo, _: End) {
+        if let Some(http) = &self.http {
+            shared.counters.garbage_lines += http.garbage_lines();
+        }
+    }
+}
+
+/// Asks the rules about each step of an HTTP message.
+struct HttpSink<'a> {
+    shared: &'a mut Shared,
+    facts: &'a FlowFacts,
+    rules: &'a mut FlowState,
+    segment_length: usize,
+}
+
+impl http1::Sink<RuleMemory> for HttpSink<'_> {
+    fn progress(
+        &mut self,
+        direction: http1::Direction,
+        transaction: &mut http1::Transaction<RuleMemory>,
+        stage: http1::Stage,
+    ) -> http1::Control {
+        let shared = &mut *self.shared;
+        let (side, stage) = match (direction, stage) {
+            (http1::Direction::ToServer, http1::Stage::Headers) => {
+                (signatures::Direction::ToServer, Stage::RequestHeaders)
+            }
+            (http1::Direction::ToServer, http1::Stage::Body) => {
+                (signatures::Direction::ToServer, Stage::RequestBody)
+            }
+            (http1::Direction::ToServer, http1::Stage::End) => {
+                shared.counters.http_requests += 1;
+                (signatures::Direction::ToServer, Stage::RequestEnd)
+            }
+            (http1::Direction::ToClient, http1::Stage::Headers) => {
+                (signatures::Direction::ToClient, Stage::ResponseHeaders)
+            }
+            (http1::Direction::ToClient, http1::Stage::Body) => {
+                (signatures::Direction::ToClient, Stage::ResponseBody)
+            }
+            (http1::Direction::ToClient, http1::Stage::End) => {
+                (signatures::Direction::ToClient, Stage::ResponseEnd)
+            }
+        };
+        if stage == Stage::RequestEnd && !transaction.message.anomalies().is_empty() {
+            shared.counters.http_anomalies += 1;
+        }
+        if transaction.state.generation != shared.generation {
+            transaction.state =
+                RuleMemory { state: TransactionState::default(), generation: shared.generation };
+        }
+        let body_limit = shared.limits.http.body_bytes;
+        let view = HttpView::new(&transaction.message, side, self.facts, self.segment_length, body_limit);
+        let memory = Memory {
+            scratch: &mut shared.scratch,
+            flow: self.rules,
+            transaction: &mut transaction.state.state,
+        };
+        shared.rules.inspect(memory, &view, stage, &mut shared.matches);
+        let request = (side == signatures::Direction::ToServer).then_some(&transaction.message);
+        match judge(shared, &view, request) {
+            Decision::Block => http1::Control::Stop,
+            _ => http1::Control::Continue,
+        }
+    }
+}
+
+/// Turns the matches at hand into events and a decision, by the policy's modes.
+fn judge<T: Inspected>(shared: &mut Shared, subject: &T, request: Option<&http1::Message>) -> Decision {
+    if shared.matches.is_empty() {
+        return Decision::Continue;
+    }
+    let matches = std::mem::take(&mut shared.matches);
+    let rules = Arc::clone(&shared.rules);
+    let mode_of = |found: &Match| {
+        let rule = rules.rules().get(found.rule)?;
+        let mode = shared.settings.rule_mode(found.sid);
+        Some((rule, if rule.may_block { mode } else { mode.min(Mode::Detect) }))
+            .filter(|(_, m)| *m != Mode::Off)
+    };
+    let judged: Vec<_> =
+        matches.iter().filter_map(|m| mode_of(m).map(|(rule, mode)| (m, rule, mode))).collect();
+    let block = judged.iter().any(|(_, _, mode)| *mode == Mode::Prevent);
+    let incident = IncidentId(mix(shared.incident_seed, shared.incidents));
+    shared.incidents += u64::from(!judged.is_empty());
+    for (found, rule, mode) in judged {
+        if !rule.reports {
+            continue;
+        }
+        let action = if mode == Mode::Prevent { Action::Blocked } else { Action::Detected };
+        match action {
+            Action::Blocked => shared.counters.matches_blocked += 1,
+            _ => shared.counters.matches_detected += 1,
+        }
+        if shared.events.len() < shared.limits.events {
+            let http = request.map(report::summary);
+            shared.events.push(report::event(shared.now.wall, incident, action, rule, found, subject, http));
+        } else {
+            shared.counters.events_lost += 1;
+        }
+    }
+    shared.matches = matches;
+    shared.matches.clear();
+    if block {
+        shared.blocked = Some((incident, request.is_some()));
+        return Decision::Block;
+    }
+    Decision::Continue
+}
+
+const fn to_signatures(direction: Direction) -> signatures::Direction {
+    match direction {
+        Direction::ToServer => signatures::Direction::ToServer,
+        Direction::ToClient => signatures::Direction::ToClient,
+    }
+}
+
+/// Incident ids that nobody can count up: the finaliser of `SplitMix64` over the seed and a counter.
+const fn mix(seed: u64, count: u64) -> u64 {
+    let mut z = seed.wrapping_add(count.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
