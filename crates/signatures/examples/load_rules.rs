@@ -38,7 +38,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         // what is quoted of the rule differs each time: keep the words that are always there
         let title = diagnostic.title.split(": ").next().unwrap_or_default();
-        let detail = if matches!(diagnostic.code, "S011" | "S012" | "S005" | "S032") { &diagnostic.title } else { title };
+        let detail = if matches!(diagnostic.code, "S011" | "S012" | "S005" | "S032") {
+            &diagnostic.title
+        } else {
+            title
+        };
         *reasons.entry((diagnostic.level, diagnostic.code, detail.to_owned())).or_default() += 1;
     }
     let mut reasons: Vec<_> = reasons.into_iter().collect();

@@ -6,15 +6,40 @@ use std::net::IpAddr;
 
 /// Variables of Suricata's default configuration that stand for addresses.
 const ADDRESS_VARIABLES: &[&str] = &[
-    "HOME_NET", "EXTERNAL_NET", "HTTP_SERVERS", "SMTP_SERVERS", "SQL_SERVERS", "DNS_SERVERS", "TELNET_SERVERS",
-    "AIM_SERVERS", "DC_SERVERS", "DNP3_SERVER", "DNP3_CLIENT", "MODBUS_CLIENT", "MODBUS_SERVER", "ENIP_CLIENT",
-    "ENIP_SERVER", "SSH_SERVERS", "SIP_SERVERS", "FTP_SERVERS",
+    "HOME_NET",
+    "EXTERNAL_NET",
+    "HTTP_SERVERS",
+    "SMTP_SERVERS",
+    "SQL_SERVERS",
+    "DNS_SERVERS",
+    "TELNET_SERVERS",
+    "AIM_SERVERS",
+    "DC_SERVERS",
+    "DNP3_SERVER",
+    "DNP3_CLIENT",
+    "MODBUS_CLIENT",
+    "MODBUS_SERVER",
+    "ENIP_CLIENT",
+    "ENIP_SERVER",
+    "SSH_SERVERS",
+    "SIP_SERVERS",
+    "FTP_SERVERS",
 ];
 
 /// Variables of Suricata's default configuration that stand for ports.
 const PORT_VARIABLES: &[&str] = &[
-    "HTTP_PORTS", "SHELLCODE_PORTS", "ORACLE_PORTS", "SSH_PORTS", "DNP3_PORTS", "MODBUS_PORTS", "FILE_DATA_PORTS",
-    "FTP_PORTS", "GENEVE_PORTS", "VXLAN_PORTS", "TEREDO_PORTS", "SIP_PORTS",
+    "HTTP_PORTS",
+    "SHELLCODE_PORTS",
+    "ORACLE_PORTS",
+    "SSH_PORTS",
+    "DNP3_PORTS",
+    "MODBUS_PORTS",
+    "FILE_DATA_PORTS",
+    "FTP_PORTS",
+    "GENEVE_PORTS",
+    "VXLAN_PORTS",
+    "TEREDO_PORTS",
+    "SIP_PORTS",
 ];
 
 /// Deepest nesting of lists and variables.
@@ -170,7 +195,17 @@ impl<T: Item> Set<T> {
     /// Whether `any` is excluded, so that nothing is left.
     fn is_nothing(&self) -> bool {
         matches!(self, Self::Group(include, exclude)
-            if exclude.iter().any(|s| matches!(s, Self::Any)) || (!include.is_empty() && include.iter().all(Self::is_nothing)))
+            if exclude.iter().any(Self::is_everything) || (!include.is_empty() && include.iter().all(Self::is_nothing)))
+    }
+
+    fn is_everything(&self) -> bool {
+        match self {
+            Self::Any => true,
+            Self::One(_) => false,
+            Self::Group(include, exclude) => {
+                exclude.is_empty() && (include.is_empty() || include.iter().any(Self::is_everything))
+            }
+        }
     }
 
     pub(crate) fn parse(word: Word<'_>, variables: &Variables) -> Result<Self, Finding> {
@@ -190,7 +225,9 @@ impl<T: Item> Set<T> {
         let bad = |why: String| Finding::error(T::CODE, at, why, T::HELP);
         let text = text.trim_ascii();
         if depth > DEPTH {
-            return Err(bad(format!("lists or variables are nested deeper than {DEPTH}, or a variable names itself")));
+            return Err(bad(format!(
+                "lists or variables are nested deeper than {DEPTH}, or a variable names itself"
+            )));
         }
         if let Some(rest) = text.strip_prefix('!') {
             let inner = Self::parse_nested(rest, at + 1, variables, depth + 1)?;
@@ -269,7 +306,18 @@ mod tests {
         assert!(inside("2001:db8::/32", "2001:db8:1::5"));
         assert!(!inside("0.0.0.0/0", "2001:db8:1::5"));
         assert!(inside("![10.0.0.1]", "10.0.0.2"));
-        for bad in ["", "[", "[10.0.0.1", "[10.0.0.1,]", "10.0.0.0/33", "$NOPE", "$LOOP", "!any", "![any]", "10.0.0.0/255.0.255.0"] {
+        for bad in [
+            "",
+            "[",
+            "[10.0.0.1",
+            "[10.0.0.1,]",
+            "10.0.0.0/33",
+            "$NOPE",
+            "$LOOP",
+            "!any",
+            "![any]",
+            "10.0.0.0/255.0.255.0",
+        ] {
             assert!(addresses(bad).is_err(), "{bad}");
         }
     }

@@ -87,7 +87,9 @@ impl Stage {
     /// The direction whose bytes this stage is about.
     pub const fn direction(self) -> Direction {
         match self {
-            Self::RequestLine | Self::RequestHeaders | Self::RequestBody | Self::RequestEnd => Direction::ToServer,
+            Self::RequestLine | Self::RequestHeaders | Self::RequestBody | Self::RequestEnd => {
+                Direction::ToServer
+            }
             Self::ResponseLine | Self::ResponseHeaders | Self::ResponseBody | Self::ResponseEnd => {
                 Direction::ToClient
             }

@@ -12,11 +12,21 @@ pub(crate) struct Finding {
 }
 
 impl Finding {
-    pub(crate) fn error(code: &'static str, at: usize, title: impl Into<String>, help: impl Into<String>) -> Self {
+    pub(crate) fn error(
+        code: &'static str,
+        at: usize,
+        title: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Self {
         Self { code, level: Level::Error, title: title.into(), at, help: help.into() }
     }
 
-    pub(crate) fn warning(code: &'static str, at: usize, title: impl Into<String>, help: impl Into<String>) -> Self {
+    pub(crate) fn warning(
+        code: &'static str,
+        at: usize,
+        title: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Self {
         Self { code, level: Level::Warning, title: title.into(), at, help: help.into() }
     }
 }

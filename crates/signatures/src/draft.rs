@@ -105,6 +105,8 @@ struct Builder<'v> {
     sticky: Option<Target>,
     /// Where the sticky buffer was named, while nothing has used it.
     unused: Option<(usize, &'static str)>,
+    /// An option before failed: what refers to it is not reported as well.
+    failed: bool,
     flow: FlowConditions,
     flow_seen: bool,
     flowbits: Vec<FlowBits>,
@@ -112,7 +114,10 @@ struct Builder<'v> {
 }
 
 /// Gives meaning to an outline. The draft is there unless a finding is an error.
-pub(crate) fn draft(outline: &Outline<'_>, variables: &Variables) -> (Option<Draft>, Option<u32>, Vec<Finding>) {
+pub(crate) fn draft(
+    outline: &Outline<'_>,
+    variables: &Variables,
+) -> (Option<Draft>, Option<u32>, Vec<Finding>) {
     let mut builder = Builder {
         variables,
         findings: Vec::new(),
@@ -120,6 +125,7 @@ pub(crate) fn draft(outline: &Outline<'_>, variables: &Variables) -> (Option<Dra
         items: Vec::new(),
         sticky: None,
         unused: None,
+        failed: false,
         flow: FlowConditions::default(),
         flow_seen: false,
         flowbits: Vec::new(),
@@ -127,7 +133,12 @@ pub(crate) fn draft(outline: &Outline<'_>, variables: &Variables) -> (Option<Dra
     };
     for option in &outline.options {
         if let Err(finding) = builder.option(option) {
-            builder.findings.push(finding);
+            let follows = builder.failed && matches!(finding.code, "S022" | "S042");
+            builder.failed = true;
+            builder.unused = None;
+            if !follows {
+                builder.findings.push(finding);
+            }
         }
     }
     let sid = builder.meta.sid.map(|s| s.0);
@@ -138,23 +149,134 @@ pub(crate) fn draft(outline: &Outline<'_>, variables: &Variables) -> (Option<Dra
 /// Keywords of the language that name buffers of protocols or of data not inspected yet, or whose
 /// meaning is not implemented.
 const NOT_YET: &[&str] = &[
-    "app-layer-event", "app-layer-protocol", "asn1", "base64_data", "base64_decode", "byte_extract", "byte_math",
-    "bypass", "config", "dataset", "datarep", "dcerpc.iface", "dcerpc.opnum", "dcerpc.stub_data", "dce_iface",
-    "dce_opnum", "dce_stub_data", "decode-event", "dnp3_data", "dns.opcode", "dns.query", "dns_query", "dns.answer.name",
-    "dns.query.name", "email.from", "engine-event", "entropy", "file.magic", "file.mime_type", "file.name", "fileext",
-    "filemagic", "filemd5", "filename", "filesha1", "filesha256", "filesize", "filestore", "flags", "flow.age",
-    "flow.bytes_toclient", "flow.bytes_toserver", "flow.pkts_toclient", "flow.pkts_toserver", "flowint", "fragbits",
-    "fragoffset", "frame", "ftpbounce", "ftpdata_command", "geoip", "hostbits", "http2.header_name",
-    "http.request_header", "http.response_header", "icmp_id", "icmp_seq", "icode", "id", "igmp.type", "ip_proto",
-    "ipopts", "iprep", "itype", "ja3.hash", "ja3.string", "ja3_hash", "ja3_string", "ja3s.hash", "ja3s.string",
-    "ja3s_hash", "ja4.hash", "krb5.cname", "krb5.sname", "krb5_msg_type", "lua", "luajit", "mqtt.type", "nfs.version",
-    "nfs_procedure", "prefilter", "replace", "rpc", "sameip", "seq", "ack", "sip.method", "sip.uri",
-    "smb.named_pipe", "smb.share", "snmp.community", "ssh.proto", "ssh.software", "ssh_proto", "ssh.softwareversion",
-    "ssl_state", "ssl_version", "stream-event", "stream_size", "tcp.flags", "tcp.hdr", "tcp.mss", "tls.alpn",
-    "tls.cert_chain_len", "tls.cert_fingerprint", "tls.cert_issuer", "tls.cert_serial", "tls.cert_subject", "tls.certs",
-    "tls.issuerdn", "tls.random", "tls.sni", "tls.subject", "tls.version", "tls_cert_fingerprint", "tls_cert_issuer",
-    "tls_cert_notafter", "tls_cert_notbefore", "tls_cert_expired", "tls_cert_serial", "tls_cert_subject", "tls_cert_valid",
-    "tls_sni", "tos", "ttl", "udp.hdr", "window", "xbits",
+    "app-layer-event",
+    "app-layer-protocol",
+    "asn1",
+    "base64_data",
+    "base64_decode",
+    "byte_extract",
+    "byte_math",
+    "bypass",
+    "config",
+    "dataset",
+    "datarep",
+    "dcerpc.iface",
+    "dcerpc.opnum",
+    "dcerpc.stub_data",
+    "dce_iface",
+    "dce_opnum",
+    "dce_stub_data",
+    "decode-event",
+    "dnp3_data",
+    "dns.opcode",
+    "dns.query",
+    "dns_query",
+    "dns.answer.name",
+    "dns.query.name",
+    "email.from",
+    "engine-event",
+    "entropy",
+    "file.magic",
+    "file.mime_type",
+    "file.name",
+    "fileext",
+    "filemagic",
+    "filemd5",
+    "filename",
+    "filesha1",
+    "filesha256",
+    "filesize",
+    "filestore",
+    "flags",
+    "flow.age",
+    "flow.bytes_toclient",
+    "flow.bytes_toserver",
+    "flow.pkts_toclient",
+    "flow.pkts_toserver",
+    "flowint",
+    "fragbits",
+    "fragoffset",
+    "frame",
+    "ftpbounce",
+    "ftpdata_command",
+    "geoip",
+    "hostbits",
+    "http2.header_name",
+    "http.request_header",
+    "http.response_header",
+    "icmp_id",
+    "icmp_seq",
+    "icode",
+    "id",
+    "igmp.type",
+    "ip_proto",
+    "ipopts",
+    "iprep",
+    "itype",
+    "ja3.hash",
+    "ja3.string",
+    "ja3_hash",
+    "ja3_string",
+    "ja3s.hash",
+    "ja3s.string",
+    "ja3s_hash",
+    "ja4.hash",
+    "krb5.cname",
+    "krb5.sname",
+    "krb5_msg_type",
+    "lua",
+    "luajit",
+    "mqtt.type",
+    "nfs.version",
+    "nfs_procedure",
+    "prefilter",
+    "replace",
+    "rpc",
+    "sameip",
+    "seq",
+    "ack",
+    "sip.method",
+    "sip.uri",
+    "smb.named_pipe",
+    "smb.share",
+    "snmp.community",
+    "ssh.proto",
+    "ssh.software",
+    "ssh_proto",
+    "ssh.softwareversion",
+    "ssl_state",
+    "ssl_version",
+    "stream-event",
+    "stream_size",
+    "tcp.flags",
+    "tcp.hdr",
+    "tcp.mss",
+    "tls.alpn",
+    "tls.cert_chain_len",
+    "tls.cert_fingerprint",
+    "tls.cert_issuer",
+    "tls.cert_serial",
+    "tls.cert_subject",
+    "tls.certs",
+    "tls.issuerdn",
+    "tls.random",
+    "tls.sni",
+    "tls.subject",
+    "tls.version",
+    "tls_cert_fingerprint",
+    "tls_cert_issuer",
+    "tls_cert_notafter",
+    "tls_cert_notbefore",
+    "tls_cert_expired",
+    "tls_cert_serial",
+    "tls_cert_subject",
+    "tls_cert_valid",
+    "tls_sni",
+    "tos",
+    "ttl",
+    "udp.hdr",
+    "window",
+    "xbits",
 ];
 
 impl Builder<'_> {
@@ -188,16 +310,18 @@ impl Builder<'_> {
             return Err(Transform::refuse(name));
         }
         match name.text {
-            "msg" | "sid" | "rev" | "gid" | "classtype" | "priority" | "reference" | "metadata" | "threshold"
-            | "detection_filter" | "target" | "tag" | "requires" | "noalert" => self.meta(option),
+            "msg" | "sid" | "rev" | "gid" | "classtype" | "priority" | "reference" | "metadata"
+            | "threshold" | "detection_filter" | "target" | "tag" | "requires" | "noalert" => {
+                self.meta(option)
+            }
             "content" => self.content(option),
             "uricontent" => {
                 self.content(option)?;
                 self.move_content(Buffer::HttpUri, name)
             }
             "pcre" => self.pcre(option),
-            "nocase" | "depth" | "offset" | "distance" | "within" | "startswith" | "endswith" | "fast_pattern"
-            | "rawbytes" => self.modifier(option),
+            "nocase" | "depth" | "offset" | "distance" | "within" | "startswith" | "endswith"
+            | "fast_pattern" | "rawbytes" => self.modifier(option),
             "bsize" => {
                 let range = Range::parse(value(option)?)?;
                 self.push(Step::Size(range), name)
@@ -254,7 +378,12 @@ impl Builder<'_> {
 
     fn push(&mut self, step: Step, name: Word<'_>) -> Result<(), Finding> {
         if self.items.len() >= STEPS {
-            return Err(Finding::error("S054", name.at, format!("more than {STEPS} conditions"), "split the rule"));
+            return Err(Finding::error(
+                "S054",
+                name.at,
+                format!("more than {STEPS} conditions"),
+                "split the rule",
+            ));
         }
         self.unused = None;
         self.items.push(Item { target: self.sticky.clone(), step });
@@ -268,18 +397,29 @@ impl Builder<'_> {
             "raw" => Buffer::HttpUriRaw,
             "norm" => Buffer::HttpUri,
             _ => {
-                return Err(Finding::error("S014", word.at, format!("not a form of urilen: {}", shown(kind)), "write norm or raw"));
+                return Err(Finding::error(
+                    "S014",
+                    word.at,
+                    format!("not a form of urilen: {}", shown(kind)),
+                    "write norm or raw",
+                ));
             }
         };
         let range = Range::parse(Word { text: size.trim_ascii(), at: word.at })?;
-        self.items.push(Item { target: Some(Target { buffer, transforms: Vec::new() }), step: Step::Size(range) });
+        self.items
+            .push(Item { target: Some(Target { buffer, transforms: Vec::new() }), step: Step::Size(range) });
         Ok(())
     }
 
     fn flow(&mut self, option: &RawOption<'_>) -> Result<(), Finding> {
         let word = value(option)?;
         if std::mem::replace(&mut self.flow_seen, true) {
-            return Err(Finding::error("S018", option.name.at, "flow is written twice", "keep one, with its words joined by commas"));
+            return Err(Finding::error(
+                "S018",
+                option.name.at,
+                "flow is written twice",
+                "keep one, with its words joined by commas",
+            ));
         }
         let bad = |text: &str, help: &str| Finding::error("S050", word.at, text.to_owned(), help);
         for part in word.text.split(',') {
@@ -290,7 +430,10 @@ impl Builder<'_> {
                 "established" | "not_established" => {
                     let wanted = part.eq_ignore_ascii_case("established");
                     if self.flow.established.is_some_and(|e| e != wanted) {
-                        return Err(bad("the flow cannot be both established and not", "keep one of the two"));
+                        return Err(bad(
+                            "the flow cannot be both established and not",
+                            "keep one of the two",
+                        ));
                     }
                     self.flow.established = Some(wanted);
                     None
@@ -313,7 +456,10 @@ impl Builder<'_> {
             };
             if let Some(direction) = direction {
                 if self.flow.direction.is_some_and(|d| d != direction) {
-                    return Err(bad("the flow cannot go both to the server and to the client", "keep one of the two"));
+                    return Err(bad(
+                        "the flow cannot go both to the server and to the client",
+                        "keep one of the two",
+                    ));
                 }
                 self.flow.direction = Some(direction);
             }
@@ -323,7 +469,8 @@ impl Builder<'_> {
 
     fn flowbits(&mut self, option: &RawOption<'_>) -> Result<(), Finding> {
         let word = value(option)?;
-        let (operation, names) = word.text.split_once(',').map_or((word.text, ""), |(o, n)| (o.trim_ascii(), n));
+        let (operation, names) =
+            word.text.split_once(',').map_or((word.text, ""), |(o, n)| (o.trim_ascii(), n));
         let operation = match operation.trim_ascii() {
             "noalert" => {
                 self.meta.noalert = true;

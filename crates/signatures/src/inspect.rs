@@ -302,7 +302,8 @@ impl<T: Inspected> Call<'_, T> {
             let fresh = if transformed {
                 slots.get_mut(index).map_or(bytes, |p| p.bytes(slot, bytes, spare))
             } else {
-                let from = state.scanned.saturating_sub(slot.prefilter.overlap() as u64).saturating_sub(start);
+                let from =
+                    state.scanned.saturating_sub(slot.prefilter.overlap() as u64).saturating_sub(start);
                 bytes.get(usize::try_from(from).unwrap_or(usize::MAX)..).unwrap_or_default()
             };
             lower.extend(fresh.iter().map(u8::to_ascii_lowercase));
@@ -428,7 +429,8 @@ impl<T: Inspected> Call<'_, T> {
         }
         let all = program.groups.len().min(32);
         let wanted = if all == 32 { u32::MAX } else { (1_u32 << all) - 1 };
-        let segment = program.segment.is_none_or(|range| range.contains(self.subject.segment_length() as u64));
+        let segment =
+            program.segment.is_none_or(|range| range.contains(self.subject.segment_length() as u64));
         if candidate.met != wanted
             || !segment
             || !program.bits.iter().all(|b| self.flow.agrees(b.operation, &b.bits))
@@ -446,7 +448,9 @@ impl<T: Inspected> Call<'_, T> {
     }
 
     fn conditions(&mut self, index: usize, slot: &Slot, conditions: &crate::verify::Conditions) -> Outcome {
-        let Some(shown) = self.subject.buffer(slot.target.buffer, self.direction) else { return Outcome::Fails };
+        let Some(shown) = self.subject.buffer(slot.target.buffer, self.direction) else {
+            return Outcome::Fails;
+        };
         let Scratch { slots, spare, .. } = &mut *self.scratch;
         let Some(prepared) = slots.get_mut(index) else { return Outcome::Fails };
         let mut lower = std::mem::take(&mut prepared.lower);

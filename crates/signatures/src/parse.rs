@@ -144,7 +144,12 @@ pub(crate) fn parse_outline(rule: &str) -> Result<Outline<'_>, Finding> {
     let (Some(action), Some(protocol), Ok(header)) =
         (words.first().copied(), words.get(1).copied(), <[Word<'_>; 5]>::try_from(rest))
     else {
-        return Err(Finding::error("S006", 0, "the header is incomplete", "action protocol address port -> address port"));
+        return Err(Finding::error(
+            "S006",
+            0,
+            "the header is incomplete",
+            "action protocol address port -> address port",
+        ));
     };
     let options = parse_options(rule, open + 1)?;
     Ok(Outline { action, protocol, header, options })

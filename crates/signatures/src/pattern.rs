@@ -131,6 +131,9 @@ pub(crate) struct DataAt {
     pub(crate) negated: bool,
 }
 
+/// Longest number in text, in bytes: 22 octal digits and a prefix fill 64 bits.
+pub(crate) const TEXT_BYTES: u8 = 23;
+
 /// `byte_test`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ByteTest {
@@ -235,7 +238,14 @@ pub(crate) fn content_bytes(word: Word<'_>) -> Result<Vec<u8>, Finding> {
     let mut out = Vec::with_capacity(word.text.len());
     let mut hex: Option<Option<u8>> = None;
     let mut chars = word.text.char_indices();
-    let bad = |at: usize, title: String| Finding::error("S020", word.at + at, title, "bytes are written |0d 0a|, two digits each; escape \" ; : \\ and | outside the bars with a backslash");
+    let bad = |at: usize, title: String| {
+        Finding::error(
+            "S020",
+            word.at + at,
+            title,
+            "bytes are written |0d 0a|, two digits each; escape \" ; : \\ and | outside the bars with a backslash",
+        )
+    };
     while let Some((at, c)) = chars.next() {
         match (&mut hex, c) {
             (Some(None), '|') => hex = None,
@@ -244,7 +254,10 @@ pub(crate) fn content_bytes(word: Word<'_>) -> Result<Vec<u8>, Finding> {
             (Some(_), ' ') => {}
             (Some(half), c) => {
                 let Some(digit) = c.to_digit(16).and_then(|d| u8::try_from(d).ok()) else {
-                    return Err(bad(at, format!("not a hexadecimal digit between the bars: {}", c.escape_default())));
+                    return Err(bad(
+                        at,
+                        format!("not a hexadecimal digit between the bars: {}", c.escape_default()),
+                    ));
                 };
                 match half.take() {
                     None => *half = Some(digit),
@@ -252,7 +265,9 @@ pub(crate) fn content_bytes(word: Word<'_>) -> Result<Vec<u8>, Finding> {
                 }
             }
             (None, '\\') => match chars.next() {
-                Some((_, c @ ('"' | ';' | ':' | '\\' | '|' | '\''))) => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+                Some((_, c @ ('"' | ';' | ':' | '\\' | '|' | '\''))) => {
+                    out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes())
+                }
                 Some((at, c)) => return Err(bad(at, format!("\\{} is not an escape", c.escape_default()))),
                 None => return Err(bad(at, "the backslash at the end escapes nothing".into())),
             },

@@ -36,10 +36,20 @@ struct Flags {
 pub(crate) fn parse(word: Word<'_>, negated: bool) -> Result<Parsed, Finding> {
     let open = word.text.strip_prefix("m").unwrap_or(word.text);
     let (Some(body), Some(close)) = (open.strip_prefix('/'), open.rfind('/')) else {
-        return Err(Finding::error("S030", word.at, "the expression has no slashes", "write it as \"/expression/flags\""));
+        return Err(Finding::error(
+            "S030",
+            word.at,
+            "the expression has no slashes",
+            "write it as \"/expression/flags\"",
+        ));
     };
     if close == 0 {
-        return Err(Finding::error("S030", word.at, "the expression is not closed by a slash", "write it as \"/expression/flags\""));
+        return Err(Finding::error(
+            "S030",
+            word.at,
+            "the expression is not closed by a slash",
+            "write it as \"/expression/flags\"",
+        ));
     }
     let expression = body.get(..close - 1).unwrap_or_default();
     let skipped = word.text.len() - open.len();
@@ -72,7 +82,13 @@ pub(crate) fn parse(word: Word<'_>, negated: bool) -> Result<Parsed, Finding> {
         })?;
     let (anchored, looks) = properties(&translated);
     Ok(Parsed {
-        pcre: Pcre { regex, negated, relative: flags.relative, anchored: anchored && !flags.multiline, looks },
+        pcre: Pcre {
+            regex,
+            negated,
+            relative: flags.relative,
+            anchored: anchored && !flags.multiline,
+            looks,
+        },
         buffer: flags.buffer,
     })
 }
@@ -86,14 +102,38 @@ fn parse_flags(text: &str, at: usize) -> Result<Flags, Finding> {
     let mut flags = Flags::default();
     for (offset, c) in text.char_indices() {
         let buffer = match c {
-            'i' => { flags.nocase = true; None }
-            's' => { flags.dotall = true; None }
-            'm' => { flags.multiline = true; None }
-            'x' => { flags.extended = true; None }
-            'G' => { flags.ungreedy = true; None }
-            'A' => { flags.anchored = true; None }
-            'E' => { flags.dollar_end_only = true; None }
-            'R' => { flags.relative = true; None }
+            'i' => {
+                flags.nocase = true;
+                None
+            }
+            's' => {
+                flags.dotall = true;
+                None
+            }
+            'm' => {
+                flags.multiline = true;
+                None
+            }
+            'x' => {
+                flags.extended = true;
+                None
+            }
+            'G' => {
+                flags.ungreedy = true;
+                None
+            }
+            'A' => {
+                flags.anchored = true;
+                None
+            }
+            'E' => {
+                flags.dollar_end_only = true;
+                None
+            }
+            'R' => {
+                flags.relative = true;
+                None
+            }
             // raw bytes of the packet, and no limits on matching: both are always so here
             'B' | 'O' => None,
             'U' => Some(Buffer::HttpUri),
@@ -120,7 +160,12 @@ fn parse_flags(text: &str, at: usize) -> Result<Flags, Finding> {
         };
         if let Some(buffer) = buffer {
             if flags.buffer.is_some_and(|b| b != buffer) {
-                return Err(Finding::error("S033", at + offset, "the flags name two buffers", "keep one of them"));
+                return Err(Finding::error(
+                    "S033",
+                    at + offset,
+                    "the flags name two buffers",
+                    "keep one of them",
+                ));
             }
             flags.buffer = Some(buffer);
         }
@@ -134,7 +179,10 @@ fn properties(expression: &str) -> (bool, bool) {
     let Ok(hir) = parser.parse(expression) else { return (false, true) };
     let properties = hir.properties();
     let anchored = properties.look_set_prefix().contains(regex_syntax::hir::Look::Start);
-    let looks = properties.look_set().iter().any(|look| look != regex_syntax::hir::Look::Start && look != regex_syntax::hir::Look::StartLF);
+    let looks = properties
+        .look_set()
+        .iter()
+        .any(|look| look != regex_syntax::hir::Look::Start && look != regex_syntax::hir::Look::StartLF);
     (anchored, looks)
 }
 
@@ -143,7 +191,14 @@ fn translate(expression: &str, flags: &Flags, at: usize) -> Result<String, Findi
     if flags.anchored {
         out.push_str("\\A(?:");
     }
-    let mut t = Translator { text: expression, chars: expression.char_indices().peekable(), out, at, flags, repeats: false };
+    let mut t = Translator {
+        text: expression,
+        chars: expression.char_indices().peekable(),
+        out,
+        at,
+        flags,
+        repeats: false,
+    };
     t.run()?;
     let mut out = t.out;
     if flags.anchored {
@@ -179,7 +234,9 @@ impl Translator<'_> {
                 '\\' => self.escape(at, false)?,
                 '[' => self.class(at)?,
                 '(' => self.group(at)?,
-                '$' if !self.flags.multiline && !self.flags.dollar_end_only => self.out.push_str("(?:\\n?\\z)"),
+                '$' if !self.flags.multiline && !self.flags.dollar_end_only => {
+                    self.out.push_str("(?:\\n?\\z)")
+                }
                 '{' => {
                     if is_counted(self.text.get(at..).unwrap_or_default()) {
                         for (_, c) in self.chars.by_ref() {
@@ -227,9 +284,17 @@ impl Translator<'_> {
     fn group(&mut self, at: usize) -> Result<(), Finding> {
         let rest = self.text.get(at + 1..).unwrap_or_default();
         for (prefix, what) in [
-            ("?=", "look-ahead"), ("?!", "negative look-ahead"), ("?<=", "look-behind"), ("?<!", "negative look-behind"),
-            ("?(", "a conditional group"), ("?|", "a branch reset group"), ("?R", "recursion"), ("?&", "recursion"),
-            ("?P=", "a back-reference"), ("?P>", "recursion"), ("*", "a control verb"),
+            ("?=", "look-ahead"),
+            ("?!", "negative look-ahead"),
+            ("?<=", "look-behind"),
+            ("?<!", "negative look-behind"),
+            ("?(", "a conditional group"),
+            ("?|", "a branch reset group"),
+            ("?R", "recursion"),
+            ("?&", "recursion"),
+            ("?P=", "a back-reference"),
+            ("?P>", "recursion"),
+            ("*", "a control verb"),
         ] {
             if rest.starts_with(prefix) {
                 return Err(self.cannot(at, what));
@@ -263,7 +328,12 @@ impl Translator<'_> {
         self.out.push('[');
         let place = self.at + at;
         let unclosed = || {
-            Finding::error("S030", place, "the character class is not closed", "close it with ], or escape the bracket")
+            Finding::error(
+                "S030",
+                place,
+                "the character class is not closed",
+                "close it with ], or escape the bracket",
+            )
         };
         if self.chars.next_if(|p| p.1 == '^').is_some() {
             self.out.push('^');
@@ -292,7 +362,9 @@ impl Translator<'_> {
                     self.out.push('\\');
                     self.out.push(c);
                 }
-                '-' if self.text.get(here + 1..).is_some_and(|r| r.starts_with("-")) => self.out.push_str("\\-"),
+                '-' if self.text.get(here + 1..).is_some_and(|r| r.starts_with("-")) => {
+                    self.out.push_str("\\-")
+                }
                 '-' if self.after_class_escape() => self.out.push_str("\\-"),
                 '\t' | '\n' | '\r' => self.byte(c as u8),
                 c if c.is_ascii() => self.out.push(c),
@@ -311,12 +383,19 @@ impl Translator<'_> {
     fn after_class_escape(&self) -> bool {
         let mut back = self.out.chars().rev();
         let last = back.next();
-        matches!(last, Some('w' | 'W' | 'd' | 'D' | 's' | 'S')) && back.next() == Some('\\') && back.next() != Some('\\')
+        matches!(last, Some('w' | 'W' | 'd' | 'D' | 's' | 'S'))
+            && back.next() == Some('\\')
+            && back.next() != Some('\\')
     }
 
     fn escape(&mut self, at: usize, in_class: bool) -> Result<(), Finding> {
         let Some((_, c)) = self.chars.next() else {
-            return Err(Finding::error("S030", self.at + at, "the backslash at the end escapes nothing", "escape it: \\\\"));
+            return Err(Finding::error(
+                "S030",
+                self.at + at,
+                "the backslash at the end escapes nothing",
+                "escape it: \\\\",
+            ));
         };
         match c {
             'd' | 'D' | 'w' | 'W' | 's' | 'S' | 'n' | 'r' | 't' | 'f' | 'v' | 'a' => {
@@ -350,6 +429,15 @@ impl Translator<'_> {
             'E' => {}
             '0' => self.octal(0),
             '1'..='9' if in_class => self.octal(c.to_digit(8).unwrap_or(0)),
+            // three octal digits are a byte, fewer a group
+            '1'..='3'
+                if self
+                    .text
+                    .get(at + 2..at + 4)
+                    .is_some_and(|t| t.bytes().all(|b| matches!(b, b'0'..=b'7'))) =>
+            {
+                self.octal(c.to_digit(8).unwrap_or(0));
+            }
             '1'..='9' | 'g' | 'k' => return Err(self.cannot(at, "a back-reference")),
             'K' | 'G' | 'C' | 'X' => return Err(self.cannot(at, &format!("\\{c}"))),
             'c' => {
@@ -445,8 +533,17 @@ mod tests {
     #[test]
     fn what_cannot_be_linear_is_said() {
         for (pcre, code) in [
-            ("/(?=a)b/", "S031"), ("/(a)\\1/", "S031"), ("/(?<!a)b/", "S031"), ("/a/q", "S032"), ("/a/UP", "S033"),
-            ("/(a/", "S030"), ("/[a/", "S030"), ("a", "S030"), ("/", "S030"), ("/a\\/", "S030"), ("/(x{1000}){1000}/", "S034"),
+            ("/(?=a)b/", "S031"),
+            ("/(a)\\1/", "S031"),
+            ("/(?<!a)b/", "S031"),
+            ("/a/q", "S032"),
+            ("/a/UP", "S033"),
+            ("/(a/", "S030"),
+            ("/[a/", "S030"),
+            ("a", "S030"),
+            ("/", "S030"),
+            ("/a\\/", "S030"),
+            ("/(x{1000}){1000}/", "S034"),
         ] {
             assert_eq!(parse(Word { text: pcre, at: 0 }, false).err().map(|f| f.code), Some(code), "{pcre}");
         }

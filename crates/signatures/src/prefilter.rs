@@ -13,7 +13,10 @@ pub(crate) struct Prefilter {
 
 impl std::fmt::Debug for Prefilter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Prefilter").field("patterns", &self.rules.len()).field("longest", &self.longest).finish()
+        f.debug_struct("Prefilter")
+            .field("patterns", &self.rules.len())
+            .field("longest", &self.longest)
+            .finish()
     }
 }
 

@@ -184,7 +184,12 @@ fn one(line: &Line, variables: &Variables) -> (Option<(Draft, String)>, Vec<Find
     let text = match &line.text {
         Ok(text) => text,
         Err(at) => {
-            let finding = Finding::error("S001", *at, "the line is not UTF-8", "write other bytes as |hex| inside a content");
+            let finding = Finding::error(
+                "S001",
+                *at,
+                "the line is not UTF-8",
+                "write other bytes as |hex| inside a content",
+            );
             return (None, vec![finding]);
         }
     };
@@ -196,12 +201,21 @@ fn one(line: &Line, variables: &Variables) -> (Option<(Draft, String)>, Vec<Find
         Err(finding) => {
             // a line that is not a rule at all is said as that
             let first = text.split_ascii_whitespace().next().unwrap_or_default();
-            let known = ["alert", "drop", "reject", "pass", "rejectsrc", "rejectdst", "rejectboth"].contains(&first);
+            let known =
+                ["alert", "drop", "reject", "pass", "rejectsrc", "rejectdst", "rejectboth"].contains(&first);
             if known || finding.code == "S002" {
                 (None, vec![finding])
             } else {
                 let title = format!("not a rule: unknown action {}", shown(first));
-                (None, vec![Finding::error("S003", 0, title, "a rule begins with alert, drop, reject or pass; comments with #")])
+                (
+                    None,
+                    vec![Finding::error(
+                        "S003",
+                        0,
+                        title,
+                        "a rule begins with alert, drop, reject or pass; comments with #",
+                    )],
+                )
             }
         }
     }
@@ -232,7 +246,10 @@ fn report_unset_bits(loaded: &[Loaded], files: &[SourceFile], diagnostics: &mut 
             diagnostics.push(Diagnostic {
                 code: "S052",
                 level: Level::Warning,
-                title: format!("no loaded rule sets the flowbit {}: the rule never matches", shown(&bits.names.join("|"))),
+                title: format!(
+                    "no loaded rule sets the flowbit {}: the rule never matches",
+                    shown(&bits.names.join("|"))
+                ),
                 source: files.get(rule.file).map(|f| f.name.clone()).unwrap_or_default(),
                 line: rule.line,
                 column: u32::try_from(bits.at).unwrap_or(u32::MAX).saturating_add(1),
@@ -245,8 +262,10 @@ fn report_unset_bits(loaded: &[Loaded], files: &[SourceFile], diagnostics: &mut 
 
 /// Rules that let pass come first, and those that set a flowbit before those that ask for one.
 fn order(draft: &Draft) -> (bool, u8, Action) {
-    let sets = draft.flowbits.iter().any(|b| !matches!(b.operation, BitOperation::IsSet | BitOperation::IsNotSet));
-    let asks = draft.flowbits.iter().any(|b| matches!(b.operation, BitOperation::IsSet | BitOperation::IsNotSet));
+    let sets =
+        draft.flowbits.iter().any(|b| !matches!(b.operation, BitOperation::IsSet | BitOperation::IsNotSet));
+    let asks =
+        draft.flowbits.iter().any(|b| matches!(b.operation, BitOperation::IsSet | BitOperation::IsNotSet));
     let rank = match (sets, asks) {
         (true, false) => 0,
         (true, true) => 1,
@@ -273,7 +292,12 @@ fn assemble(mut loaded: Vec<Loaded>) -> RuleSet {
             let next = slots.len();
             let slot = *slots.entry((target.clone(), stream)).or_insert(next);
             if slot == next {
-                set.slots.push(Slot { target, stream, prefilter: Prefilter::default(), unfiltered: Vec::new() });
+                set.slots.push(Slot {
+                    target,
+                    stream,
+                    prefilter: Prefilter::default(),
+                    unfiltered: Vec::new(),
+                });
                 patterns.push(BTreeMap::new());
             }
             groups.push(Group { slot, conditions: Conditions::new(steps) });
@@ -363,7 +387,12 @@ fn fast_pattern(draft: &Draft) -> Option<(usize, Vec<u8>)> {
             }
             let length = content.bytes.len();
             // beyond some length a pattern is rare enough: then its bytes decide
-            let score = (content.fast, target.buffer.priority().min(if length < 3 { 0 } else { 4 }), length.min(32), strength(&content.bytes));
+            let score = (
+                content.fast,
+                target.buffer.priority().min(if length < 3 { 0 } else { 4 }),
+                length.min(32),
+                strength(&content.bytes),
+            );
             if best.as_ref().is_none_or(|(s, ..)| score > *s) {
                 best = Some((score, group, content));
             }
@@ -401,7 +430,11 @@ fn strength(bytes: &[u8]) -> u32 {
 fn describe(draft: &Draft, file: usize, line: u32, text: String) -> Rule {
     let meta = &draft.meta;
     let priority = meta.priority.unwrap_or(3);
-    let written = meta.metadata.iter().find(|(key, _)| key == "signature_severity").map(|(_, v)| v.to_ascii_lowercase());
+    let written = meta
+        .metadata
+        .iter()
+        .find(|(key, _)| key == "signature_severity")
+        .map(|(_, v)| v.to_ascii_lowercase());
     let severity = match written.as_deref() {
         Some("critical") => Severity::Critical,
         Some("major" | "high") => Severity::High,
@@ -460,6 +493,7 @@ fn cve(text: &str) -> Option<String> {
     let text = text.trim_ascii().to_ascii_uppercase().replace('_', "-");
     let number = text.strip_prefix("CVE-").unwrap_or(&text);
     let (year, id) = number.split_once('-')?;
-    let digits = |t: &str, least: usize| t.len() >= least && t.len() <= 12 && t.bytes().all(|b| b.is_ascii_digit());
+    let digits =
+        |t: &str, least: usize| t.len() >= least && t.len() <= 12 && t.bytes().all(|b| b.is_ascii_digit());
     (year.len() == 4 && digits(year, 4) && digits(id, 4)).then(|| format!("CVE-{number}"))
 }

@@ -33,8 +33,16 @@ impl Transform {
     pub(crate) fn is_known(name: &str) -> bool {
         matches!(
             name,
-            "to_md5" | "to_sha1" | "to_sha256" | "pcrexform" | "xor" | "strip_pseudo_headers" | "from_base64"
-                | "luaxform" | "domain" | "tld"
+            "to_md5"
+                | "to_sha1"
+                | "to_sha256"
+                | "pcrexform"
+                | "xor"
+                | "strip_pseudo_headers"
+                | "from_base64"
+                | "luaxform"
+                | "domain"
+                | "tld"
         )
     }
 
@@ -88,7 +96,8 @@ fn is_space(byte: u8) -> bool {
 }
 
 fn url_decode(from: &[u8], to: &mut Vec<u8>) {
-    let digit = |b: Option<&u8>| b.and_then(|b| char::from(*b).to_digit(16)).and_then(|d| u8::try_from(d).ok());
+    let digit =
+        |b: Option<&u8>| b.and_then(|b| char::from(*b).to_digit(16)).and_then(|d| u8::try_from(d).ok());
     let mut rest = from;
     while let Some((&byte, tail)) = rest.split_first() {
         rest = tail;

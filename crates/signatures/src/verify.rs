@@ -3,7 +3,7 @@
 //! Conditions that stand alone are checked first. The others form chains: each relative condition
 //! is searched behind the match of the one before it, and where it is not found the one before it is
 //! searched further on. Going back only happens where a later match could help, and a budget bounds it.
-use crate::pattern::{ByteJump, ByteTest, Comparison, Content, DataAt, From, Number, Pcre, Step};
+use crate::pattern::{ByteJump, ByteTest, Comparison, Content, DataAt, From, Number, Pcre, Step, TEXT_BYTES};
 use memchr::memmem;
 
 /// Work for one group of one rule, in bytes looked at, beyond [`BUDGET_FACTOR`] times the buffer.
@@ -79,7 +79,8 @@ impl Conditions {
         }
         for chain in &mut chains {
             for index in 0..chain.len() {
-                let later_helps = chain.get(index + 1..).is_some_and(|rest| !rest.is_empty() && !prefers_early(rest));
+                let later_helps =
+                    chain.get(index + 1..).is_some_and(|rest| !rest.is_empty() && !prefers_early(rest));
                 if let Some(prepared) = chain.get_mut(index) {
                     prepared.retry = later_helps;
                 }
@@ -89,7 +90,8 @@ impl Conditions {
     }
 
     pub(crate) fn verify(&self, view: View<'_>) -> Outcome {
-        let mut run = Run { view, budget: BUDGET + BUDGET_FACTOR * view.bytes.len(), exhausted: false, evidence: None };
+        let mut run =
+            Run { view, budget: BUDGET + BUDGET_FACTOR * view.bytes.len(), exhausted: false, evidence: None };
         let holds = self.alone.iter().all(|p| run.chain(std::slice::from_ref(p), 0))
             && self.chains.iter().all(|chain| run.chain(chain, 0));
         match (holds, run.exhausted) {
@@ -195,7 +197,9 @@ impl Run<'_> {
         let from = if pcre.relative { cursor } else { 0 };
         let mut low = from;
         loop {
-            let Some(hay) = self.view.bytes.get(low..) else { return pcre.negated && self.chain(rest, cursor) };
+            let Some(hay) = self.view.bytes.get(low..) else {
+                return pcre.negated && self.chain(rest, cursor);
+            };
             let cost = if pcre.anchored { hay.len().min(256) } else { hay.len() };
             if !self.spend(cost) {
                 return false;
@@ -261,7 +265,10 @@ impl Run<'_> {
     fn number(&self, number: Number, count: u8, cursor: usize) -> Option<(u64, usize)> {
         let base = if number.relative { i64::try_from(cursor).ok()? } else { 0 };
         let at = usize::try_from(base + i64::from(number.offset)).ok()?;
-        let bytes = self.view.bytes.get(at..at.checked_add(usize::from(count))?)?;
+        let bytes = match count {
+            0 => self.view.bytes.get(at..(at + usize::from(TEXT_BYTES)).min(self.view.bytes.len()))?,
+            count => self.view.bytes.get(at..at.checked_add(usize::from(count))?)?,
+        };
         let mut behind = at + bytes.len();
         let mut value = match number.base {
             Some(base) => {
@@ -294,7 +301,8 @@ fn window(content: &Content, cursor: usize, length: usize) -> Option<(usize, usi
         (usize::try_from(base.max(0)).ok()?, usize::try_from(high.max(0)).ok()?.min(length))
     } else {
         let low = content.offset.unwrap_or(0) as usize;
-        let depth = if content.startswith { Some(content.bytes.len()) } else { content.depth.map(|d| d as usize) };
+        let depth =
+            if content.startswith { Some(content.bytes.len()) } else { content.depth.map(|d| d as usize) };
         (low, depth.map_or(length, |depth| (low + depth).min(length)))
     };
     (low <= high && high - low >= content.bytes.len()).then_some((low, high))

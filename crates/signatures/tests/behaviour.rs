@@ -7,8 +7,8 @@
 #![allow(clippy::disallowed_methods, clippy::print_stderr, reason = "tests read their own fixtures")]
 
 use sakimori_signatures::{
-    Buffer, Direction, FlowFacts, FlowState, Inspected, Match, Memory, SourceFile, Stage, TransactionState, Variables,
-    compile,
+    Buffer, Direction, FlowFacts, FlowState, Inspected, Match, Memory, SourceFile, Stage, TransactionState,
+    Variables, compile,
 };
 use std::collections::BTreeMap;
 
@@ -26,7 +26,8 @@ impl Inspected for Subject {
     }
 
     fn is_complete(&self, buffer: Buffer, direction: Direction) -> bool {
-        buffer != Buffer::Payload && self.buffers.get(&(buffer, direction)).is_some_and(|b| b.len() <= self.shown)
+        buffer != Buffer::Payload
+            && self.buffers.get(&(buffer, direction)).is_some_and(|b| b.len() <= self.shown)
             || buffer == Buffer::Payload && self.shown == usize::MAX
     }
 
@@ -91,7 +92,8 @@ fn pairs(text: &str) -> BTreeMap<(Buffer, Direction), Vec<u8>> {
             Some(name) => (Direction::ToClient, name),
             None => (Direction::ToServer, name),
         };
-        let buffer = *Buffer::ALL.iter().find(|b| b.name() == name).unwrap_or_else(|| panic!("no buffer {name}"));
+        let buffer =
+            *Buffer::ALL.iter().find(|b| b.name() == name).unwrap_or_else(|| panic!("no buffer {name}"));
         out.insert((buffer, direction), unescape(value));
         rest = tail.trim_start();
     }
@@ -104,7 +106,8 @@ fn rules(text: &str) -> sakimori_signatures::RuleSet {
     variables.set("HOME_NET", "[10.0.0.0/8,!10.9.0.0/16]");
     variables.set("EXTERNAL_NET", "!$HOME_NET");
     let compiled = compile(&[file], &variables);
-    let errors: Vec<_> = compiled.diagnostics.iter().filter(|d| d.level == sakimori_model::Level::Error).collect();
+    let errors: Vec<_> =
+        compiled.diagnostics.iter().filter(|d| d.level == sakimori_model::Level::Error).collect();
     assert!(errors.is_empty(), "{text}\n{errors:#?}");
     compiled.rules
 }
@@ -123,10 +126,13 @@ const STAGES: [Stage; 8] = [
 /// Everything at once, or byte by byte.
 fn run(rules: &sakimori_signatures::RuleSet, subject: &mut Subject, stepwise: bool) -> Vec<Match> {
     let mut scratch = rules.new_scratch();
-    let (mut bits, mut transaction, mut stream) = (FlowState::default(), TransactionState::default(), TransactionState::default());
+    let (mut bits, mut transaction, mut stream) =
+        (FlowState::default(), TransactionState::default(), TransactionState::default());
     let mut out = Vec::new();
-    let longest = subject.buffers.iter().filter(|((b, _), _)| b.grows()).map(|(_, v)| v.len()).max().unwrap_or(0);
-    let lengths: Vec<usize> = if stepwise { (0..=longest).chain([usize::MAX]).collect() } else { vec![usize::MAX] };
+    let longest =
+        subject.buffers.iter().filter(|((b, _), _)| b.grows()).map(|(_, v)| v.len()).max().unwrap_or(0);
+    let lengths: Vec<usize> =
+        if stepwise { (0..=longest).chain([usize::MAX]).collect() } else { vec![usize::MAX] };
     for direction in [Direction::ToServer, Direction::ToClient] {
         for &shown in &lengths {
             subject.shown = shown;
@@ -180,7 +186,10 @@ fn fixtures() {
                         let mut subject = Subject { buffers: pairs(rest), shown: 0, flow: flow() };
                         let found = run(rules, &mut subject, stepwise);
                         if found.len() != usize::from(word == "yes") {
-                            failures.push(format!("{place} (stepwise: {stepwise}): {line}\n    {:?}\n    {found:?}", rules.rules()[0].text));
+                            failures.push(format!(
+                                "{place} (stepwise: {stepwise}): {line}\n    {:?}\n    {found:?}",
+                                rules.rules()[0].text
+                            ));
                         }
                     }
                 }
@@ -194,11 +203,16 @@ fn fixtures() {
 
 #[test]
 fn the_decisive_pattern_is_shown() {
-    let rules = rules(r#"alert http any any -> any any (http.uri; content:"b"; content:"evil"; nocase; fast_pattern; sid:7; msg:"m";)"#);
+    let rules = rules(
+        r#"alert http any any -> any any (http.uri; content:"b"; content:"evil"; nocase; fast_pattern; sid:7; msg:"m";)"#,
+    );
     let mut subject = Subject { buffers: pairs("http.uri=/b/EVIL/x"), shown: 0, flow: flow() };
     let found = run(&rules, &mut subject, false);
     assert_eq!(found.len(), 1);
-    assert_eq!((found[0].buffer, found[0].offset, found[0].length, found[0].sid.0), (Buffer::HttpUri, 3, 4, 7));
+    assert_eq!(
+        (found[0].buffer, found[0].offset, found[0].length, found[0].sid.0),
+        (Buffer::HttpUri, 3, 4, 7)
+    );
 }
 
 #[test]
@@ -231,7 +245,8 @@ fn a_pass_rule_silences_the_transaction() {
         "drop http any any -> any any (http.uri; content:\"/a\"; sid:1; msg:\"m\";)\n",
         "pass http any any -> any any (http.user_agent; content:\"scanner\"; sid:2; msg:\"m\";)\n",
     ));
-    let mut subject = Subject { buffers: pairs("http.uri=/a http.user_agent=scanner"), shown: 0, flow: flow() };
+    let mut subject =
+        Subject { buffers: pairs("http.uri=/a http.user_agent=scanner"), shown: 0, flow: flow() };
     assert_eq!(run(&rules, &mut subject, false), []);
     let mut subject = Subject { buffers: pairs("http.uri=/a http.user_agent=other"), shown: 0, flow: flow() };
     assert_eq!(run(&rules, &mut subject, false).len(), 1);
@@ -241,9 +256,12 @@ fn a_pass_rule_silences_the_transaction() {
 fn state_of_another_rule_set_is_forgotten() {
     let (a, b) = (
         rules("alert http any any -> any any (http.uri; content:\"x\"; sid:1; msg:\"m\";)"),
-        rules("alert http any any -> any any (http.method; content:\"GET\"; http.uri; content:\"yy\"; sid:2; msg:\"m\";)"),
+        rules(
+            "alert http any any -> any any (http.method; content:\"GET\"; http.uri; content:\"yy\"; sid:2; msg:\"m\";)",
+        ),
     );
-    let subject = Subject { buffers: pairs("http.uri=/x/yy http.method=GET"), shown: usize::MAX, flow: flow() };
+    let subject =
+        Subject { buffers: pairs("http.uri=/x/yy http.method=GET"), shown: usize::MAX, flow: flow() };
     let (mut bits, mut state) = (FlowState::default(), TransactionState::default());
     let mut out = Vec::new();
     for rules in [&a, &b] {
@@ -267,7 +285,8 @@ fn an_input_made_to_go_back_forever_ends() {
         shown: usize::MAX,
         flow: flow(),
     };
-    let (mut bits, mut state, mut scratch) = (FlowState::default(), TransactionState::default(), rules.new_scratch());
+    let (mut bits, mut state, mut scratch) =
+        (FlowState::default(), TransactionState::default(), rules.new_scratch());
     let mut out = Vec::new();
     let memory = Memory { scratch: &mut scratch, flow: &mut bits, transaction: &mut state };
     rules.inspect(memory, &subject, Stage::RequestEnd, &mut out);

@@ -1,6 +1,7 @@
 //! `isdataat`, `byte_test` and `byte_jump`.
 use super::content::{signed, unsigned};
 use super::{Builder, Finding, RawOption, Step, Word, shown, value};
+use crate::pattern::TEXT_BYTES;
 use crate::pattern::{ByteJump, ByteTest, Comparison, DataAt, From, Number};
 
 impl Builder<'_> {
@@ -27,9 +28,15 @@ impl Builder<'_> {
     pub(super) fn byte_test(&mut self, option: &RawOption<'_>) -> Result<(), Finding> {
         let word = value(option)?;
         let mut parts = words(word);
-        let (Some(count), Some(operator), Some(wanted), Some(offset)) = (parts.next(), parts.next(), parts.next(), parts.next())
+        let (Some(count), Some(operator), Some(wanted), Some(offset)) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
         else {
-            return Err(Finding::error("S014", word.at, "byte_test has fewer than 4 values", "write byte_test:bytes,operator,value,offset"));
+            return Err(Finding::error(
+                "S014",
+                word.at,
+                "byte_test has fewer than 4 values",
+                "write byte_test:bytes,operator,value,offset",
+            ));
         };
         let (negated, sign) = match operator.text.strip_prefix('!') {
             Some("") => (true, "="),
@@ -47,7 +54,8 @@ impl Builder<'_> {
             _ => return Err(unknown_word(operator, "< > = <= >= & ^, or one of them behind !")),
         };
         let hex = wanted.text.strip_prefix("0x").or_else(|| wanted.text.strip_prefix("0X"));
-        let parsed = hex.map_or_else(|| wanted.text.parse::<u64>().ok(), |digits| u64::from_str_radix(digits, 16).ok());
+        let parsed = hex
+            .map_or_else(|| wanted.text.parse::<u64>().ok(), |digits| u64::from_str_radix(digits, 16).ok());
         let Some(wanted) = parsed else {
             return Err(unknown_word(wanted, "a number; values of byte_extract are not supported yet"));
         };
@@ -65,10 +73,16 @@ impl Builder<'_> {
         let word = value(option)?;
         let mut parts = words(word);
         let (Some(count), Some(offset)) = (parts.next(), parts.next()) else {
-            return Err(Finding::error("S014", word.at, "byte_jump has fewer than 2 values", "write byte_jump:bytes,offset"));
+            return Err(Finding::error(
+                "S014",
+                word.at,
+                "byte_jump has fewer than 2 values",
+                "write byte_jump:bytes,offset",
+            ));
         };
         let mut number = empty_number(signed(offset)?);
-        let mut jump = ByteJump { bytes: 0, number, multiplier: 1, align: false, from: From::Here, post_offset: 0 };
+        let mut jump =
+            ByteJump { bytes: 0, number, multiplier: 1, align: false, from: From::Here, post_offset: 0 };
         for part in parts {
             let (name, argument) = part.text.split_once(' ').unwrap_or((part.text, ""));
             let argument = Word { text: argument.trim_ascii(), at: part.at + name.len() };
@@ -79,7 +93,12 @@ impl Builder<'_> {
                 "multiplier" => jump.multiplier = unsigned(argument)?,
                 "post_offset" => jump.post_offset = signed(argument)?,
                 _ if number_word(&mut number, part)? => {}
-                _ => return Err(unknown_word(part, "relative, big, little, string, hex, dec, oct, bitmask, align, multiplier, from_beginning, from_end or post_offset")),
+                _ => {
+                    return Err(unknown_word(
+                        part,
+                        "relative, big, little, string, hex, dec, oct, bitmask, align, multiplier, from_beginning, from_end or post_offset",
+                    ));
+                }
             }
         }
         jump.bytes = byte_count(count, number.base.is_some())?;
@@ -106,14 +125,21 @@ fn number_word(number: &mut Number, part: Word<'_>) -> Result<bool, Finding> {
         "bitmask" => {
             let digits = argument.trim_ascii();
             let digits = digits.strip_prefix("0x").unwrap_or(digits);
-            let Ok(mask) = u32::from_str_radix(digits, 16) else { return Err(unknown_word(part, "bitmask 0x00ff")) };
+            let Ok(mask) = u32::from_str_radix(digits, 16) else {
+                return Err(unknown_word(part, "bitmask 0x00ff"));
+            };
             if mask == 0 {
                 return Err(unknown_word(part, "a bitmask that leaves something"));
             }
             number.bitmask = Some(mask);
         }
         "dce" => {
-            return Err(Finding::error("S012", part.at, "dce numbers are not supported yet", "say the byte order with big or little"));
+            return Err(Finding::error(
+                "S012",
+                part.at,
+                "dce numbers are not supported yet",
+                "say the byte order with big or little",
+            ));
         }
         _ => return Ok(false),
     }
@@ -121,14 +147,25 @@ fn number_word(number: &mut Number, part: Word<'_>) -> Result<bool, Finding> {
 }
 
 fn byte_count(word: Word<'_>, text: bool) -> Result<u8, Finding> {
-    let most = if text { 23 } else { 8 };
-    word.text.parse::<u8>().ok().filter(|n| (1..=most).contains(n)).ok_or_else(|| {
-        Finding::error("S014", word.at, format!("not a valid number of bytes: {}", shown(word.text)), format!("write 1 to {most}"))
+    // of a number in text 0 means all its digits
+    let (least, most) = if text { (0, TEXT_BYTES) } else { (1, 8) };
+    word.text.parse::<u8>().ok().filter(|n| (least..=most).contains(n)).ok_or_else(|| {
+        Finding::error(
+            "S014",
+            word.at,
+            format!("not a valid number of bytes: {}", shown(word.text)),
+            format!("write {least} to {most}"),
+        )
     })
 }
 
 fn unknown_word(word: Word<'_>, expected: &str) -> Finding {
-    Finding::error("S014", word.at, format!("unexpected {}", shown(word.text)), format!("expected {expected}"))
+    Finding::error(
+        "S014",
+        word.at,
+        format!("unexpected {}", shown(word.text)),
+        format!("expected {expected}"),
+    )
 }
 
 /// The comma-separated words of a value.

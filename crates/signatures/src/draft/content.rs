@@ -1,5 +1,8 @@
 //! `content`, its modifiers, and `pcre`.
-use super::{Buffer, Builder, Content, Finding, Item, RawOption, Step, Target, Word, content_bytes, pcre, quoted, shown, value};
+use super::{
+    Buffer, Builder, Content, Finding, Item, RawOption, Step, Target, Word, content_bytes, pcre, quoted,
+    shown, value,
+};
 
 impl Builder<'_> {
     pub(super) fn content(&mut self, option: &RawOption<'_>) -> Result<(), Finding> {
@@ -20,13 +23,17 @@ impl Builder<'_> {
     }
 
     fn last_content(&mut self, name: Word<'_>) -> Result<(&mut Option<Target>, &mut Content), Finding> {
-        match self.items.last_mut() {
-            Some(Item { target, step: Step::Content(content) }) => Ok((target, content)),
-            _ => Err(Finding::error(
+        let last = self.items.iter_mut().rev().find_map(|item| match item {
+            Item { target, step: Step::Content(content) } => Some((target, content)),
+            Item { .. } => None,
+        });
+        match last {
+            Some(found) => Ok(found),
+            None => Err(Finding::error(
                 "S022",
                 name.at,
                 format!("{} follows no content", name.text),
-                "a modifier changes the content directly before it",
+                "a modifier changes the last content before it",
             )),
         }
     }
@@ -38,7 +45,12 @@ impl Builder<'_> {
             Some(t) if t.buffer == buffer => {}
             Some(t) => {
                 let title = format!("the content looks at {} already", t.buffer);
-                return Err(Finding::error("S023", name.at, title, "use either buffers before contents or modifiers after them"));
+                return Err(Finding::error(
+                    "S023",
+                    name.at,
+                    title,
+                    "use either buffers before contents or modifiers after them",
+                ));
             }
         }
         Ok(())
@@ -53,7 +65,14 @@ impl Builder<'_> {
             self.no_value(option)?;
         }
         let (_, content) = self.last_content(name)?;
-        let twice = || Finding::error("S018", name.at, format!("{} is written twice for one content", name.text), "keep one");
+        let twice = || {
+            Finding::error(
+                "S018",
+                name.at,
+                format!("{} is written twice for one content", name.text),
+                "keep one",
+            )
+        };
         match name.text {
             "nocase" => {
                 if std::mem::replace(&mut content.nocase, true) {
@@ -95,7 +114,12 @@ fn fast_pattern(content: &mut Content, option: &RawOption<'_>) -> Result<(), Fin
     content.fast = true;
     let Some(word) = option.value.filter(|v| !v.text.is_empty() && v.text != "only") else { return Ok(()) };
     let bad = |title: String| {
-        Err(Finding::error("S044", word.at, title, "write fast_pattern; or fast_pattern:offset,length; inside the content"))
+        Err(Finding::error(
+            "S044",
+            word.at,
+            title,
+            "write fast_pattern; or fast_pattern:offset,length; inside the content",
+        ))
     };
     let Some((offset, length)) = word.text.split_once(',') else {
         return bad(format!("not a form of fast_pattern: {}", shown(word.text)));
@@ -117,7 +141,11 @@ pub(super) fn unsigned(word: Word<'_>) -> Result<u32, Finding> {
 
 /// A distance in bytes.
 pub(super) fn signed(word: Word<'_>) -> Result<i32, Finding> {
-    word.text.parse::<i32>().ok().filter(|n| n.unsigned_abs() <= LIMIT).ok_or_else(|| bad_number(word, "-1048576"))
+    word.text
+        .parse::<i32>()
+        .ok()
+        .filter(|n| n.unsigned_abs() <= LIMIT)
+        .ok_or_else(|| bad_number(word, "-1048576"))
 }
 
 /// Largest offset in a buffer: no buffer is kept longer.

@@ -1,7 +1,7 @@
 //! Whether the options fit together, and the draft that comes of them.
 use super::{
-    Action, Builder, Buffer, Content, Direction, Directions, Draft, Finding, GROUPS, Header, Outline, Protocol, Set, Step,
-    Target, Word, shown,
+    Action, Buffer, Builder, Content, Direction, Directions, Draft, Finding, GROUPS, Header, Outline,
+    Protocol, Set, Step, Target, Word, shown,
 };
 use sakimori_model::Level;
 
@@ -13,10 +13,20 @@ impl Builder<'_> {
         let header = self.header(outline);
         let end = outline.options.last().map_or(outline.action.at, |o| o.name.at);
         if self.meta.sid.is_none() && !self.findings.iter().any(|f| f.title.contains("valid id")) {
-            self.findings.push(Finding::error("S015", end, "the rule has no sid", "give it a number of its own: sid:1000001;"));
+            self.findings.push(Finding::error(
+                "S015",
+                end,
+                "the rule has no sid",
+                "give it a number of its own: sid:1000001;",
+            ));
         }
         if self.meta.msg.is_none() {
-            self.findings.push(Finding::warning("S016", end, "the rule has no msg", "say what it found: msg:\"...\";"));
+            self.findings.push(Finding::warning(
+                "S016",
+                end,
+                "the rule has no msg",
+                "say what it found: msg:\"...\";",
+            ));
         }
         let items = std::mem::take(&mut self.items);
         let mut groups: Vec<(Target, Vec<Step>)> = Vec::new();
@@ -31,7 +41,12 @@ impl Builder<'_> {
             }
         }
         if groups.len() > GROUPS {
-            self.findings.push(Finding::error("S054", end, format!("the rule looks at more than {GROUPS} buffers"), "split the rule"));
+            self.findings.push(Finding::error(
+                "S054",
+                end,
+                format!("the rule looks at more than {GROUPS} buffers"),
+                "split the rule",
+            ));
         }
         self.check_fast_patterns(&groups);
         for (_, steps) in &groups {
@@ -90,7 +105,12 @@ impl Builder<'_> {
     }
 
     /// The directions in which everything the rule looks at exists.
-    fn directions(&mut self, groups: &[(Target, Vec<Step>)], protocol: Option<Protocol>, end: usize) -> Directions {
+    fn directions(
+        &mut self,
+        groups: &[(Target, Vec<Step>)],
+        protocol: Option<Protocol>,
+        end: usize,
+    ) -> Directions {
         let mut directions = match self.flow.direction {
             Some(Direction::ToServer) => Directions::TO_SERVER,
             Some(Direction::ToClient) => Directions::TO_CLIENT,
@@ -99,9 +119,13 @@ impl Builder<'_> {
         for (target, _) in groups {
             let next = directions.intersection(target.buffer.directions());
             if next.is_empty() {
-                let other = groups.iter().find(|(t, _)| t.buffer.directions().intersection(target.buffer.directions()).is_empty());
+                let other = groups
+                    .iter()
+                    .find(|(t, _)| t.buffer.directions().intersection(target.buffer.directions()).is_empty());
                 let title = match other {
-                    Some((other, _)) => format!("{} and {} never exist at the same time", other.buffer, target.buffer),
+                    Some((other, _)) => {
+                        format!("{} and {} never exist at the same time", other.buffer, target.buffer)
+                    }
                     None => format!("{} does not exist in the direction that flow names", target.buffer),
                 };
                 self.findings.push(Finding::error(
@@ -139,7 +163,12 @@ impl Builder<'_> {
                     "a rule is looked at when its fast pattern is there: choose a content that must be present",
                 ));
             } else if seen {
-                self.findings.push(Finding::error("S044", content.at, "the rule has two fast patterns", "keep the rarer one"));
+                self.findings.push(Finding::error(
+                    "S044",
+                    content.at,
+                    "the rule has two fast patterns",
+                    "keep the rarer one",
+                ));
             }
             seen = true;
         }
@@ -159,7 +188,12 @@ fn action(word: Word<'_>) -> Result<Action, Finding> {
         "drop" => Ok(Action::Drop),
         "reject" | "rejectsrc" | "rejectdst" | "rejectboth" => Ok(Action::Reject),
         "pass" => Ok(Action::Pass),
-        text => Err(Finding::error("S003", word.at, format!("unknown action: {}", shown(text)), "write alert, drop, reject or pass")),
+        text => Err(Finding::error(
+            "S003",
+            word.at,
+            format!("unknown action: {}", shown(text)),
+            "write alert, drop, reject or pass",
+        )),
     }
 }
 
@@ -168,40 +202,65 @@ fn protocol(word: Word<'_>) -> Result<Protocol, Finding> {
         "http" | "http1" => Ok(Protocol::Http),
         "tcp" | "tcp-stream" => Ok(Protocol::Tcp),
         "ip" => Ok(Protocol::Ip),
-        "udp" | "icmp" | "icmpv4" | "icmpv6" | "sctp" | "pkthdr" | "tcp-pkt" | "dns" | "tls" | "ssl" | "smtp" | "ftp"
-        | "ftp-data" | "smb" | "ssh" | "dcerpc" | "dhcp" | "nfs" | "rdp" | "sip" | "snmp" | "tftp" | "krb5" | "ikev2"
-        | "ike" | "mqtt" | "http2" | "imap" | "modbus" | "dnp3" | "enip" | "rfb" | "ntp" | "quic" | "pgsql" | "telnet"
-        | "ldap" | "websocket" | "ip4" | "ip6" | "ipv4" | "ipv6" | "pop3" | "doh2" | "mdns" | "bittorrent-dht" => {
-            Err(Finding::error(
-                "S005",
-                word.at,
-                format!("the protocol {} is not inspected yet", word.text),
-                "inspected are http, tcp and ip over TCP; leave the rule out",
-            ))
-        }
-        text => Err(Finding::error("S004", word.at, format!("unknown protocol: {}", shown(text)), "write http, tcp or ip")),
+        "udp" | "icmp" | "icmpv4" | "icmpv6" | "sctp" | "pkthdr" | "tcp-pkt" | "dns" | "tls" | "ssl"
+        | "smtp" | "ftp" | "ftp-data" | "smb" | "ssh" | "dcerpc" | "dhcp" | "nfs" | "rdp" | "sip"
+        | "snmp" | "tftp" | "krb5" | "ikev2" | "ike" | "mqtt" | "http2" | "imap" | "modbus" | "dnp3"
+        | "enip" | "rfb" | "ntp" | "quic" | "pgsql" | "telnet" | "ldap" | "websocket" | "ip4" | "ip6"
+        | "ipv4" | "ipv6" | "pop3" | "doh2" | "mdns" | "bittorrent-dht" => Err(Finding::error(
+            "S005",
+            word.at,
+            format!("the protocol {} is not inspected yet", word.text),
+            "inspected are http, tcp and ip over TCP; leave the rule out",
+        )),
+        text => Err(Finding::error(
+            "S004",
+            word.at,
+            format!("unknown protocol: {}", shown(text)),
+            "write http, tcp or ip",
+        )),
     }
 }
 
 /// Contradictory modifiers of one content, and those with which it can never match.
 fn check_content(content: &Content, findings: &mut Vec<Finding>) {
-    let mut found = |code, title: &str, help: &str| findings.push(Finding::error(code, content.at, title, help));
+    let mut found =
+        |code, title: &str, help: &str| findings.push(Finding::error(code, content.at, title, help));
     let length = u32::try_from(content.bytes.len()).unwrap_or(u32::MAX);
     let absolute = content.offset.is_some() || content.depth.is_some();
     if content.is_relative() && absolute {
-        found("S023", "the content is placed both from the beginning and from the match before it", "use offset and depth, or distance and within");
+        found(
+            "S023",
+            "the content is placed both from the beginning and from the match before it",
+            "use offset and depth, or distance and within",
+        );
     }
     if content.startswith && (absolute || content.is_relative()) {
-        found("S023", "startswith says where the content is, and so does another modifier", "remove offset, depth, distance and within");
+        found(
+            "S023",
+            "startswith says where the content is, and so does another modifier",
+            "remove offset, depth, distance and within",
+        );
     }
-    if content.endswith && (content.offset.is_some() || content.within.is_some()) {
-        found("S023", "endswith says where the content is, and so does another modifier", "remove offset and within");
+    if content.endswith && content.offset.is_some() {
+        found(
+            "S023",
+            "endswith says where the content is, and so does offset",
+            "remove offset; bsize says how long the buffer is",
+        );
     }
     if content.depth.is_some_and(|depth| depth < length) {
-        found("S024", "depth is shorter than the content: it never matches", "make depth at least the length of the content");
+        found(
+            "S024",
+            "depth is shorter than the content: it never matches",
+            "make depth at least the length of the content",
+        );
     }
     if content.within.is_some_and(|within| within < length) {
-        found("S024", "within is shorter than the content: it never matches", "make within at least the length of the content");
+        found(
+            "S024",
+            "within is shorter than the content: it never matches",
+            "make within at least the length of the content",
+        );
     }
 }
 

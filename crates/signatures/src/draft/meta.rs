@@ -16,7 +16,12 @@ impl Builder<'_> {
             "msg" => {
                 let (negated, word) = quoted(value(option)?)?;
                 if negated {
-                    return Err(Finding::error("S013", word.at, "a message cannot be negated", "remove the exclamation mark"));
+                    return Err(Finding::error(
+                        "S013",
+                        word.at,
+                        "a message cannot be negated",
+                        "remove the exclamation mark",
+                    ));
                 }
                 twice(self.meta.msg.is_some())?;
                 self.meta.msg = Some(unescape(word.text));
@@ -42,7 +47,12 @@ impl Builder<'_> {
                 let word = value(option)?;
                 twice(self.meta.priority.is_some())?;
                 let Some(priority) = word.text.parse::<u8>().ok().filter(|p| *p > 0) else {
-                    return Err(Finding::error("S014", word.at, format!("not a priority: {}", shown(word.text)), "write 1 to 255"));
+                    return Err(Finding::error(
+                        "S014",
+                        word.at,
+                        format!("not a priority: {}", shown(word.text)),
+                        "write 1 to 255",
+                    ));
                 };
                 self.meta.priority = Some(priority);
             }
@@ -72,7 +82,12 @@ impl Builder<'_> {
             "target" => {
                 let word = value(option)?;
                 if !matches!(word.text, "src_ip" | "dest_ip") {
-                    return Err(Finding::error("S014", word.at, format!("not a target: {}", shown(word.text)), "write src_ip or dest_ip"));
+                    return Err(Finding::error(
+                        "S014",
+                        word.at,
+                        format!("not a target: {}", shown(word.text)),
+                        "write src_ip or dest_ip",
+                    ));
                 }
             }
             "threshold" | "detection_filter" => {
@@ -85,7 +100,10 @@ impl Builder<'_> {
                         "a rule that may block must be sure at its first match",
                     )
                 } else {
-                    (format!("{} is not applied: every match is reported", name.text), "events are grouped where they are shown")
+                    (
+                        format!("{} is not applied: every match is reported", name.text),
+                        "events are grouped where they are shown",
+                    )
                 };
                 self.findings.push(Finding::warning("S053", name.at, title, help));
             }
@@ -99,7 +117,12 @@ impl Builder<'_> {
 fn id(word: Word<'_>, least: u32) -> Result<u32, Finding> {
     let digits = word.text.bytes().all(|b| b.is_ascii_digit());
     word.text.parse::<u32>().ok().filter(|n| digits && *n >= least).ok_or_else(|| {
-        Finding::error("S014", word.at, format!("not a valid id: {}", shown(word.text)), format!("write a number from {least} to {}", u32::MAX))
+        Finding::error(
+            "S014",
+            word.at,
+            format!("not a valid id: {}", shown(word.text)),
+            format!("write a number from {least} to {}", u32::MAX),
+        )
     })
 }
 
@@ -118,7 +141,12 @@ fn unescape(text: &str) -> String {
 fn rate(option: &RawOption<'_>) -> Result<RateFilter, Finding> {
     let word = value(option)?;
     let bad = |title: String| {
-        Finding::error("S014", word.at, title, "write type limit|threshold|both, track by_src|by_dst, count n, seconds s")
+        Finding::error(
+            "S014",
+            word.at,
+            title,
+            "write type limit|threshold|both, track by_src|by_dst, count n, seconds s",
+        )
     };
     let mut only_after = option.name.text == "detection_filter";
     let (mut count, mut seconds, mut by_source, mut tracked) = (None, None, true, false);
