@@ -1,7 +1,7 @@
 //! One flow under inspection: its HTTP connection, its raw windows, and what the rules remember of it.
 use crate::engine::{Counters, Limits};
 use crate::http_view::HttpView;
-use crate::report;
+use crate::report::{self, Occasion};
 use crate::stream_view::{StreamView, StreamWindow};
 use sakimori_model::{Action, Event, IncidentId, IntrusionPrevention, Mode, Now, PortRange};
 use sakimori_protocols::http1;
@@ -245,6 +245,7 @@ fn judge<T: Inspected>(shared: &mut Shared, subject: &T, request: Option<&http1:
     let block = judged.iter().any(|(_, _, mode)| *mode == Mode::Prevent);
     let incident = IncidentId(mix(shared.incident_seed, shared.incidents));
     shared.incidents += u64::from(!judged.is_empty());
+    let occasion = Occasion { at: shared.now.wall, incident, http: request.map(report::summary) };
     for (found, rule, mode) in judged {
         if !rule.reports {
             continue;
@@ -255,8 +256,7 @@ fn judge<T: Inspected>(shared: &mut Shared, subject: &T, request: Option<&http1:
             _ => shared.counters.matches_detected += 1,
         }
         if shared.events.len() < shared.limits.events {
-            let http = request.map(report::summary);
-            shared.events.push(report::event(shared.now.wall, incident, action, rule, found, subject, http));
+            shared.events.push(report::event(&occasion, action, rule, found, subject));
         } else {
             shared.counters.events_lost += 1;
         }

@@ -60,7 +60,7 @@ impl Inspected for HttpView<'_> {
         let request = direction == Direction::ToServer;
         match buffer {
             Buffer::HttpUri => Some(m.uri()),
-            Buffer::HttpUriRaw => self.part(1),
+            Buffer::HttpUriRaw | Buffer::HttpStatCode => self.part(1),
             Buffer::HttpMethod => self.part(0),
             Buffer::HttpHeader => Some(m.normalised_headers()),
             Buffer::HttpHeaderRaw => Some(m.raw_headers()),
@@ -82,7 +82,6 @@ impl Inspected for HttpView<'_> {
             Buffer::HttpAcceptLang => m.header("accept-language"),
             Buffer::HttpConnection => m.header("connection"),
             Buffer::HttpStart => Some(m.head()),
-            Buffer::HttpStatCode => self.part(1),
             Buffer::HttpStatMsg => self.part(2),
             Buffer::HttpServer => m.header("server"),
             Buffer::HttpLocation => m.header("location"),

@@ -6,27 +6,33 @@ use sakimori_signatures::{FlowFacts, Inspected, Match, Rule};
 /// Bytes of context in front of a match: enough to see the parameter's name.
 const CONTEXT_BYTES: usize = 64;
 
+/// What is the same for all matches of one judgement.
+#[derive(Debug)]
+pub(crate) struct Occasion {
+    pub(crate) at: Timestamp,
+    pub(crate) incident: IncidentId,
+    pub(crate) http: Option<HttpSummary>,
+}
+
 /// The event of one match.
 pub(crate) fn event<T: Inspected>(
-    at: Timestamp,
-    incident: IncidentId,
+    occasion: &Occasion,
     action: Action,
     rule: &Rule,
     found: &Match,
     subject: &T,
-    http: Option<HttpSummary>,
 ) -> Event {
     let bytes = subject.buffer(found.buffer, found.direction).unwrap_or_default();
     let from = found.offset.saturating_sub(CONTEXT_BYTES).min(bytes.len());
     let excerpt: Vec<u8> = bytes.iter().skip(from).take(Intrusion::EXCERPT_BYTES).copied().collect();
     let flow: &FlowFacts = subject.flow();
     Event {
-        at,
+        at: occasion.at,
         module: ModuleId::INTRUSION_PREVENTION,
         severity: rule.severity,
         action,
         detail: Detail::Intrusion(Box::new(Intrusion {
-            incident,
+            incident: occasion.incident,
             sid: rule.sid,
             revision: rule.rev,
             message: rule.msg.clone(),
@@ -42,7 +48,7 @@ pub(crate) fn event<T: Inspected>(
             length: u32::try_from(found.length).unwrap_or(u32::MAX),
             excerpt,
             excerpt_offset: u32::try_from(found.offset - from.min(found.offset)).unwrap_or(0),
-            http,
+            http: occasion.http.clone(),
         })),
     }
 }

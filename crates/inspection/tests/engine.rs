@@ -36,10 +36,8 @@ fn prevent(request: &str, segment: usize) -> Played {
 }
 
 fn intrusion(event: &Event) -> &Intrusion {
-    match &event.detail {
-        Detail::Intrusion(intrusion) => intrusion,
-        other => panic!("{other:?}"),
-    }
+    let Detail::Intrusion(intrusion) = &event.detail else { unreachable!("{event:?}") };
+    intrusion
 }
 
 #[test]
@@ -47,7 +45,7 @@ fn an_attack_is_blocked_and_told_in_full() {
     let played = prevent("GET /a/../EVIL?x=1 HTTP/1.1\r\nHost: blog\r\nUser-Agent: t\r\n\r\n", 1460);
     assert!(played.blocked);
     assert!(played.passed.is_empty());
-    let [event] = &played.events[..] else { panic!("{:?}", played.events) };
+    let [event] = &played.events[..] else { unreachable!("{:?}", played.events) };
     assert_eq!(event.action, Action::Blocked);
     let i = intrusion(event);
     assert_eq!((i.sid, i.revision, i.message.as_str()), (Sid(1), 3, "Evil path"));
