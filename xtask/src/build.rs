@@ -1,6 +1,6 @@
 //! Building the programs with the same cargo, into the same target folder.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, bail};
@@ -30,6 +30,17 @@ pub(crate) fn programs() -> anyhow::Result<()> {
     let mut build = cargo();
     build.args(["build", "--locked", "--workspace", "--bins", "--exclude", "xtask"]);
     show(build)
+}
+
+/// Builds the comparison of the inline benchmark: a queue reader that accepts everything.
+pub(crate) fn accept_all(release: &Path) -> anyhow::Result<Option<PathBuf>> {
+    if !programs::source().join("crates/kernel/examples/accept_all.rs").is_file() {
+        return Ok(None);
+    }
+    let mut build = cargo();
+    build.args(["build", "--locked", "--release", "-p", "sakimori-kernel", "--example", "accept_all"]);
+    show(build)?;
+    Ok(Some(release.join("examples/accept_all")))
 }
 
 /// Builds the product's programs as they are released; the folder they are in.

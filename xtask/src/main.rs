@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use sakimori_testkit::package::{self, Package, Packing};
 use sakimori_testkit::story::{self, Target};
-use sakimori_testkit::{debian, programs};
+use sakimori_testkit::{Programs, bench, debian, interrupt, programs};
 
 /// Sakimori's own commands.
 #[derive(Debug, Parser)]
@@ -50,6 +50,12 @@ enum Command {
     Lint,
     /// What CI runs: `test` without filters.
     Ci,
+    /// Measures the running product, in network namespaces.
+    Bench {
+        /// What.
+        #[command(subcommand)]
+        what: Bench,
+    },
     /// Builds the Debian packages.
     Package {
         /// Folder for the packages.
@@ -64,6 +70,14 @@ enum Command {
         /// One target; all when absent.
         target: Option<String>,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum Bench {
+    /// nginx behind the agent against bare nginx and an accept-all queue reader.
+    Inline,
+    /// Memory and processor time of the agent at rest.
+    Rest,
 }
 
 fn main() -> ExitCode {
@@ -85,6 +99,7 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Test { filters } => checks::test(&filters).map(|()| true),
         Command::Ci => checks::test(&[]).map(|()| true),
         Command::Lint => checks::lint().map(|()| true),
+        Command::Bench { what } => measure(&what),
         Command::Package { out } => package_all(&out).map(|()| true),
         Command::Fuzz { seconds, target } => fuzz::run(seconds, target.as_deref()).map(|()| true),
     }
@@ -102,6 +117,22 @@ fn demo(once: bool, wordpress: bool) -> anyhow::Result<bool> {
     build::programs()?;
     setup::as_root_again()?;
     story::play(target, once)
+}
+
+/// Whether every target was met.
+fn measure(what: &Bench) -> anyhow::Result<bool> {
+    debian::require(&[debian::BUILD, debian::LAB, debian::BENCH].concat())?;
+    let built = build::release_programs()?;
+    let accept_all = build::accept_all(&built)?;
+    setup::as_root_again()?;
+    interrupt::watch()?;
+    let programs = Programs::in_folder(built);
+    let report = match what {
+        Bench::Inline => bench::inline(&programs, accept_all.as_deref())?,
+        Bench::Rest => bench::rest(&programs)?,
+    };
+    report.print();
+    Ok(report.all_met())
 }
 
 fn package_all(out: &std::path::Path) -> anyhow::Result<()> {

@@ -55,6 +55,14 @@ impl<'lab> Agent<'lab> {
         status(self.host)
     }
 
+    /// A counter of its modules, from its local status.
+    pub fn counter(&self, name: &str) -> anyhow::Result<u64> {
+        let status = self.status()?;
+        let modules = status.get("modules").and_then(Value::as_array).context("a status has modules")?;
+        let mut counters = modules.iter().filter_map(|module| module.get("counters")?.get(name)?.as_u64());
+        counters.next().with_context(|| format!("the status has no counter {name:?}: {status}"))
+    }
+
     /// Process id of the supervisor.
     pub fn pid(&self) -> u32 {
         self.process.pid()

@@ -21,8 +21,12 @@ pub struct Blog<'lab> {
 impl<'lab> Blog<'lab> {
     /// Starts it on port 80 of the server.
     pub fn start(lab: &'lab Lab, programs: &Programs) -> anyhow::Result<Self> {
+        Self::start_on(lab, programs, SocketAddr::new(IpAddr::V4(lab.host(Role::Server).v4()), 80))
+    }
+
+    /// Starts it on an address of the server.
+    pub fn start_on(lab: &'lab Lab, programs: &Programs, address: SocketAddr) -> anyhow::Result<Self> {
         let host = lab.host(Role::Server);
-        let address = SocketAddr::new(IpAddr::V4(host.v4()), 80);
         let secret = host.folder().join("restore-secret");
         std::fs::write(&secret, RESTORE_SECRET)?;
         let mut command = host.command(programs.blog());
@@ -32,7 +36,7 @@ impl<'lab> Blog<'lab> {
             .arg("--restore-secret-file")
             .arg(&secret);
         let mut process = host.start("blog", command)?;
-        host.wait_for_port(address.port(), &mut process, Duration::from_secs(20))?;
+        host.wait_for(address, &mut process, Duration::from_secs(20))?;
         Ok(Self { host, address, _process: process })
     }
 

@@ -147,7 +147,11 @@ exec sleep infinity"#
 
     /// Waits until something accepts connections on `port` of this machine.
     pub fn wait_for_port(&self, port: u16, process: &mut Process, limit: Duration) -> anyhow::Result<()> {
-        let to = SocketAddr::new(IpAddr::V4(self.v4), port);
+        self.wait_for(SocketAddr::new(IpAddr::V4(self.v4), port), process, limit)
+    }
+
+    /// Waits until something accepts connections to `to`, which `process` of this machine serves.
+    pub fn wait_for(&self, to: SocketAddr, process: &mut Process, limit: Duration) -> anyhow::Result<()> {
         wait::until(&format!("{to} to accept connections"), limit, || {
             process.check_alive()?;
             Ok(self.connect(to, Duration::from_millis(200)).is_ok().then_some(()))

@@ -14,14 +14,17 @@
 
 pub mod agent;
 pub mod attack;
+pub mod bench;
 pub mod blog;
 pub mod debian;
+pub mod fleet;
 pub mod forward;
 pub mod host;
 pub mod http;
 pub mod interrupt;
 pub mod lab;
 pub mod manager;
+pub mod nginx;
 pub mod package;
 pub mod process;
 pub mod programs;

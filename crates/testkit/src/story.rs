@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use crate::agent::Agent;
 use crate::manager::{Manager, PUBLIC};
-use crate::package::{self, Package, Packing};
-use crate::{Lab, Programs, Role, forward, interrupt, wait};
+use crate::{Lab, Programs, Role, fleet, forward, interrupt, wait};
 
 pub use steps::Steps;
 pub use target::{Target, Website};
@@ -62,10 +61,7 @@ struct Stage<'lab> {
 
 impl<'lab> Stage<'lab> {
     fn set(lab: &'lab Lab, programs: &'lab Programs, target: Target) -> anyhow::Result<Self> {
-        let packages = lab.folder().join("packages");
-        std::fs::create_dir_all(&packages)?;
-        package::build(Package::Agent, programs.folder(), &packages, Packing::Fast)?;
-        let manager = Manager::start(lab, programs, &packages)?;
+        let manager = fleet::start_manager(lab, programs)?;
         let website = Website::start(target, lab, programs)?;
         Ok(Self { lab, programs, website, manager, agent: None })
     }
@@ -95,14 +91,14 @@ impl<'lab> Stage<'lab> {
         let line = self.manager.deployment_line(&api)?;
         steps::fact("deployment line", &line);
         self.agent = Some(Agent::deploy(self.lab.host(Role::Server), &line)?);
-        let computer = steps::computer_online(&api)?;
+        let computer = fleet::computer_online(&api)?;
         steps.check("the agent is activated and online", true, &steps::computer_words(&computer));
-        steps::assign_policy(&api, &computer, "Web server")?;
-        let computer = steps::computer_enforcing(&api, "Web server")?;
+        fleet::assign_policy(&api, &computer, "Web server")?;
+        let computer = fleet::computer_enforcing(&api, "Web server")?;
         steps.check("the policy is enforced", true, &steps::policy_words(&computer));
 
         steps::chapter("3. The same attack again");
-        let before = steps::events(&api)?.len();
+        let before = fleet::events(&api)?.len();
         let visitors = Visitors::start(visitor, self.website.address(), target::FRONT)?;
         wait::pause(Duration::from_millis(500))?;
         for attack in target::ATTACKS {
@@ -119,7 +115,7 @@ impl<'lab> Stage<'lab> {
 
         steps::chapter("4. What the operator sees");
         let expected = target::ATTACKS.len();
-        let events = steps::blocked_events(&api, before, expected)?;
+        let events = fleet::blocked_events(&api, before, expected)?;
         for event in &events {
             steps::explain(steps, event, attacker.v4());
         }

@@ -1,19 +1,16 @@
-//! The steps of the story as they are told on the terminal, and what the REST API says to them.
+//! The steps of the story as they are told on the terminal, and what they are checked against.
 
 use std::net::Ipv4Addr;
-use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use crate::fleet::text;
 use crate::manager::Manager;
 use crate::rest::Api;
-use crate::{Lab, Programs, Role, process, wait};
-
-/// How long the fleet's parts may take to agree on a loaded machine.
-const PATIENCE: Duration = Duration::from_mins(1);
+use crate::{Lab, Programs, Role, process};
 
 /// What was checked so far.
 #[derive(Debug, Default)]
@@ -65,56 +62,6 @@ pub(crate) fn fact(name: &str, value: &str) {
     println!("    {name}: {value}");
 }
 
-/// A member of a JSON object as text; empty when it is not there.
-pub(crate) fn text<'json>(value: &'json Value, pointer: &str) -> &'json str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
-}
-
-/// The lab's one computer.
-fn computer(api: &Api<'_>) -> anyhow::Result<Value> {
-    let mut computers = api.list("/computers")?;
-    let one = computers.pop().context("no computer yet")?;
-    api.get(&format!("/computers/{}", text(&one, "/id")))
-}
-
-pub(crate) fn computer_online(api: &Api<'_>) -> anyhow::Result<Value> {
-    wait::until("the computer to be online", PATIENCE, || {
-        let computer = computer(api)?;
-        match text(&computer, "/status") {
-            "online" | "degraded" => Ok(Some(computer)),
-            other => bail!("its status is {other:?}: {computer}"),
-        }
-    })
-}
-
-pub(crate) fn assign_policy(api: &Api<'_>, computer: &Value, name: &str) -> anyhow::Result<()> {
-    let policies = api.list("/policies")?;
-    let policy = policies
-        .iter()
-        .find(|policy| text(policy, "/name") == name)
-        .with_context(|| format!("there is no policy {name:?}"))?;
-    api.patch(&format!("/computers/{}", text(computer, "/id")), &json!({"policyId": text(policy, "/id")}))?;
-    Ok(())
-}
-
-pub(crate) fn computer_enforcing(api: &Api<'_>, policy: &str) -> anyhow::Result<Value> {
-    wait::until("the policy to be enforced", PATIENCE, || {
-        let computer = computer(api)?;
-        let up_to_date = computer.pointer("/bundle/upToDate").and_then(Value::as_bool).unwrap_or_default();
-        if text(&computer, "/policyName") == policy
-            && up_to_date
-            && !text(&computer, "/bundle/enforced").is_empty()
-        {
-            return Ok(Some(computer));
-        }
-        bail!(
-            "policy {:?}, bundle {}",
-            text(&computer, "/policyName"),
-            computer.get("bundle").unwrap_or(&Value::Null)
-        );
-    })
-}
-
 pub(crate) fn computer_words(computer: &Value) -> String {
     format!(
         "{} ({}, kernel {}, agent {}), status {}",
@@ -142,25 +89,6 @@ pub(crate) fn policy_words(computer: &Value) -> String {
         })
         .collect();
     format!("{:?}: {}; ports: {}", text(computer, "/policyName"), modules.join(", "), ports.join(", "))
-}
-
-/// Every event of intrusion prevention, newest first.
-pub(crate) fn events(api: &Api<'_>) -> anyhow::Result<Vec<Value>> {
-    let events = api.list("/events?limit=100")?;
-    Ok(events.into_iter().filter(|event| text(event, "/kind") == "intrusion").collect())
-}
-
-/// Waits until `expected` more intrusions were told than `before`, and gives the new ones, oldest first.
-pub(crate) fn blocked_events(api: &Api<'_>, before: usize, expected: usize) -> anyhow::Result<Vec<Value>> {
-    wait::until("the events to arrive", PATIENCE, || {
-        let mut events = events(api)?;
-        if events.len() < before + expected {
-            bail!("{} events of {expected} expected", events.len() - before);
-        }
-        events.truncate(events.len() - before);
-        events.reverse();
-        Ok(Some(events))
-    })
 }
 
 /// Tells and checks who, what and why.

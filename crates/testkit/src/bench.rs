@@ -1,0 +1,7 @@
+//! Benchmarks of the running product: what protection costs under load, and at rest.
+
+mod inline;
+mod rest;
+
+pub use inline::inline;
+pub use rest::rest;
