@@ -23,7 +23,8 @@ const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
 /** The words of one language. A text that is no time is given back as it is. */
 export function formatFor(language: string): Format {
   const time = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
-  const day = new Intl.DateTimeFormat(language, { dateStyle: "medium" });
+  // A day without a time is the same day everywhere.
+  const day = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeZone: "UTC" });
   const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
   const number = new Intl.NumberFormat(language);
   const parsed = (iso: string, words: (date: Date) => string) => {

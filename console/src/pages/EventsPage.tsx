@@ -1,3 +1,48 @@
+import { Label, PageSection } from "@patternfly/react-core";
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi } from "@tanstack/react-router";
+import { useCallback } from "react";
+import { useTranslation } from "react-i18next";
+import { computerQuery } from "../api/queries";
+import type { EventSearch } from "../search";
+import { EventList } from "../ui/EventList";
+import { PageHeading } from "../ui/PageHeading";
+
+const route = getRouteApi("/app/events");
+
+function OnlyComputer({ id, onClear }: { id: string; onClear: () => void }) {
+  const { t } = useTranslation();
+  const { data } = useQuery(computerQuery(id));
+  return (
+    <Label onClose={onClear} closeBtnAriaLabel={t("common.clearFilters")}>
+      {t("events.onlyComputer", { name: data?.displayName ?? id })}
+    </Label>
+  );
+}
+
+/** What happened on all computers. */
 export function EventsPage() {
-  return null;
+  const { t } = useTranslation();
+  const search = route.useSearch();
+  const navigate = route.useNavigate();
+  const filter = useCallback(
+    (change: Partial<EventSearch>) =>
+      void navigate({ search: (before) => ({ ...before, ...change }), replace: !("event" in change) }),
+    [navigate],
+  );
+  return (
+    <>
+      <PageHeading
+        title={t("events.title")}
+        beside={
+          search.computerId !== undefined && (
+            <OnlyComputer id={search.computerId} onClear={() => filter({ computerId: undefined })} />
+          )
+        }
+      />
+      <PageSection>
+        <EventList search={search} onFilter={filter} />
+      </PageSection>
+    </>
+  );
 }

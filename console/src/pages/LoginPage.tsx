@@ -1,4 +1,4 @@
-import { Alert, LoginForm, LoginPage as LoginLayout } from "@patternfly/react-core";
+import { Alert, Login, LoginForm, LoginHeader, LoginMainBody, LoginMainHeader } from "@patternfly/react-core";
 import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate, useRouter, useSearch } from "@tanstack/react-router";
 import { type FormEvent, type MouseEvent, useEffect, useState } from "react";
@@ -47,55 +47,58 @@ export function LoginPage() {
 
   const wrong = failure instanceof ProblemError && failure.problem.status === 401;
   return (
-    <LoginLayout
-      brandImgSrc={logo}
-      brandImgProps={{ className: "skm-login-logo", alt: "" }}
-      loginTitle={t("login.title")}
-      textContent={
-        <>
-          <span className="skm-login-name">
-            Sakimori <span className="skm-brand-kanji">防人</span>
-          </span>
-          <br />
-          {t("login.tagline")}
-        </>
-      }
-      headerUtilities={<DisplayMenu />}
-    >
-      {ended && failure === undefined && (
-        <Alert variant="info" isInline title={t("login.ended")} component="p" className="skm-gap-below" />
-      )}
-      {wrong && (
-        <Alert
-          variant="danger"
-          isInline
-          title={t("login.wrong")}
-          component="p"
-          role="alert"
-          className="skm-gap-below"
+    <Login
+      header={
+        <LoginHeader
+          headerBrand={
+            <div className="skm-login-brand">
+              <img src={logo} alt="" width={96} height={96} />
+              <p className="skm-login-name">
+                Sakimori <span className="skm-brand-kanji">防人</span>
+              </p>
+              <p>{t("login.tagline")}</p>
+            </div>
+          }
         />
-      )}
-      {failure !== undefined && !wrong && (
-        <div className="skm-gap-below">
-          <SaveError error={failure} title={t("login.title")} />
-        </div>
-      )}
-      <LoginForm
-        usernameLabel={t("login.user")}
-        usernameValue={user}
-        onChangeUsername={(_, value) => setUser(value)}
-        isValidUsername={!wrong}
-        passwordLabel={t("login.password")}
-        passwordValue={password}
-        onChangePassword={(_, value) => setPassword(value)}
-        isValidPassword={!wrong}
-        isShowPasswordEnabled
-        showPasswordAriaLabel={t("login.showPassword")}
-        hidePasswordAriaLabel={t("login.hidePassword")}
-        loginButtonLabel={t("login.submit")}
-        isLoginButtonDisabled={busy || user === "" || password === ""}
-        onLoginButtonClick={(click) => void logIn(click)}
-      />
-    </LoginLayout>
+      }
+    >
+      <LoginMainHeader title={t("login.title")} headerUtilities={<DisplayMenu />} />
+      <LoginMainBody>
+        {ended && failure === undefined && (
+          <Alert variant="info" isInline title={t("login.ended")} component="p" className="skm-gap-below" />
+        )}
+        {wrong && (
+          <Alert
+            variant="danger"
+            isInline
+            title={t("login.wrong")}
+            component="p"
+            role="alert"
+            className="skm-gap-below"
+          />
+        )}
+        {failure !== undefined && !wrong && (
+          <div className="skm-gap-below">
+            <SaveError error={failure} title={t("login.title")} />
+          </div>
+        )}
+        <LoginForm
+          usernameLabel={t("login.user")}
+          usernameValue={user}
+          onChangeUsername={(_, value) => setUser(value)}
+          isValidUsername={!wrong}
+          passwordLabel={t("login.password")}
+          passwordValue={password}
+          onChangePassword={(_, value) => setPassword(value)}
+          isValidPassword={!wrong}
+          isShowPasswordEnabled
+          showPasswordAriaLabel={t("login.showPassword")}
+          hidePasswordAriaLabel={t("login.hidePassword")}
+          loginButtonLabel={t("login.submit")}
+          isLoginButtonDisabled={busy || user === "" || password === ""}
+          onLoginButtonClick={(click) => void logIn(click)}
+        />
+      </LoginMainBody>
+    </Login>
   );
 }

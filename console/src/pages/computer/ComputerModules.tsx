@@ -1,0 +1,73 @@
+import { Card, CardBody, CardTitle, Gallery, List, ListItem, Title } from "@patternfly/react-core";
+import { useTranslation } from "react-i18next";
+import type { ComputerModule } from "../../api/types";
+import { useFormat } from "../../format";
+import { textOfCode } from "../../i18n";
+import { Fact, Facts } from "../../ui/Facts";
+import { ModeLabel, ModuleStateLabel } from "../../ui/labels";
+import { moduleReasonTexts } from "../../ui/reasons";
+import { Empty } from "../../ui/states";
+
+/** The counters that say that something got past: marked where they are not zero. */
+const WORRYING = new Set(["packets-uninspected", "packets-dropped"]);
+
+function OneModule({ module }: { module: ComputerModule }) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  const reasons = moduleReasonTexts(module);
+  const counters = Object.entries(module.counters);
+  return (
+    <Card>
+      <CardTitle component="h2">{textOfCode("module", module.module)}</CardTitle>
+      <CardBody>
+        <Facts>
+          <Fact name={t("computer.state")}>
+            <ModuleStateLabel state={module.state} />
+          </Fact>
+          <Fact name={t("computer.mode")}>
+            <ModeLabel mode={module.mode} />
+          </Fact>
+          <Fact name={t("computer.rulesLoaded")}>{format.number(module.rules)}</Fact>
+          {reasons.length > 0 && (
+            <Fact name={t("computer.reasons")}>
+              <List isPlain>
+                {reasons.map((reason) => (
+                  <ListItem key={reason}>{reason}</ListItem>
+                ))}
+              </List>
+            </Fact>
+          )}
+        </Facts>
+        {counters.length > 0 && (
+          <>
+            <Title headingLevel="h3" size="md" className="skm-subhead">
+              {t("computer.counters")}
+            </Title>
+            <Facts>
+              {counters.map(([name, value]) => (
+                <Fact key={name} name={textOfCode("counter", name)}>
+                  <span className={WORRYING.has(name) && value > 0 ? "skm-worrying" : undefined}>
+                    {format.number(value)}
+                  </span>
+                </Fact>
+              ))}
+            </Facts>
+          </>
+        )}
+      </CardBody>
+    </Card>
+  );
+}
+
+/** What each module of a computer does. */
+export function ComputerModules({ modules }: { modules: ComputerModule[] }) {
+  const { t } = useTranslation();
+  if (modules.length === 0) return <Empty title={t("computer.noModules")} />;
+  return (
+    <Gallery hasGutter minWidths={{ default: "100%", lg: "28rem" }}>
+      {modules.map((module) => (
+        <OneModule key={module.module} module={module} />
+      ))}
+    </Gallery>
+  );
+}

@@ -1,0 +1,123 @@
+import { type InfiniteData, useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
+import { useCallback, useMemo, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { mergeFirstPage } from "../api/merge";
+import { eventsKey, type Page, readEvents } from "../api/queries";
+import { useArrivingEvents } from "../api/stream";
+import type { Event } from "../api/types";
+import { type EventSearch, periodBounds } from "../search";
+import { EventFilters } from "./EventFilters";
+import { EventPanel } from "./EventPanel";
+import { EventsTable } from "./EventsTable";
+import { LoadMore } from "./LoadMore";
+import { Empty, LoadError, Loading, NoMatch } from "./states";
+
+interface Props {
+  search: EventSearch;
+  /** Only this computer's events, whatever the address says. */
+  computerId?: string;
+  onFilter: (change: Partial<EventSearch>) => void;
+}
+
+/** The events that match, newest first, with what arrives while they are shown. */
+function useEvents(search: EventSearch, computerId: string | undefined) {
+  const client = useQueryClient();
+  const [arrived, setArrived] = useState<ReadonlySet<string>>(new Set());
+  const { severity, action, module, q, period, from, to } = search;
+
+  // The bounds stay as they are while the list is shown, so that its parts fit together.
+  const filter = useMemo(
+    () => ({
+      computerId,
+      severity,
+      action,
+      module,
+      q,
+      ...periodBounds({ period, from, to }, Date.now()),
+    }),
+    [computerId, severity, action, module, q, period, from, to],
+  );
+  const key = eventsKey({ computerId, severity, action, module, q, from, to }, period ?? "all");
+
+  const query = useInfiniteQuery({
+    queryKey: key,
+    queryFn: ({ pageParam }) => readEvents(filter, pageParam),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (last: Page<Event>) => last.nextCursor ?? undefined,
+    // What is new comes with the live updates; a paused list stays as it is.
+    refetchOnWindowFocus: false,
+  });
+
+  useArrivingEvents(
+    search.live !== false && query.isSuccess,
+    (event) =>
+      (computerId === undefined || event.computerId === computerId) &&
+      (severity === undefined || event.severity === severity) &&
+      (action === undefined || event.action === action) &&
+      (module === undefined || event.module === module),
+    async () => {
+      // The manager decides what matches; the stream only says that something came.
+      const fresh = await readEvents(filter).catch(() => undefined);
+      const shown = client.getQueryData<InfiniteData<Page<Event>, string | undefined>>(key);
+      if (fresh === undefined || shown === undefined) return;
+      const known = new Set(shown.pages.flatMap((page) => page.items.map((event) => event.id)));
+      setArrived(new Set(fresh.items.map((event) => event.id).filter((id) => !known.has(id))));
+      client.setQueryData(key, mergeFirstPage(shown, fresh));
+    },
+  );
+  return { query, arrived };
+}
+
+/** Events with their filters, and the details of the one that is chosen. */
+export function EventList({ search, computerId, onFilter }: Props) {
+  const { t } = useTranslation();
+  const { query, arrived } = useEvents(search, computerId ?? search.computerId);
+  const events = query.data?.pages.flatMap((page) => page.items) ?? [];
+  const filtered = (["severity", "action", "module", "q", "period", "computerId"] as const).some(
+    (key) => search[key] !== undefined,
+  );
+  const close = useCallback(() => onFilter({ event: undefined }), [onFilter]);
+  const clear = () =>
+    onFilter({
+      severity: undefined,
+      action: undefined,
+      module: undefined,
+      q: undefined,
+      period: undefined,
+      from: undefined,
+      to: undefined,
+      computerId: undefined,
+    });
+
+  let list = <Loading />;
+  if (query.isError && query.data === undefined) {
+    list = <LoadError error={query.error} onRetry={() => void query.refetch()} />;
+  } else if (query.isSuccess && events.length > 0) {
+    list = (
+      <>
+        <EventsTable
+          events={events}
+          arrived={arrived}
+          selected={search.event}
+          showComputer={computerId === undefined}
+          onSelect={(event) => onFilter({ event })}
+        />
+        <LoadMore {...query} />
+      </>
+    );
+  } else if (query.isSuccess) {
+    list = filtered ? (
+      <NoMatch onClear={clear} />
+    ) : (
+      <Empty title={t("events.emptyTitle")}>{t("events.emptyBody")}</Empty>
+    );
+  }
+
+  return (
+    <>
+      <EventFilters search={search} onFilter={onFilter} />
+      {list}
+      {search.event !== undefined && <EventPanel key={search.event} id={search.event} onClose={close} />}
+    </>
+  );
+}

@@ -1,0 +1,195 @@
+import { Button, Title } from "@patternfly/react-core";
+import { TimesIcon } from "@patternfly/react-icons/dist/esm/icons/times-icon";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { useEffect, useRef } from "react";
+import { useTranslation } from "react-i18next";
+import { eventQuery } from "../api/queries";
+import { detailOf, type Event, type IntrusionDetail } from "../api/types";
+import { useFormat } from "../format";
+import { textOfCode } from "../i18n";
+import { CopyLine } from "./CopyLine";
+import { Excerpt } from "./Excerpt";
+import { endpoint, eventHeadline, protocolName } from "./eventText";
+import { Fact, Facts } from "./Facts";
+import { ActionLabel, SeverityLabel } from "./labels";
+import { Cves } from "./Outside";
+import { LoadError, Loading } from "./states";
+import { Time } from "./Time";
+
+function IntrusionFacts({ detail }: { detail: IntrusionDetail }) {
+  const { t } = useTranslation();
+  const { http } = detail;
+  return (
+    <>
+      <Facts>
+        <Fact name={t("event.incident")}>
+          <CopyLine inline label={t("event.incident")}>
+            {detail.incident}
+          </CopyLine>
+          <div className="skm-subtle skm-small">{t("event.incidentHint")}</div>
+        </Fact>
+        <Fact name={t("event.rule")}>
+          <Link to="/rules/$sid" params={{ sid: String(detail.sid) }}>
+            {t("event.ruleLink", { sid: detail.sid, revision: detail.revision })}
+          </Link>
+        </Fact>
+        {detail.cves.length > 0 && (
+          <Fact name={t("event.cves")}>
+            <Cves cves={detail.cves} />
+          </Fact>
+        )}
+        {detail.classtype !== "" && <Fact name={t("event.classtype")}>{detail.classtype}</Fact>}
+        <Fact name={t("event.connection")}>
+          {t("event.connectionValue", {
+            client: endpoint(detail.client, detail.clientPort),
+            server: endpoint(detail.server, detail.serverPort),
+          })}
+        </Fact>
+        <Fact name={t("event.protocol")}>
+          {protocolName(detail.protocol) ?? t("event.protocolNumber", { number: detail.protocol })}
+        </Fact>
+      </Facts>
+      {http !== null && (
+        <section>
+          <Title headingLevel="h3" size="md">
+            {t("event.request")}
+          </Title>
+          <Facts>
+            <Fact name={t("event.method")}>
+              <code>{http.method}</code>
+            </Fact>
+            <Fact name={t("event.host")}>
+              <code>{http.host}</code>
+            </Fact>
+            <Fact name={t("event.target")}>
+              <code>{http.target}</code>
+            </Fact>
+            <Fact name={t("event.userAgent")}>
+              <code>{http.userAgent}</code>
+            </Fact>
+          </Facts>
+        </section>
+      )}
+      <section>
+        <Title headingLevel="h3" size="md">
+          {t("event.evidence")}
+        </Title>
+        <Excerpt detail={detail} />
+      </section>
+    </>
+  );
+}
+
+function DetailFacts({ event }: { event: Event }) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  const known = detailOf(event);
+  switch (known.kind) {
+    case "intrusion":
+      return <IntrusionFacts detail={known.detail} />;
+    case "gap":
+      return (
+        <Facts>
+          <Fact name={t("event.lostWhat")}>{textOfCode("event.gap", known.detail.what)}</Fact>
+          <Fact name={t("event.lostCount")}>{format.number(known.detail.count)}</Fact>
+          <Fact name={t("event.lostReason")}>{textOfCode("event.gapReason", known.detail.reason)}</Fact>
+        </Facts>
+      );
+    case "notice":
+      return (
+        <Facts>
+          <Fact name={t("event.code")}>
+            <code>{known.detail.code}</code>
+          </Fact>
+          {known.detail.args.map((argument) => (
+            <Fact key={argument.name} name={argument.name}>
+              {argument.value}
+            </Fact>
+          ))}
+        </Facts>
+      );
+    case "other":
+      return <pre className="skm-json">{JSON.stringify(known.detail, null, 2)}</pre>;
+  }
+}
+
+function EventBody({ event }: { event: Event }) {
+  const { t, i18n } = useTranslation();
+  const words = i18n.language === "ja" ? event.explanation.ja : event.explanation.en;
+  return (
+    <>
+      <div className="skm-heading-title">
+        <SeverityLabel severity={event.severity} />
+        <ActionLabel action={event.action} />
+      </div>
+      {words !== "" && <p>{words}</p>}
+      <Facts>
+        <Fact name={t("event.at")}>
+          <Time at={event.at} />
+        </Fact>
+        <Fact name={t("event.receivedAt")}>
+          <Time at={event.receivedAt} />
+        </Fact>
+        <Fact name={t("events.computer")}>
+          <Link to="/computers/$computerId" params={{ computerId: event.computerId }}>
+            {event.computerName}
+          </Link>
+        </Fact>
+        <Fact name={t("events.module")}>{textOfCode("module", event.module)}</Fact>
+      </Facts>
+      <DetailFacts event={event} />
+    </>
+  );
+}
+
+/** Everything about one event, at the side of the page. */
+export function EventPanel({ id, onClose }: { id: string; onClose: () => void }) {
+  const { t } = useTranslation();
+  const client = useQueryClient();
+  const heading = useRef<HTMLHeadingElement>(null);
+  const query = useQuery({
+    ...eventQuery(id),
+    staleTime: 60_000,
+    // What the list knows is the whole event: show it at once.
+    initialData: () =>
+      client
+        .getQueriesData<{ pages: { items: Event[] }[] }>({ queryKey: ["events", "list"] })
+        .flatMap(([, data]) => data?.pages.flatMap((page) => page.items) ?? [])
+        .find((event) => event.id === id),
+  });
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the focus moves once for each event that is opened
+  useEffect(() => {
+    const before = document.activeElement;
+    heading.current?.focus();
+    return () => {
+      if (before instanceof HTMLElement && before.isConnected) before.focus();
+    };
+  }, [id]);
+  useEffect(() => {
+    const onKey = (key: KeyboardEvent) => {
+      if (key.key === "Escape" && !key.defaultPrevented) onClose();
+    };
+    document.addEventListener("keydown", onKey);
+    return () => document.removeEventListener("keydown", onKey);
+  }, [onClose]);
+
+  return (
+    <aside className="skm-panel" aria-labelledby="event-panel-title">
+      <div className="skm-panel-head">
+        <Title headingLevel="h2" size="lg" id="event-panel-title" ref={heading} tabIndex={-1}>
+          {query.data === undefined ? t("event.title") : eventHeadline(query.data)}
+        </Title>
+        <Button variant="plain" icon={<TimesIcon />} aria-label={t("common.close")} onClick={onClose} />
+      </div>
+      <div className="skm-panel-body">
+        {query.isPending && <Loading />}
+        {query.isError && query.data === undefined && (
+          <LoadError error={query.error} onRetry={() => void query.refetch()} />
+        )}
+        {query.data !== undefined && <EventBody event={query.data} />}
+      </div>
+    </aside>
+  );
+}

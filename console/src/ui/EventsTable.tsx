@@ -1,0 +1,90 @@
+import { Button } from "@patternfly/react-core";
+import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
+import { Link } from "@tanstack/react-router";
+import { useTranslation } from "react-i18next";
+import { detailOf, type Event } from "../api/types";
+import { eventHeadline } from "./eventText";
+import { ActionLabel, SeverityLabel } from "./labels";
+import { Cves } from "./Outside";
+import { Time } from "./Time";
+
+interface Props {
+  events: Event[];
+  /** Ids of events that came in while the list was shown. */
+  arrived: ReadonlySet<string>;
+  selected: string | undefined;
+  showComputer: boolean;
+  onSelect: (id: string) => void;
+}
+
+function EventRow({
+  event,
+  arrived,
+  selected,
+  showComputer,
+  onSelect,
+}: Omit<Props, "events"> & { event: Event }) {
+  const { t } = useTranslation();
+  const known = detailOf(event);
+  const intrusion = known.kind === "intrusion" ? known.detail : undefined;
+  return (
+    <Tr
+      className={arrived.has(event.id) ? "skm-arrived" : undefined}
+      isRowSelected={event.id === selected}
+      data-event-id={event.id}
+    >
+      <Td dataLabel={t("events.time")}>
+        <span className="skm-when">
+          <Time at={event.at} />
+        </span>
+      </Td>
+      <Td dataLabel={t("severity.label")}>
+        <SeverityLabel severity={event.severity} />
+      </Td>
+      <Td dataLabel={t("action.label")}>
+        <ActionLabel action={event.action} />
+      </Td>
+      <Td dataLabel={t("events.event")}>
+        <Button variant="link" isInline className="skm-link-text" onClick={() => onSelect(event.id)}>
+          {eventHeadline(event)}
+        </Button>
+      </Td>
+      <Td dataLabel={t("event.cves")}>{intrusion && <Cves cves={intrusion.cves} />}</Td>
+      <Td dataLabel={t("events.source")}>
+        <span className="skm-break">{intrusion?.client}</span>
+      </Td>
+      {showComputer && (
+        <Td dataLabel={t("events.computer")}>
+          <Link to="/computers/$computerId" params={{ computerId: event.computerId }} className="skm-break">
+            {event.computerName}
+          </Link>
+        </Td>
+      )}
+    </Tr>
+  );
+}
+
+/** Events, one a row. */
+export function EventsTable({ events, ...rest }: Props) {
+  const { t } = useTranslation();
+  return (
+    <Table aria-label={t("events.list")} variant="compact">
+      <Thead>
+        <Tr>
+          <Th>{t("events.time")}</Th>
+          <Th>{t("severity.label")}</Th>
+          <Th>{t("action.label")}</Th>
+          <Th>{t("events.event")}</Th>
+          <Th>{t("event.cves")}</Th>
+          <Th>{t("events.source")}</Th>
+          {rest.showComputer && <Th>{t("events.computer")}</Th>}
+        </Tr>
+      </Thead>
+      <Tbody>
+        {events.map((event) => (
+          <EventRow key={event.id} event={event} {...rest} />
+        ))}
+      </Tbody>
+    </Table>
+  );
+}

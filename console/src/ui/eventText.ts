@@ -1,0 +1,32 @@
+import { detailOf, type Event } from "../api/types";
+import { textOfCode } from "../i18n";
+
+/** An event in a few words. */
+export function eventHeadline(event: Event): string {
+  const known = detailOf(event);
+  switch (known.kind) {
+    case "intrusion":
+      return known.detail.message;
+    case "gap":
+      return textOfCode("event.gap", known.detail.what);
+    case "notice":
+      return textOfCode("event.notice", known.detail.code);
+    case "other":
+      return event.kind;
+  }
+}
+
+/** `203.0.113.9:41000`, `[2001:db8::1]:41000`. */
+export function endpoint(address: string, port: number): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+/** `TCP`, or nothing for a number without a common name. */
+export function protocolName(number: number): string | undefined {
+  return { 1: "ICMP", 6: "TCP", 17: "UDP", 58: "ICMPv6", 132: "SCTP" }[number];
+}
+
+/** Where a CVE number is described. */
+export function cveAddress(cve: string): string {
+  return `https://nvd.nist.gov/vuln/detail/${encodeURIComponent(cve)}`;
+}
