@@ -28,6 +28,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("sakimori-kernel", &["sakimori-kernel-sys"]),
     ("sakimori-protocol", &["sakimori-model"]),
     ("sakimori-api", &["sakimori-model"]),
+    ("sakimori-trust", &[]),
     (
         "sakimori-agent",
         &[
@@ -37,13 +38,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "sakimori-content",
             "sakimori-kernel",
             "sakimori-protocol",
+            "sakimori-trust",
         ],
     ),
     (
         "sakimori-manager",
         &["sakimori-model", "sakimori-content", "sakimori-signatures", "sakimori-protocol", "sakimori-api"],
     ),
-    ("sakimori-cli", &["sakimori-api"]),
+    ("sakimori-cli", &["sakimori-api", "sakimori-trust"]),
     ("sakimori-demo-blog", &[]),
     ("sakimori-testkit", &["sakimori-api", "sakimori-content", "sakimori-protocol", "sakimori-model"]),
     ("xtask", &["sakimori-testkit", "sakimori-content"]),
@@ -55,7 +57,7 @@ const ENGINES: &[(&str, &[&str])] = &[
     ("sakimori-packet", &[]),
     ("sakimori-stream", &["siphasher", "hashbrown"]),
     ("sakimori-protocols", &["memchr"]),
-    ("sakimori-signatures", &["daachorse", "regex", "memchr", "aho-corasick"]),
+    ("sakimori-signatures", &["daachorse", "regex", "regex-syntax", "memchr", "aho-corasick"]),
     ("sakimori-inspection", &[]),
 ];
 

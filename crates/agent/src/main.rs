@@ -1,6 +1,6 @@
 //! The agent on each server.
 #![forbid(unsafe_code)]
 
-use sakimori_agent as _;
-
-fn main() {}
+fn main() -> std::process::ExitCode {
+    sakimori_agent::commands::main()
+}

@@ -1,0 +1,273 @@
+//! The long-poll: says what is enforced, hears what should be.
+use crate::bundle::{self, BundleError, VerifiedBundle};
+use crate::clock;
+use crate::connection::{CallError, Connection, ConnectionError, explain};
+use crate::control::{Control, Link};
+use crate::host;
+use crate::identity::KeyedIdentity;
+use crate::pace::{Backoff, jitter};
+use sakimori_protocol::{
+    CheckIn, CheckInAnswer, Command, FullStatus, Hash, RefusalCode, SignedBundle, paths,
+};
+use sakimori_trust::Trust;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+use uuid::Uuid;
+
+/// Interval of the full status, where nothing changes.
+const FULL_EVERY: Duration = Duration::from_mins(10);
+/// The least time between two check-ins that a change of state brings about: changes come in bursts.
+const CHANGE_SETTLE: Duration = Duration::from_millis(500);
+
+/// The gateway's connection of this identity.
+pub fn gateway(keyed: &KeyedIdentity) -> Result<Connection, ConnectionError> {
+    let trust = Trust::Authorities(keyed.identity.authorities.clone());
+    let config = sakimori_trust::client_config(&trust, Some(keyed.client_identity()?))?;
+    Connection::new(&keyed.identity.gateway, config, keyed.identity.proxy.as_deref())
+}
+
+/// What one conversation with the manager remembers.
+#[derive(Debug)]
+struct Conversation {
+    control: Arc<Control>,
+    keyed: KeyedIdentity,
+    gateway: Connection,
+    boot: String,
+    /// When the last full status was answered.
+    full_sent: Option<Instant>,
+    /// What was said last, so that a change is seen.
+    said: Option<FullStatus>,
+    /// Ask for an answer at once, because the last one failed or none came yet.
+    unsure: bool,
+}
+
+/// Checks in with this identity for ever.
+pub async fn run(control: Arc<Control>, keyed: KeyedIdentity, boot: Uuid) {
+    let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_mins(10));
+    let gateway = loop {
+        match gateway(&keyed) {
+            Ok(gateway) => break gateway,
+            Err(error) => {
+                control.update(|state| state.link = Link::Unreachable(explain(&error)));
+                sleep(backoff.failed(None)).await;
+            }
+        }
+    };
+    let mut conversation = Conversation {
+        control,
+        keyed,
+        gateway,
+        boot: boot.to_string(),
+        full_sent: None,
+        said: None,
+        unsure: true,
+    };
+    loop {
+        let control = Arc::clone(&conversation.control);
+        // A change of state ends a held check-in: the next one carries it.
+        let outcome = tokio::select! {
+            outcome = conversation.once() => Some(outcome),
+            () = control.touched() => None,
+        };
+        match outcome {
+            None => sleep(CHANGE_SETTLE).await,
+            Some(Ok(())) => backoff.succeeded(),
+            Some(Err(error)) => {
+                conversation.unsure = true;
+                conversation.note(&error);
+                let wait = backoff.failed(error.retry_after());
+                tokio::select! {
+                    () = sleep(wait) => (),
+                    () = control.touched() => sleep(CHANGE_SETTLE).await,
+                }
+            }
+        }
+    }
+}
+
+/// A check-in failed, or what it brought cannot be used and came again.
+#[derive(Debug, thiserror::Error)]
+enum CheckInError {
+    #[error(transparent)]
+    Call(#[from] CallError),
+    #[error("the manager sent bundle {0} again, which this computer refused")]
+    Again(Hash),
+}
+
+// === impl CheckInError ===
+
+impl CheckInError {
+    const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Call(error) => error.retry_after(),
+            Self::Again(_) => None,
+        }
+    }
+}
+
+// === impl Conversation ===
+
+impl Conversation {
+    async fn once(&mut self) -> Result<(), CheckInError> {
+        let message = self.message();
+        let hold = Duration::from_secs(message.hold_secs);
+        let answer: Option<CheckInAnswer> = self.gateway.poll(paths::CHECK_IN, &message, hold).await?;
+        if let Some(full) = message.full {
+            self.full_sent = Some(Instant::now());
+            self.said = Some(full);
+        }
+        if self.unsure {
+            tracing::info!("connected to the manager at {}", self.gateway.base());
+            self.unsure = false;
+        }
+        self.control.update(|state| state.link = Link::Connected);
+        let Some(answer) = answer else { return Ok(()) };
+        for command in answer.commands {
+            match command {
+                Command::SendFullStatus => self.full_sent = None,
+                Command::ReEnrol => self.must_enrol_anew(),
+            }
+        }
+        match answer.bundle {
+            Some(signed) => self.take(signed).await,
+            None => Ok(()),
+        }
+    }
+
+    fn message(&self) -> CheckIn {
+        let state = self.control.state();
+        let full = self.full();
+        let due = self.full_sent.is_none_or(|sent| sent.elapsed() >= FULL_EVERY)
+            || self.said.as_ref() != Some(&full);
+        let hold = if self.unsure {
+            0
+        } else {
+            // Up to half a minute less, so that a fleet's polls do not end together.
+            paths::HOLD_MAX_SECS - jitter(Duration::from_secs(30)).as_secs()
+        };
+        CheckIn {
+            agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+            fingerprint: host::fingerprint(),
+            boot: self.boot.clone(),
+            bundle: state.enforced.map(|enforced| enforced.hash),
+            refused: state.refused,
+            modules: vec![self.control.module()],
+            full: due.then_some(full),
+            hold_secs: hold,
+        }
+    }
+
+    fn full(&self) -> FullStatus {
+        let facts = host::facts();
+        FullStatus {
+            host_name: facts.name,
+            operating_system: facts.operating_system,
+            kernel: facts.kernel,
+            addresses: facts.addresses,
+            queue_mechanism: self.control.queue_mechanism(),
+            ports: self.control.state().ports,
+        }
+    }
+
+    /// Puts a bundle in force, or keeps the old one and says why.
+    async fn take(&self, signed: SignedBundle) -> Result<(), CheckInError> {
+        let hash = Hash::of(signed.bundle.as_bytes());
+        let again = self.control.state().refused.is_some_and(|(refused, _)| refused == hash);
+        let refused = match self.fetch(signed).await {
+            Ok(bundle) => {
+                let control = Arc::clone(&self.control);
+                // Compiling rules blocks for a while; the loops go on.
+                let done = tokio::task::spawn_blocking(move || control.enforce(&bundle)).await;
+                done.unwrap_or_else(|panic| Err(panic.to_string())).is_err()
+            }
+            Err(FetchError::Call(error)) => return Err(error.into()),
+            Err(FetchError::Bundle(error)) => {
+                self.control.refuse(hash, explain(&error));
+                if !again {
+                    let reason = explain(&error);
+                    let args = [("bundle", hash.to_string()), ("reason", reason)];
+                    let args = args.each_ref().map(|(name, value)| (*name, value.as_str()));
+                    let severity = sakimori_model::Severity::High;
+                    self.control.record(crate::spool::notice(
+                        clock::wall(),
+                        severity,
+                        "policy-refused",
+                        &args,
+                    ));
+                }
+                true
+            }
+        };
+        if refused && again { Err(CheckInError::Again(hash)) } else { Ok(()) }
+    }
+
+    /// Verifies a bundle and fetches the parts that are not here yet.
+    async fn fetch(&self, signed: SignedBundle) -> Result<VerifiedBundle, FetchError> {
+        let bundle = bundle::verify(signed, &self.keyed.identity.bundle_key)?;
+        for reference in bundle.blobs() {
+            if self.control.blobs.load(reference.hash).map_err(BundleError::from)?.is_some() {
+                continue;
+            }
+            let most = usize::try_from(reference.size).unwrap_or(paths::BLOB_BYTES).min(paths::BLOB_BYTES);
+            let bytes = self.gateway.blob(reference.hash, most).await?;
+            bundle::check_size(reference, &bytes)?;
+            self.control.blobs.store(&bytes).map_err(BundleError::from)?;
+        }
+        Ok(bundle)
+    }
+
+    /// Says in the status what the failure means.
+    fn note(&self, error: &CheckInError) {
+        let words = explain(error);
+        tracing::warn!("{words}");
+        let code = match error {
+            CheckInError::Call(call) => call.code(),
+            CheckInError::Again(_) => return,
+        };
+        if code == Some(RefusalCode::Clone) {
+            self.must_enrol_anew();
+        }
+        let link = match code {
+            Some(RefusalCode::Busy | RefusalCode::Other) | None => Link::Unreachable(words),
+            Some(_) => Link::Refused(words),
+        };
+        self.control.update(|state| state.link = link);
+    }
+
+    /// The identity is another machine's too: kept in the file, so that the next activation makes a new key.
+    fn must_enrol_anew(&self) {
+        if self.keyed.identity.must_enrol_anew {
+            return;
+        }
+        tracing::error!(
+            "another machine uses this computer's identity: activate this computer again with 'sakimori-agent activate'; \
+             until then it goes on enforcing its last policy"
+        );
+        let mut identity = self.keyed.identity.clone();
+        identity.must_enrol_anew = true;
+        if let Err(error) = self.control.files.store_public(&identity) {
+            tracing::error!("{}", explain(&error));
+        }
+        self.control.reload_identity();
+    }
+}
+
+/// A bundle's parts could not be had, or it is refused.
+#[derive(Debug)]
+enum FetchError {
+    Call(CallError),
+    Bundle(BundleError),
+}
+
+impl From<CallError> for FetchError {
+    fn from(error: CallError) -> Self {
+        Self::Call(error)
+    }
+}
+
+impl From<BundleError> for FetchError {
+    fn from(error: BundleError) -> Self {
+        Self::Bundle(error)
+    }
+}

@@ -1,0 +1,303 @@
+//! The command line of `sakimori-agent`.
+use crate::activation::{self, Outcome, Request};
+use crate::bundle::EnforcedFile;
+use crate::connection::explain;
+use crate::identity::IdentityFiles;
+use crate::network::{self, HAND_OVER_VARIABLE, Network};
+use crate::service::ServiceManager;
+use crate::spool::{Spool, SpoolLimits};
+use crate::status::{self, AskError, Order, Report};
+use crate::supervisor::{self, End, World, events_into};
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// The agent that protects this computer.
+#[derive(Debug, Parser)]
+#[command(name = "sakimori-agent", version, about)]
+struct CommandLine {
+    #[command(flatten)]
+    dirs: Dirs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Debug, Args)]
+struct Dirs {
+    /// Where identity, policy and unsent events are kept.
+    #[arg(long, global = true, default_value = "/var/lib/sakimori-agent", env = "SAKIMORI_AGENT_STATE_DIR")]
+    state_dir: PathBuf,
+    /// Where the local socket is.
+    #[arg(long, global = true, default_value = "/run/sakimori-agent", env = "SAKIMORI_AGENT_RUN_DIR")]
+    run_dir: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make this machine a computer of a manager.
+    Activate(Activate),
+    /// Protect this computer until stopped (what the service runs).
+    Run,
+    /// Show what is enforced and how the manager is reached.
+    Status {
+        /// Text for people, or JSON.
+        #[arg(long, value_enum, default_value = "table")]
+        output: Output,
+    },
+    /// Stop protecting and forget the manager.
+    Deactivate,
+    /// Let the running agent become the program that now lies at its path, without a gap in protection.
+    Upgrade,
+    /// Check that this program can run on this computer with the state that is on it.
+    SelfCheck,
+    /// The sandboxed processes; started by the agent itself.
+    #[command(hide = true)]
+    Worker {
+        #[command(subcommand)]
+        role: Role,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Activate {
+    /// Address of the manager: https://HOST:PORT.
+    #[arg(long)]
+    manager: String,
+    /// Activation token: ID.SECRET.
+    #[arg(long, env = "SAKIMORI_TOKEN", hide_env_values = true)]
+    token: String,
+    /// Policy to ask for, by name or id.
+    #[arg(long)]
+    policy: Option<String>,
+    /// Pin of the manager's certificate authority: sha256//BASE64.
+    #[arg(long)]
+    ca_pin: Option<String>,
+    /// The manager's certificate authority, in a PEM file.
+    #[arg(long, conflicts_with = "ca_pin")]
+    ca_file: Option<PathBuf>,
+    /// HTTP CONNECT proxy on the way to the manager: http://HOST:PORT. Kept for the service.
+    #[arg(long)]
+    proxy: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Output {
+    Table,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+enum Role {
+    /// Judges packets.
+    Network,
+}
+
+/// Runs the program; its exit code is 0 if what was asked was done, 1 if not, 2 for a wrong command line.
+pub fn main() -> ExitCode {
+    let line = CommandLine::parse();
+    // A worker logs nothing and must not open files: it goes before everything else.
+    if let Command::Worker { role: Role::Network } = line.command {
+        return network::worker::run();
+    }
+    let filter = tracing_subscriber::EnvFilter::try_from_env("SAKIMORI_LOG")
+        .unwrap_or_else(|_unset| tracing_subscriber::EnvFilter::new("info,reqwest=warn,hyper=warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .with_target(false)
+        .init();
+    match execute(line) {
+        Ok(code) => code,
+        Err(error) => {
+            let words = explain(error.as_ref());
+            // Nothing is left to be done if even that cannot be said.
+            let _unsaid = writeln!(std::io::stderr(), "sakimori-agent: {words}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(line: CommandLine) -> anyhow::Result<ExitCode> {
+    let CommandLine { dirs, command } = line;
+    match command {
+        Command::Activate(arguments) => activate(&dirs, arguments),
+        Command::Run => run(&dirs),
+        Command::Status { output } => show_status(&dirs, output),
+        Command::Deactivate => deactivate(&dirs),
+        Command::Upgrade => {
+            order(&dirs.run_dir, Order::Upgrade)?;
+            say("The agent is becoming the new program.")
+        }
+        Command::SelfCheck => self_check(&dirs),
+        Command::Worker { role: Role::Network } => Ok(network::worker::run()),
+    }
+}
+
+fn say(line: &str) -> anyhow::Result<ExitCode> {
+    writeln!(std::io::stdout(), "{line}").context("standard output")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().context("the runtime cannot be made")
+}
+
+fn activate(dirs: &Dirs, arguments: Activate) -> anyhow::Result<ExitCode> {
+    let Activate { manager, token, policy, ca_pin, ca_file, proxy } = arguments;
+    let request = Request { manager, token, policy, ca_pin, ca_file, proxy };
+    let outcome = runtime()?.block_on(activation::activate(&dirs.state_dir, &request))?;
+    match order(&dirs.run_dir, Order::Reload) {
+        Ok(()) => tracing::debug!("the running agent knows"),
+        Err(error) => tracing::debug!("no agent runs yet: {}", explain(error.as_ref())),
+    }
+    match outcome {
+        Outcome::Activated(computer) => say(&format!("Activated as computer {computer}.")),
+        Outcome::Already(computer) => {
+            say(&format!("Already activated with this manager as computer {computer}; nothing changed."))
+        }
+    }
+}
+
+fn deactivate(dirs: &Dirs) -> anyhow::Result<ExitCode> {
+    match order(&dirs.run_dir, Order::Deactivate) {
+        Ok(()) => (),
+        Err(error)
+            if error
+                .downcast_ref::<AskError>()
+                .is_some_and(|ask| matches!(ask, AskError::NotRunning { .. })) =>
+        {
+            IdentityFiles::in_dir(&dirs.state_dir).remove()?;
+            EnforcedFile::in_dir(&dirs.state_dir).remove()?;
+            let spool = dirs.state_dir.join("spool");
+            if spool.exists() {
+                Spool::open(&spool, SpoolLimits::default())?.discard()?;
+            }
+        }
+        Err(error) => return Err(error),
+    }
+    say("Deactivated. Delete the computer in the manager as well.")
+}
+
+fn order(run_dir: &Path, order: Order) -> anyhow::Result<()> {
+    let done: status::Done = serde_json::from_str(&status::ask(run_dir, order)?)?;
+    match done.error {
+        Some(error) => Err(anyhow::anyhow!(error)),
+        None => Ok(()),
+    }
+}
+
+fn show_status(dirs: &Dirs, output: Output) -> anyhow::Result<ExitCode> {
+    let text = status::ask(&dirs.run_dir, Order::Status)?;
+    let report: Report = serde_json::from_str(&text).map_err(AskError::Malformed)?;
+    match output {
+        Output::Table => say(report.to_text().trim_end()),
+        Output::Json => say(&serde_json::to_string_pretty(&report)?),
+    }
+}
+
+/// What an upgrade asks the new program before it is trusted with the computer.
+fn self_check(dirs: &Dirs) -> anyhow::Result<ExitCode> {
+    let identity = IdentityFiles::in_dir(&dirs.state_dir).load()?;
+    if let Some(keyed) = &identity {
+        keyed.validity()?;
+        keyed.client_identity()?;
+        EnforcedFile::in_dir(&dirs.state_dir).load(&keyed.identity.bundle_key)?;
+    }
+    say(&format!("sakimori-agent {} is able to run here.", env!("CARGO_PKG_VERSION")))
+}
+
+fn run(dirs: &Dirs) -> anyhow::Result<ExitCode> {
+    let service = ServiceManager::from_environment();
+    let (start_run_dir, resume_run_dir) = (dirs.run_dir.clone(), dirs.run_dir.clone());
+    let handed_over = std::env::var_os(HAND_OVER_VARIABLE);
+    let mut world = World {
+        state_dir: dirs.state_dir.clone(),
+        run_dir: dirs.run_dir.clone(),
+        starter: Box::new(move |spool| {
+            let network =
+                Network::start(&start_run_dir, events_into(spool)).map_err(|error| explain(&error))?;
+            Ok(Box::new(network))
+        }),
+        resume: handed_over.map(|value| {
+            let resume: Box<dyn FnOnce(Arc<Spool>) -> _> = Box::new(move |spool| {
+                let resumed = Network::resume(&resume_run_dir, &value, events_into(spool));
+                let network = resumed.map_err(|error| explain(&error))?;
+                Ok(Box::new(network) as Box<dyn crate::enforcement::Enforcement>)
+            });
+            resume
+        }),
+        sockets: crate::coverage::listening_sockets,
+        service: service.clone(),
+    };
+    let control = supervisor::prepare(&mut world)?;
+    loop {
+        let runtime = runtime()?;
+        let end = runtime.block_on(supervisor::run(Arc::clone(&control), &world))?;
+        // Loops that still compile or write finish within this; nothing durable depends on them.
+        runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+        match end {
+            End::Stop => break,
+            End::Upgrade => match upgrade(&control, dirs) {
+                Ok(never) => match never {},
+                Err(error) => tracing::error!("the upgrade did not happen, this program goes on: {error:#}"),
+            },
+        }
+    }
+    service.stopping();
+    control.stop();
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Becomes the program that lies at this program's path now.
+fn upgrade(control: &crate::control::Control, dirs: &Dirs) -> anyhow::Result<std::convert::Infallible> {
+    let path = own_path()?;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the agent's own program, asked whether it can run, then become"
+    )]
+    let command = || std::process::Command::new(&path);
+    let dir_arguments = |command: &mut std::process::Command| {
+        command.arg("--state-dir").arg(&dirs.state_dir).arg("--run-dir").arg(&dirs.run_dir);
+    };
+    let mut check = command();
+    dir_arguments(check.arg("self-check"));
+    let checked = check.output().with_context(|| format!("{} does not start", path.display()))?;
+    anyhow::ensure!(
+        checked.status.success(),
+        "{} cannot run here: {}",
+        path.display(),
+        String::from_utf8_lossy(&checked.stderr)
+    );
+
+    let handed_over = control.hand_over().map_err(|reason| anyhow::anyhow!(reason))?;
+    let mut become_it = command();
+    dir_arguments(become_it.arg("run"));
+    if let Some(value) = &handed_over {
+        become_it.env(HAND_OVER_VARIABLE, value);
+    }
+    let failed = become_it.exec();
+    if let Some(value) = &handed_over {
+        match Network::resume(&dirs.run_dir, value, events_into(Arc::clone(&control.spool))) {
+            Ok(network) => control.take_over(Box::new(network)),
+            Err(error) => {
+                tracing::error!("{}", explain(&error));
+                control.enforce_last();
+            }
+        }
+    }
+    Err(failed).with_context(|| format!("{} does not start", path.display()))
+}
+
+/// Where this program lies; a package that was replaced under it shows as deleted.
+fn own_path() -> anyhow::Result<PathBuf> {
+    let path = std::env::current_exe().context("the program's path is unknown")?;
+    Ok(match path.to_str().and_then(|text| text.strip_suffix(" (deleted)")) {
+        Some(text) => PathBuf::from(text),
+        None => path,
+    })
+}

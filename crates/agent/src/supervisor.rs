@@ -1,0 +1,231 @@
+//! The life of the agent: enforce from disk, then talk; hand over or stop at the end.
+//!
+//! One thread runs all loops of the control side (a current-thread runtime); what blocks (compiling rules,
+//! the network part) runs beside it. The loops that speak with the manager live as long as an identity: a
+//! renewed certificate or a deactivation ends them and begins others.
+use crate::bundle::BundleError;
+use crate::control::{Control, Starter};
+use crate::coverage::{self, ListeningSocket};
+use crate::enforcement::Enforcement;
+use crate::service::ServiceManager;
+use crate::spool::{Spool, SpoolLimits, notice};
+use crate::state::{self, StateError};
+use crate::status::{self, Order};
+use crate::{check_in, clock, renewal, sender};
+use sakimori_model::Severity;
+use sakimori_protocol::{Event, ModuleState, ModuleStatus};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval};
+use uuid::Uuid;
+
+/// How often module states and ports are looked at. Reading `/proc/net` is the agent's only regular work.
+const LOOK_EVERY: Duration = Duration::from_secs(15);
+/// An identity that appeared without an order (made by hand, restored) is found after this long.
+const IDENTITY_EVERY: Duration = Duration::from_secs(30);
+
+/// An enforcing part that is set up, or why it is not.
+pub type Started = Result<Box<dyn Enforcement>, String>;
+/// Starts the enforcing part, with the spool that its events go to.
+pub type SpooledStarter = Box<dyn Fn(Arc<Spool>) -> Started + Send + Sync>;
+/// Takes over the enforcing part of the program before this one.
+pub type Resume = Box<dyn FnOnce(Arc<Spool>) -> Started>;
+
+/// What a supervisor needs of the world.
+pub struct World {
+    /// Where state is kept.
+    pub state_dir: PathBuf,
+    /// Where the sockets are.
+    pub run_dir: PathBuf,
+    /// Starts the enforcing part; its events go to the spool.
+    pub starter: SpooledStarter,
+    /// Takes over the enforcing part of the program before this one, where there was one.
+    pub resume: Option<Resume>,
+    /// Lists listening sockets.
+    pub sockets: fn() -> Vec<ListeningSocket>,
+    /// The service manager.
+    pub service: ServiceManager,
+}
+
+/// How a supervisor ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// By a signal: enforcement is still on, the caller decides.
+    Stop,
+    /// Asked to become a new program: enforcement is still on.
+    Upgrade,
+}
+
+/// The supervisor could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum SuperviseError {
+    /// Files.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// Bundle.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// Signals cannot be heard.
+    #[error("signals cannot be heard")]
+    Signals(#[source] std::io::Error),
+}
+
+/// Enforces what is on disk and opens everything; the manager is not asked yet.
+pub fn prepare(world: &mut World) -> Result<Arc<Control>, SuperviseError> {
+    state::make_private_dir(&world.state_dir)?;
+    std::fs::create_dir_all(&world.run_dir).map_err(state::because("making", &world.run_dir))?;
+    let spool = Arc::new(Spool::open(&world.state_dir.join("spool"), SpoolLimits::default())?);
+    let starter = std::mem::replace(&mut world.starter, Box::new(|_spool| Err("already started".to_owned())));
+    let for_starter = Arc::clone(&spool);
+    let start: Starter = Box::new(move || starter(Arc::clone(&for_starter)));
+    let control = Arc::new(Control::new(&world.state_dir, Arc::clone(&spool), start)?);
+    control.record(notice(
+        clock::wall(),
+        Severity::Info,
+        "agent-started",
+        &[("version", env!("CARGO_PKG_VERSION"))],
+    ));
+    if let Some(resume) = world.resume.take() {
+        match resume(spool) {
+            Ok(part) => control.take_over(part),
+            Err(reason) => {
+                tracing::error!("the former program's enforcement could not be taken over: {reason}");
+            }
+        }
+    }
+    control.reload_identity();
+    control.enforce_last();
+    Ok(control)
+}
+
+/// Runs until a signal or an order ends it.
+pub async fn run(control: Arc<Control>, world: &World) -> Result<End, SuperviseError> {
+    let (orders, mut ordered) = mpsc::channel(4);
+    let socket = status::serve(Arc::clone(&control), world.run_dir.clone(), orders);
+    let mut terminate = signal(SignalKind::terminate()).map_err(SuperviseError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(SuperviseError::Signals)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(SuperviseError::Signals)?;
+    world.service.ready();
+    let loops = async {
+        tokio::join!(
+            converse(Arc::clone(&control)),
+            look(Arc::clone(&control), world.sockets, &world.service),
+            beat(&world.service),
+        )
+    };
+    tokio::pin!(socket, loops);
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(End::Stop),
+            _ = interrupt.recv() => return Ok(End::Stop),
+            _ = hangup.recv() => return Ok(End::Upgrade),
+            order = ordered.recv() => match order {
+                Some(Order::Upgrade) => return Ok(End::Upgrade),
+                Some(_) => control.reload_identity(),
+                None => return Ok(End::Stop),
+            },
+            ended = &mut socket => {
+                ended?;
+                return Ok(End::Stop);
+            }
+            _ = &mut loops => return Ok(End::Stop),
+        }
+    }
+}
+
+/// Speaks with the manager as long as there is an identity, anew with every new one.
+async fn converse(control: Arc<Control>) {
+    let boot = Uuid::now_v7();
+    let mut identity = control.identity();
+    loop {
+        let current = identity.borrow_and_update().clone();
+        let Some(keyed) = current else {
+            tokio::select! {
+                _ = identity.changed() => (),
+                () = tokio::time::sleep(IDENTITY_EVERY) => control.reload_identity(),
+            }
+            continue;
+        };
+        tokio::select! {
+            _ = identity.changed() => (),
+            () = check_in::run(Arc::clone(&control), keyed.clone(), boot) => (),
+            () = sender::run(Arc::clone(&control), keyed.clone()) => (),
+            () = renewal::run(Arc::clone(&control), keyed) => (),
+        }
+    }
+}
+
+/// What of a module's status the manager should hear of at once: everything but counters.
+type Shown = (ModuleState, sakimori_protocol::Mode, Vec<String>, u32);
+
+fn shown(module: &ModuleStatus) -> Shown {
+    (module.state, module.mode, module.reasons.clone(), module.rules)
+}
+
+/// Looks at modules and ports, and makes the check-in speak when they change.
+async fn look(control: Arc<Control>, sockets: fn() -> Vec<ListeningSocket>, service: &ServiceManager) {
+    let mut every = interval(LOOK_EVERY);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut before: Option<Shown> = None;
+    loop {
+        every.tick().await;
+        let asked = Arc::clone(&control);
+        let looked = tokio::task::spawn_blocking(move || {
+            let module = asked.module();
+            let mut found = sockets();
+            found.sort();
+            found.dedup();
+            (coverage::judge(found, &asked.inspected_ports(), &module), module)
+        });
+        let Ok((ports, module)) = looked.await else { continue };
+        let ports_changed = control.state().ports != ports;
+        if ports_changed {
+            control.update(|state| state.ports = ports);
+        }
+        let now = shown(&module);
+        if ports_changed || before.as_ref() != Some(&now) {
+            control.touch();
+        }
+        before = Some(now);
+        service.status(&line(&control, &module));
+    }
+}
+
+fn line(control: &Control, module: &ModuleStatus) -> String {
+    let state = control.state();
+    let policy = state
+        .enforced
+        .map_or_else(|| "no policy".to_owned(), |enforced| format!("policy '{}'", enforced.policy));
+    format!("{policy}, intrusion prevention {:?}, {:?}", module.state, state.link)
+}
+
+/// Tells the service manager that the loops turn.
+async fn beat(service: &ServiceManager) {
+    let Some(every) = service.alive_interval() else { return std::future::pending().await };
+    let mut every = interval(every);
+    loop {
+        every.tick().await;
+        service.alive();
+    }
+}
+
+/// An event callback for the enforcing part that is durable on return.
+pub fn events_into(spool: Arc<Spool>) -> impl FnMut(Event) + Send + 'static {
+    move |event| {
+        if let Err(error) = spool.append(&[event]) {
+            tracing::error!("an event could not be spooled: {}", crate::connection::explain(&error));
+        }
+    }
+}
+
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("World")
+            .field("state_dir", &self.state_dir)
+            .field("run_dir", &self.run_dir)
+            .finish_non_exhaustive()
+    }
+}
