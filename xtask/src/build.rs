@@ -43,6 +43,24 @@ pub(crate) fn accept_all(release: &Path) -> anyhow::Result<Option<PathBuf>> {
     Ok(Some(release.join("examples/accept_all")))
 }
 
+/// Runs an example of the test kit, optimised, with one argument.
+pub(crate) fn run_example(example: &str, argument: &Path) -> anyhow::Result<()> {
+    let mut run = cargo();
+    run.args([
+        "run",
+        "--quiet",
+        "--locked",
+        "--release",
+        "-p",
+        "sakimori-testkit",
+        "--example",
+        example,
+        "--",
+    ]);
+    run.arg(std::path::absolute(argument)?);
+    show(run)
+}
+
 /// Builds the product's programs as they are released; the folder they are in.
 pub(crate) fn release_programs() -> anyhow::Result<PathBuf> {
     let mut build = cargo();

@@ -50,6 +50,12 @@ enum Command {
     Lint,
     /// What CI runs: `test` without filters.
     Ci,
+    /// Measures how much of published material the engines understand.
+    Conformance {
+        /// What.
+        #[command(subcommand)]
+        what: Conformance,
+    },
     /// Measures the running product, in network namespaces.
     Bench {
         /// What.
@@ -69,6 +75,16 @@ enum Command {
         seconds: u32,
         /// One target; all when absent.
         target: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Conformance {
+    /// Rule files of the Suricata language: how many rules load.
+    Rules {
+        /// Folder with `*.rules`, searched with its subfolders.
+        #[arg(long)]
+        dir: PathBuf,
     },
 }
 
@@ -99,6 +115,9 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Test { filters } => checks::test(&filters).map(|()| true),
         Command::Ci => checks::test(&[]).map(|()| true),
         Command::Lint => checks::lint().map(|()| true),
+        Command::Conformance { what: Conformance::Rules { dir } } => {
+            build::run_example("conformance_rules", &dir).map(|()| true)
+        }
         Command::Bench { what } => measure(&what),
         Command::Package { out } => package_all(&out).map(|()| true),
         Command::Fuzz { seconds, target } => fuzz::run(seconds, target.as_deref()).map(|()| true),

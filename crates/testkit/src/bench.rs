@@ -3,5 +3,5 @@
 mod inline;
 mod rest;
 
-pub use inline::inline;
+pub use inline::{inline, requests, upload};
 pub use rest::rest;

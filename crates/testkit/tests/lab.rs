@@ -5,7 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use sakimori_testkit::blog::Blog;
-use sakimori_testkit::{Lab, Programs, Role, attack, http, process};
+use sakimori_testkit::nginx::Nginx;
+use sakimori_testkit::{Lab, Programs, Role, attack, bench, debian, http, process};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -94,4 +95,18 @@ fn the_blog_listens_only_where_it_was_told_and_only_when_it_was_told() {
     assert!(unasked.unwrap_err().to_string().contains("server"));
     let everywhere = ["--i-know-this-is-vulnerable", "--listen", "0.0.0.0:8000"];
     assert!(server.run(&program, &[&everywhere[..], &options].concat()).is_err());
+}
+
+#[test]
+fn the_benchmarks_web_server_serves_and_takes_uploads() {
+    debian::require(debian::BENCH).unwrap();
+    let lab = Lab::new().unwrap();
+    let nginx = Nginx::start(&lab).unwrap();
+    let visitor = lab.host(Role::Visitor);
+    let site = nginx.address();
+    assert_eq!(http::get(visitor, site, "/1k", PATIENCE).unwrap().body.len(), 1024);
+    assert_eq!(http::get(visitor, site, "/100k", PATIENCE).unwrap().body.len(), 100 * 1024);
+    assert!(bench::requests(&lab, &format!("http://{site}/1k"), 1).unwrap() > 100.0);
+    assert!(bench::upload(&lab, &site.to_string(), 8).unwrap() > 0.01);
+    assert_eq!(http::get(visitor, site, "/upload/bulk", PATIENCE).unwrap().status, 404);
 }

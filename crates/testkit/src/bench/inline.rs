@@ -51,8 +51,8 @@ pub fn inline(programs: &Programs, accept_all: Option<&Path>) -> anyhow::Result<
         for (work, _, _) in WORK {
             for (subject, lab, address) in &turns {
                 let value = match work {
-                    "upload" => upload(lab, &address.to_string())?,
-                    path => requests(lab, &format!("http://{address}/{path}"))?,
+                    "upload" => upload(lab, &address.to_string(), UPLOAD_MIB)?,
+                    path => requests(lab, &format!("http://{address}/{path}"), SECONDS)?,
                 };
                 println!("round {round}: {work} {subject}: {value:.2}");
                 match results.iter_mut().find(|(w, s, _)| (*w, *s) == (work, *subject)) {
@@ -96,8 +96,12 @@ fn start_accept_all(lab: &Lab, program: &Path) -> anyhow::Result<Process> {
     Ok(reader)
 }
 
-fn requests(lab: &Lab, url: &str) -> anyhow::Result<f64> {
-    let (seconds, connections) = (format!("{SECONDS}s"), CONNECTIONS.to_string());
+/// Requests per second that the visitor's machine gets out of `url` in `seconds`.
+///
+/// # Errors
+/// When a request fails.
+pub fn requests(lab: &Lab, url: &str, seconds: u32) -> anyhow::Result<f64> {
+    let (seconds, connections) = (format!("{seconds}s"), CONNECTIONS.to_string());
     let output = lab.host(Role::Visitor).run("wrk", &["-t", "1", "-c", &connections, "-d", &seconds, url])?;
     for bad in ["Non-2xx", "Socket errors"] {
         if output.contains(bad) {
@@ -108,8 +112,12 @@ fn requests(lab: &Lab, url: &str) -> anyhow::Result<f64> {
     rate.and_then(|rate| rate.trim().parse().ok()).with_context(|| format!("wrk told no rate:\n{output}"))
 }
 
-fn upload(lab: &Lab, address: &str) -> anyhow::Result<f64> {
-    let file = bulk(lab)?;
+/// Gbit/s of one upload of `mebibytes` MiB from the visitor's machine.
+///
+/// # Errors
+/// When it is not taken.
+pub fn upload(lab: &Lab, address: &str, mebibytes: u32) -> anyhow::Result<f64> {
+    let file = bulk(lab, mebibytes)?;
     let url = format!("http://{address}/upload/bulk");
     let visitor = lab.host(Role::Visitor);
     let mut command = visitor.command("curl");
@@ -125,10 +133,10 @@ fn upload(lab: &Lab, address: &str) -> anyhow::Result<f64> {
 }
 
 /// The file that is uploaded: incompressible enough to look like data, made once a lab.
-fn bulk(lab: &Lab) -> anyhow::Result<PathBuf> {
+fn bulk(lab: &Lab, mebibytes: u32) -> anyhow::Result<PathBuf> {
     let file = lab.host(Role::Visitor).folder().join("bulk");
     if !file.exists() {
-        let size = format!("{UPLOAD_MIB}M");
+        let size = format!("{mebibytes}M");
         let script = format!("head -c {size} /dev/urandom > '{}'", file.display());
         process::call("sh", &["-c", &script])?;
     }
