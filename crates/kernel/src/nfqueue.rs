@@ -16,10 +16,28 @@ pub mod verdict;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use crate::netlink::{self, Writer};
+
 pub use packet::{Hook, QueueMessage, QueuedPacket, parse};
 pub use reader::{Batch, QueueReader, ReadCounters};
 pub use statistics::{QueueStatistics, StatisticsError, read_statistics};
 pub use verdict::{Verdict, VerdictMessage, VerdictWriter};
+
+const NFNL_SUBSYS_QUEUE: u16 = 3 << 8;
+const NFQNL_MSG_PACKET: u16 = NFNL_SUBSYS_QUEUE;
+const NFQNL_MSG_VERDICT: u16 = NFNL_SUBSYS_QUEUE | 1;
+const NFQNL_MSG_CONFIG: u16 = NFNL_SUBSYS_QUEUE | 2;
+const NFQNL_MSG_VERDICT_BATCH: u16 = NFNL_SUBSYS_QUEUE | 3;
+const NFQA_CFG_CMD: u16 = 1;
+const NFQA_CFG_PARAMS: u16 = 2;
+const NFQA_CFG_QUEUE_MAXLEN: u16 = 3;
+const NFQA_CFG_MASK: u16 = 4;
+const NFQA_CFG_FLAGS: u16 = 5;
+const NFQNL_CFG_CMD_BIND: u8 = 1;
+const NFQNL_COPY_PACKET: u8 = 2;
+const NFQA_CFG_F_FAIL_OPEN: u32 = 1;
+const NFQA_CFG_F_GSO: u32 = 4;
+const NFQA_CFG_F_UID_GID: u32 = 8;
 
 /// How a queue is bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,8 +112,59 @@ pub struct QueueSocket {
 impl QueueSocket {
     /// Binds the queue in the calling thread's network namespace. Needs `CAP_NET_ADMIN`.
     pub fn open(options: QueueOptions) -> Result<Self, OpenError> {
-        let fd = crate::netlink::socket(rustix::net::netlink::NETFILTER).map_err(OpenError::Socket)?;
-        Ok(Self { fd, options })
+        let fd = netlink::socket().map_err(OpenError::Socket)?;
+        let bytes = options.receive_buffer_bytes;
+        // The forced variant is not bounded by net.core.rmem_max (208 KiB by default).
+        rustix::net::sockopt::set_socket_recv_buffer_size_force(&fd, bytes)
+            .map_err(|errno| OpenError::Buffer { bytes, source: errno.into() })?;
+        // Without it one overflow makes the kernel refuse every message until the buffer is empty, that is, a
+        // burst turns into a hole. Losses are seen by the counter before the queue, not by this error. Older
+        // than any kernel we run on (2.6.30), so a refusal is an error like any other.
+        sakimori_kernel_sys::netlink::set_no_enobufs(&fd)
+            .map_err(|source| configure(options.queue, "keep the overflow error away", source))?;
+        let socket = Self { fd, options };
+        // The command names no address family since Linux 3.8: one bind covers IPv4 and IPv6.
+        socket.request("bind the listener", |w| w.bytes(NFQA_CFG_CMD, &[NFQNL_CFG_CMD_BIND, 0, 0, 0]))?;
+        let [r0, r1, r2, r3] = options.copy_range.to_be_bytes();
+        socket.request("set the copy range", |w| w.bytes(NFQA_CFG_PARAMS, &[r0, r1, r2, r3, NFQNL_COPY_PACKET]))?;
+        socket.request("set the length", |w| w.be32(NFQA_CFG_QUEUE_MAXLEN, options.max_len))?;
+        let flags = if options.gso { NFQA_CFG_F_GSO } else { 0 }
+            | if options.fail_open { NFQA_CFG_F_FAIL_OPEN } else { 0 };
+        socket.request("set the flags", |w| {
+            w.be32(NFQA_CFG_FLAGS, flags);
+            w.be32(NFQA_CFG_MASK, NFQA_CFG_F_GSO | NFQA_CFG_F_FAIL_OPEN | NFQA_CFG_F_UID_GID);
+        })?;
+        Ok(socket)
+    }
+
+    /// One configuration message and its acknowledgement. Packets may arrive in between once the queue is
+    /// bound: they are answered with the failure response, since nobody will see them.
+    fn request(&self, step: &'static str, attributes: impl FnOnce(&mut Writer)) -> Result<(), OpenError> {
+        let queue = self.options.queue;
+        let mut writer = Writer::default();
+        writer.begin(NFQNL_MSG_CONFIG, netlink::REQUEST | netlink::ACK, 1, 0, queue);
+        attributes(&mut writer);
+        writer.end();
+        netlink::send(&self.fd, writer.as_bytes()).map_err(|source| configure(queue, step, source))?;
+        let mut buffer = vec![0; reader::SLOT];
+        loop {
+            let datagram = netlink::receive(&self.fd, &mut buffer)
+                .map_err(|source| configure(queue, step, source))?
+                .ok_or_else(|| configure(queue, step, std::io::ErrorKind::UnexpectedEof.into()))?;
+            match parse(datagram) {
+                QueueMessage::Refused { errno: 0, .. } => return Ok(()),
+                QueueMessage::Refused { errno, .. } => {
+                    return Err(configure(queue, step, std::io::Error::from_raw_os_error(errno)));
+                }
+                QueueMessage::Packet(packet) => {
+                    let verdict = if self.options.fail_open { Verdict::Accept } else { Verdict::Drop };
+                    let message = VerdictMessage { id: packet.id, verdict, mark: None, payload: None };
+                    let mut writer = self.verdict_writer().map_err(|source| configure(queue, step, source))?;
+                    writer.verdict(message).map_err(|source| configure(queue, step, source))?;
+                }
+                QueueMessage::Unknown => {}
+            }
+        }
     }
 
     /// How it was bound.
@@ -123,4 +192,8 @@ impl AsFd for QueueSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
+}
+
+fn configure(queue: u16, step: &'static str, source: std::io::Error) -> OpenError {
+    OpenError::Configure { queue, step, source }
 }

@@ -1,15 +1,23 @@
 //! Our own nftables table, `inet sakimori`, put by raw netlink: no `nft`, no `iptables`, no C library.
 //!
-//! [`plan::TablePlan`] says what is wanted; [`plan::messages`] turns it into a deterministic list of
-//! netlink messages (pure); [`Table`] sends them in one transaction. Foreign tables are never read,
+//! [`TablePlan`] says what is wanted; `plan` turns it into a deterministic list of netlink messages (pure);
+//! [`Table`] sends them in one transaction. Foreign tables are never read,
 //! flushed or changed. A change is made in place: hooks stay registered (unregistering one makes the kernel
 //! drop everything that waits in queues) and named counters keep their values.
 //!
 //! # Source
 //! `net/netfilter/nf_tables_api.c`, `include/uapi/linux/netfilter/nf_tables.h`
 
+mod expression;
+mod plan;
+mod request;
+mod table;
+
 use std::collections::BTreeMap;
+use std::io;
 use std::ops::RangeInclusive;
+
+pub use table::{Table, probe};
 
 /// The table's name.
 pub const TABLE: &str = "sakimori";
@@ -141,7 +149,7 @@ impl Counters {
 pub enum TableError {
     /// No netlink socket.
     #[error("cannot talk to nftables")]
-    Socket(#[source] std::io::Error),
+    Socket(#[source] io::Error),
     /// The kernel refused one message of the transaction.
     #[error("the kernel refused to {message}")]
     Refused {
@@ -149,7 +157,7 @@ pub enum TableError {
         message: String,
         /// The kernel's answer.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
     /// Neither way of queueing exists.
     #[error(
@@ -159,52 +167,11 @@ pub enum TableError {
     )]
     NoQueueMechanism {
         /// Answer to the native expression.
-        native: std::io::Error,
+        native: io::Error,
         /// Answer to the xtables target.
-        xtables: std::io::Error,
+        xtables: io::Error,
     },
     /// The kernel's answer was not understood.
     #[error("the kernel's answer about {0} is not understood")]
     Malformed(&'static str),
-}
-
-/// Asks the kernel, by transactions that are never committed, what it has.
-pub fn probe() -> Result<Capabilities, TableError> {
-    Err(TableError::Malformed("the probe"))
-}
-
-/// Our table in the calling thread's network namespace. Needs `CAP_NET_ADMIN` for every call.
-///
-/// Dropping the value leaves the table in place: a restarted supervisor takes it over.
-#[derive(Debug)]
-pub struct Table {
-    _private: (),
-}
-
-impl Table {
-    /// Opens the connection; changes nothing.
-    pub fn open() -> Result<Self, TableError> {
-        Ok(Self { _private: () })
-    }
-
-    /// Creates the table or changes it to the plan, in one transaction. Counters keep their values.
-    pub fn apply(&mut self, plan: &TablePlan) -> Result<(), TableError> {
-        let _ = plan;
-        Err(TableError::Malformed("the table"))
-    }
-
-    /// Removes the table and all that is in it; nothing to do is success.
-    pub fn remove(&mut self) -> Result<(), TableError> {
-        Err(TableError::Malformed("the table"))
-    }
-
-    /// Whether our table exists.
-    pub fn exists(&mut self) -> Result<bool, TableError> {
-        Err(TableError::Malformed("the table"))
-    }
-
-    /// The counters' values; empty when there is no table.
-    pub fn read_counters(&mut self) -> Result<Counters, TableError> {
-        Err(TableError::Malformed("counters"))
-    }
 }

@@ -1,0 +1,80 @@
+//! Starting a child with chosen descriptors, and taking over inherited ones.
+
+use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
+use std::collections::BTreeSet;
+use std::io;
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::sync::Mutex;
+
+/// The descriptors of this process that [`inherited`] gave away already.
+static TAKEN: Mutex<BTreeSet<RawFd>> = Mutex::new(BTreeSet::new());
+
+/// Makes `command`'s child keep `descriptors`, under their own numbers, and nothing else beside 0, 1 and 2.
+///
+/// The caller keeps them open until the child is spawned. A descriptor that is closed by then fails the spawn.
+pub fn keep_descriptors(command: &mut Command, descriptors: Vec<RawFd>) {
+    let prepare = move || {
+        // Whatever was opened without close-on-exec by anybody in this process stays here.
+        close_range_on_exec()?;
+        for descriptor in &descriptors {
+            // SAFETY: only the number is used, by a system call that checks it.
+            let fd = unsafe { BorrowedFd::borrow_raw(*descriptor) };
+            fcntl_setfd(fd, FdFlags::empty())?;
+        }
+        Ok(())
+    };
+    // SAFETY: the closure runs between fork and exec and makes only async-signal-safe system calls; it
+    // allocates nothing and takes no lock.
+    let _same = unsafe { command.pre_exec(prepare) };
+}
+
+/// Takes over a descriptor that this process's starter left open under `number`, once.
+///
+/// # Errors
+/// `EBADF` where nothing is open under it; `AlreadyExists` the second time; `InvalidInput` for 0, 1 and 2.
+pub fn inherited(number: RawFd) -> io::Result<OwnedFd> {
+    if number <= 2 {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    // SAFETY: only the number is used, by a system call that checks it.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+    // Inherited ones are exactly those without close-on-exec: everything that Rust opens has it.
+    if fcntl_getfd(borrowed)?.contains(FdFlags::CLOEXEC) {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    let mut taken = TAKEN.lock().map_err(|_poisoned| io::Error::other("another thread panicked"))?;
+    if !taken.insert(number) {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    fcntl_setfd(borrowed, FdFlags::CLOEXEC)?;
+    // SAFETY: it is open, was left by the starter for this purpose (it lacks close-on-exec, so no value of
+    // this process owns it), and `TAKEN` gives it away only once.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Gives a descriptor to the next program of this process, under its number: the counterpart of [`inherited`].
+///
+/// Nothing in this program owns it afterwards; [`inherited`] takes it back if `execve` fails.
+pub fn bequeath(descriptor: OwnedFd) -> io::Result<RawFd> {
+    use std::os::fd::IntoRawFd as _;
+    let mut taken = TAKEN.lock().map_err(|_poisoned| io::Error::other("another thread panicked"))?;
+    fcntl_setfd(&descriptor, FdFlags::empty())?;
+    let number = descriptor.into_raw_fd();
+    let _was_taken = taken.remove(&number);
+    Ok(number)
+}
+
+fn close_range_on_exec() -> io::Result<()> {
+    // SAFETY: close_range with CLOSE_RANGE_CLOEXEC only sets a flag on descriptors; it closes nothing now.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    if result == 0 {
+        return Ok(());
+    }
+    match io::Error::last_os_error() {
+        // Before Linux 5.11: what Rust opened has the flag anyway.
+        e if matches!(e.raw_os_error(), Some(libc::ENOSYS | libc::EINVAL)) => Ok(()),
+        e => Err(e),
+    }
+}

@@ -1,0 +1,325 @@
+//! The few nftables expressions that our rules consist of: how they go on the wire, how they read.
+//!
+//! `Display` is the syntax of `nft list ruleset`; golden tests and error messages show it.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use super::Mechanism;
+use crate::netlink::Writer;
+
+/// The register that every expression here works in: 32 bits, the first.
+const REGISTER: u32 = 8;
+/// The register that holds the verdict.
+const VERDICT_REGISTER: u32 = 0;
+
+/// A 32-bit mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// Of the packet.
+    Packet,
+    /// Of the connection.
+    Connection,
+}
+
+/// Which port of a TCP header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Port {
+    Source,
+    Destination,
+}
+
+/// One condition or statement of a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Expression {
+    /// The mark has one of the bits.
+    MarkHas(Mark, u32),
+    /// Sets the bits of the mark, leaves all others.
+    MarkSet(Mark, u32),
+    /// Clears the bits of the mark, leaves all others.
+    MarkClear(Mark, u32),
+    /// The transport protocol is TCP.
+    Tcp,
+    /// The port is in the anonymous set with this number.
+    PortIn { port: Port, set: u32, ranges: Vec<RangeInclusive<u16>> },
+    /// One of these TCP flags is set.
+    TcpFlags(u8),
+    /// The TCP segment has payload.
+    Payload,
+    /// The TCP header has this many words, and the segment has payload behind it.
+    PayloadAfter(u8),
+    /// Counts in the named counter.
+    Count(&'static str),
+    /// Goes through another chain.
+    Jump(&'static str),
+    /// Ends this chain, the packet goes on.
+    Accept,
+    /// The packet vanishes.
+    Drop,
+    /// Hands the packet to user space.
+    Queue { mechanism: Mechanism, queue: u16, bypass: bool },
+}
+
+// === impl Expression ===
+
+impl Expression {
+    /// Writes the kernel's expressions for it as elements of a list.
+    pub(super) fn encode(&self, w: &mut Writer) {
+        match self {
+            Self::MarkHas(mark, bits) => {
+                mark.load(w);
+                bitwise(w, &bits.to_ne_bytes(), &[0; 4]);
+                compare(w, NFT_CMP_NEQ, &[0; 4]);
+            }
+            Self::MarkSet(mark, bits) => {
+                mark.load(w);
+                bitwise(w, &(!bits).to_ne_bytes(), &bits.to_ne_bytes());
+                mark.store(w);
+            }
+            Self::MarkClear(mark, bits) => {
+                mark.load(w);
+                bitwise(w, &(!bits).to_ne_bytes(), &[0; 4]);
+                mark.store(w);
+            }
+            Self::Tcp => {
+                element(w, "meta", |w| {
+                    w.be32(NFTA_META_DREG, REGISTER);
+                    w.be32(NFTA_META_KEY, NFT_META_L4PROTO);
+                });
+                compare(w, NFT_CMP_EQ, &[6]);
+            }
+            Self::PortIn { port, set, .. } => {
+                let offset = match port {
+                    Port::Source => 0,
+                    Port::Destination => 2,
+                };
+                payload(w, NFT_PAYLOAD_TRANSPORT_HEADER, offset, 2);
+                element(w, "lookup", |w| {
+                    w.string(NFTA_LOOKUP_SET, ANONYMOUS_SET);
+                    w.be32(NFTA_LOOKUP_SREG, REGISTER);
+                    w.be32(NFTA_LOOKUP_SET_ID, *set);
+                });
+            }
+            Self::TcpFlags(flags) => {
+                payload(w, NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1);
+                bitwise(w, &[*flags], &[0]);
+                compare(w, NFT_CMP_NEQ, &[0]);
+            }
+            // Loading a byte that is not there ends the rule: the comparison is always true and only makes the
+            // rule readable in listings.
+            Self::Payload => {
+                payload(w, NFT_PAYLOAD_INNER_HEADER, 0, 1);
+                compare(w, NFT_CMP_GTE, &[0]);
+            }
+            Self::PayloadAfter(words) => {
+                payload(w, NFT_PAYLOAD_TRANSPORT_HEADER, 12, 1);
+                bitwise(w, &[0xF0], &[0]);
+                compare(w, NFT_CMP_EQ, &[words << 4]);
+                payload(w, NFT_PAYLOAD_TRANSPORT_HEADER, u32::from(*words) * 4, 1);
+                compare(w, NFT_CMP_GTE, &[0]);
+            }
+            Self::Count(name) => element(w, "objref", |w| {
+                w.be32(NFTA_OBJREF_IMM_TYPE, super::request::NFT_OBJECT_COUNTER);
+                w.string(NFTA_OBJREF_IMM_NAME, name);
+            }),
+            Self::Jump(chain) => verdict(w, NFT_JUMP, Some(chain)),
+            Self::Accept => verdict(w, 1, None),
+            Self::Drop => verdict(w, 0, None),
+            Self::Queue { mechanism: Mechanism::NftQueue, queue, bypass } => element(w, "queue", |w| {
+                w.be16(NFTA_QUEUE_NUM, *queue);
+                w.be16(NFTA_QUEUE_TOTAL, 1);
+                w.be16(NFTA_QUEUE_FLAGS, u16::from(*bypass));
+            }),
+            Self::Queue { mechanism: Mechanism::XtNfqueue, queue, bypass } => element(w, "target", |w| {
+                w.string(NFTA_TARGET_NAME, "NFQUEUE");
+                w.be32(NFTA_TARGET_REV, 3);
+                // struct xt_NFQ_info_v3 { u16 queuenum, queues_total, flags }, padded to 8 bytes. The target
+                // is registered for every family, so the inet table needs no rule per family.
+                let [q0, q1] = queue.to_ne_bytes();
+                let [t0, t1] = 1_u16.to_ne_bytes();
+                let [f0, f1] = u16::from(*bypass).to_ne_bytes();
+                w.bytes(NFTA_TARGET_INFO, &[q0, q1, t0, t1, f0, f1, 0, 0]);
+            }),
+        }
+    }
+}
+
+impl fmt::Display for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MarkHas(mark, bits) => write!(f, "{mark} and 0x{bits:08x} != 0x0"),
+            Self::MarkSet(mark, bits) => write!(f, "{mark} set {mark} and 0x{:08x} xor 0x{bits:08x}", !bits),
+            Self::MarkClear(mark, bits) => write!(f, "{mark} set {mark} and 0x{:08x}", !bits),
+            Self::Tcp => f.write_str("meta l4proto tcp"),
+            Self::PortIn { port, ranges, .. } => {
+                f.write_str(if *port == Port::Source { "tcp sport {" } else { "tcp dport {" })?;
+                for (index, range) in ranges.iter().enumerate() {
+                    f.write_str(if index == 0 { " " } else { ", " })?;
+                    if range.start() == range.end() {
+                        write!(f, "{}", range.start())?;
+                    } else {
+                        write!(f, "{}-{}", range.start(), range.end())?;
+                    }
+                }
+                f.write_str(" }")
+            }
+            Self::TcpFlags(flags) => write!(f, "tcp flags and 0x{flags:02x} != 0x0"),
+            Self::Payload => f.write_str("@ih,0,8 >= 0x0"),
+            Self::PayloadAfter(words) => {
+                write!(f, "tcp doff {words} @th,{},8 >= 0x0", u32::from(*words) * 32)
+            }
+            Self::Count(name) => write!(f, "counter name \"{name}\""),
+            Self::Jump(chain) => write!(f, "jump {chain}"),
+            Self::Accept => f.write_str("accept"),
+            Self::Drop => f.write_str("drop"),
+            Self::Queue { mechanism, queue, bypass } => {
+                let flags = if *bypass { "flags bypass " } else { "" };
+                write!(f, "queue {flags}to {queue}")?;
+                if *mechanism == Mechanism::XtNfqueue { f.write_str(" (xt)") } else { Ok(()) }
+            }
+        }
+    }
+}
+
+// === impl Mark ===
+
+impl Mark {
+    fn load(self, w: &mut Writer) {
+        match self {
+            Self::Packet => element(w, "meta", |w| {
+                w.be32(NFTA_META_DREG, REGISTER);
+                w.be32(NFTA_META_KEY, NFT_META_MARK);
+            }),
+            Self::Connection => element(w, "ct", |w| {
+                w.be32(NFTA_CT_DREG, REGISTER);
+                w.be32(NFTA_CT_KEY, NFT_CT_MARK);
+            }),
+        }
+    }
+
+    fn store(self, w: &mut Writer) {
+        match self {
+            Self::Packet => element(w, "meta", |w| {
+                w.be32(NFTA_META_KEY, NFT_META_MARK);
+                w.be32(NFTA_META_SREG, REGISTER);
+            }),
+            Self::Connection => element(w, "ct", |w| {
+                w.be32(NFTA_CT_KEY, NFT_CT_MARK);
+                w.be32(NFTA_CT_SREG, REGISTER);
+            }),
+        }
+    }
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Packet => "meta mark",
+            Self::Connection => "ct mark",
+        })
+    }
+}
+
+// === the kernel's expressions ===
+
+/// The name that makes the kernel choose one; the set's number ties rule and set together in a transaction.
+pub(super) const ANONYMOUS_SET: &str = "__set%d";
+/// An element of a list.
+pub(super) const NFTA_LIST_ELEM: u16 = 1;
+/// A value, as against a verdict.
+pub(super) const NFTA_DATA_VALUE: u16 = 1;
+const NFTA_DATA_VERDICT: u16 = 2;
+const NFTA_VERDICT_CODE: u16 = 1;
+const NFTA_VERDICT_CHAIN: u16 = 2;
+const NFTA_EXPR_NAME: u16 = 1;
+const NFTA_EXPR_DATA: u16 = 2;
+const NFTA_IMMEDIATE_DREG: u16 = 1;
+const NFTA_IMMEDIATE_DATA: u16 = 2;
+const NFTA_BITWISE_SREG: u16 = 1;
+const NFTA_BITWISE_DREG: u16 = 2;
+const NFTA_BITWISE_LEN: u16 = 3;
+const NFTA_BITWISE_MASK: u16 = 4;
+const NFTA_BITWISE_XOR: u16 = 5;
+const NFTA_CMP_SREG: u16 = 1;
+const NFTA_CMP_OP: u16 = 2;
+const NFTA_CMP_DATA: u16 = 3;
+const NFTA_PAYLOAD_DREG: u16 = 1;
+const NFTA_PAYLOAD_BASE: u16 = 2;
+const NFTA_PAYLOAD_OFFSET: u16 = 3;
+const NFTA_PAYLOAD_LEN: u16 = 4;
+const NFTA_META_DREG: u16 = 1;
+const NFTA_META_KEY: u16 = 2;
+const NFTA_META_SREG: u16 = 3;
+const NFTA_CT_DREG: u16 = 1;
+const NFTA_CT_KEY: u16 = 2;
+const NFTA_CT_SREG: u16 = 4;
+const NFTA_LOOKUP_SET: u16 = 1;
+const NFTA_LOOKUP_SREG: u16 = 2;
+const NFTA_LOOKUP_SET_ID: u16 = 4;
+const NFTA_OBJREF_IMM_TYPE: u16 = 1;
+const NFTA_OBJREF_IMM_NAME: u16 = 2;
+const NFTA_QUEUE_NUM: u16 = 1;
+const NFTA_QUEUE_TOTAL: u16 = 2;
+const NFTA_QUEUE_FLAGS: u16 = 3;
+const NFTA_TARGET_NAME: u16 = 1;
+const NFTA_TARGET_REV: u16 = 2;
+const NFTA_TARGET_INFO: u16 = 3;
+const NFT_META_MARK: u32 = 3;
+const NFT_META_L4PROTO: u32 = 16;
+const NFT_CT_MARK: u32 = 3;
+const NFT_PAYLOAD_TRANSPORT_HEADER: u32 = 2;
+const NFT_PAYLOAD_INNER_HEADER: u32 = 3;
+const NFT_CMP_EQ: u32 = 0;
+const NFT_CMP_NEQ: u32 = 1;
+const NFT_CMP_GTE: u32 = 5;
+/// −3.
+const NFT_JUMP: u32 = u32::MAX - 2;
+
+fn element(w: &mut Writer, name: &str, data: impl FnOnce(&mut Writer)) {
+    w.nested(NFTA_LIST_ELEM, |w| {
+        w.string(NFTA_EXPR_NAME, name);
+        w.nested(NFTA_EXPR_DATA, data);
+    });
+}
+
+fn payload(w: &mut Writer, base: u32, offset: u32, length: u32) {
+    element(w, "payload", |w| {
+        w.be32(NFTA_PAYLOAD_DREG, REGISTER);
+        w.be32(NFTA_PAYLOAD_BASE, base);
+        w.be32(NFTA_PAYLOAD_OFFSET, offset);
+        w.be32(NFTA_PAYLOAD_LEN, length);
+    });
+}
+
+/// `register = (register & mask) ^ xor`.
+fn bitwise(w: &mut Writer, mask: &[u8], xor: &[u8]) {
+    element(w, "bitwise", |w| {
+        w.be32(NFTA_BITWISE_SREG, REGISTER);
+        w.be32(NFTA_BITWISE_DREG, REGISTER);
+        w.be32(NFTA_BITWISE_LEN, u32::try_from(mask.len()).unwrap_or(0));
+        w.nested(NFTA_BITWISE_MASK, |w| w.bytes(NFTA_DATA_VALUE, mask));
+        w.nested(NFTA_BITWISE_XOR, |w| w.bytes(NFTA_DATA_VALUE, xor));
+    });
+}
+
+fn compare(w: &mut Writer, operator: u32, value: &[u8]) {
+    element(w, "cmp", |w| {
+        w.be32(NFTA_CMP_SREG, REGISTER);
+        w.be32(NFTA_CMP_OP, operator);
+        w.nested(NFTA_CMP_DATA, |w| w.bytes(NFTA_DATA_VALUE, value));
+    });
+}
+
+fn verdict(w: &mut Writer, code: u32, chain: Option<&str>) {
+    element(w, "immediate", |w| {
+        w.be32(NFTA_IMMEDIATE_DREG, VERDICT_REGISTER);
+        w.nested(NFTA_IMMEDIATE_DATA, |w| {
+            w.nested(NFTA_DATA_VERDICT, |w| {
+                w.be32(NFTA_VERDICT_CODE, code);
+                if let Some(chain) = chain {
+                    w.string(NFTA_VERDICT_CHAIN, chain);
+                }
+            });
+        });
+    });
+}

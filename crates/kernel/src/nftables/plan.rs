@@ -1,0 +1,271 @@
+//! From a plan to the messages of one transaction. Pure and deterministic.
+//!
+//! # Shape
+//! Base chains `input`, `forward`, `output` look at marks and ports and jump to one chain per path, which
+//! queues. Base chains `*_save`, one priority later, carry the verdict's mark over to the connection: NF_ACCEPT
+//! from the queue skips the rest of the chain that queued, not the later chains of the hook.
+
+use std::ops::RangeInclusive;
+
+use super::expression::{Expression, Mark, Port};
+use super::request::{ChainHook, Request};
+use super::{
+    Count, CounterKind, CounterPath, Counters, MARK_BLOCKED, MARK_DONE, MARK_INJECTED, PayloadMatch, TablePlan,
+    TableState,
+};
+
+/// Right behind the priority 0 that host firewalls filter at: what they drop costs no inspection. Before the
+/// connection is confirmed (the last priority of input and postrouting), so that a mark set on a connection's
+/// first packet stays, and before source NAT, so that the engine sees the addresses that the server sees.
+const PRIORITY: u32 = 10;
+/// The next one, so that nobody's chain between sees our bits in the packet's mark.
+const PRIORITY_SAVE: u32 = PRIORITY + 1;
+/// FIN, SYN, RST: without them the other side chooses where reassembly starts and ends.
+const FLAGS: u8 = 0x01 | 0x02 | 0x04;
+/// The marks that a verdict can carry.
+const VERDICT_MARKS: u32 = MARK_DONE | MARK_BLOCKED;
+
+/// A path of inspected traffic: the hook's chain, the path's own chain, the port that tells the server.
+struct Path {
+    chain: &'static str,
+    own: &'static str,
+    port: Port,
+    counter: CounterPath,
+}
+
+/// Each packet is queued once: on loopback it passes output and then input, so clients' packets are taken at
+/// input and servers' at output.
+const PATHS: [Path; 4] = [
+    Path {
+        chain: "input",
+        own: "input_to_server",
+        port: Port::Destination,
+        counter: CounterPath::InputToServer,
+    },
+    Path {
+        chain: "forward",
+        own: "forward_to_server",
+        port: Port::Destination,
+        counter: CounterPath::ForwardToServer,
+    },
+    Path {
+        chain: "forward",
+        own: "forward_to_client",
+        port: Port::Source,
+        counter: CounterPath::ForwardToClient,
+    },
+    Path { chain: "output", own: "output_to_client", port: Port::Source, counter: CounterPath::OutputToClient },
+];
+
+/// A hook: its chains, its number, its counters.
+struct Base {
+    hook: u32,
+    name: &'static str,
+    save: &'static str,
+    save_kind: &'static str,
+    counter: CounterPath,
+}
+
+const BASES: [Base; 3] = [
+    Base { hook: 1, name: "input", save: "input_save", save_kind: "filter", counter: CounterPath::Input },
+    Base {
+        hook: 2,
+        name: "forward",
+        save: "forward_save",
+        save_kind: "filter",
+        counter: CounterPath::Forward,
+    },
+    // A verdict with a changed mark makes the kernel route an outgoing packet again, with our bits in the mark,
+    // which a policy route that compares the whole mark does not know. A chain of type `route` repeats it when
+    // the bits are gone.
+    Base { hook: 3, name: "output", save: "output_save", save_kind: "route", counter: CounterPath::Output },
+];
+
+const PATH_KINDS: [CounterKind; 3] = [CounterKind::Queued, CounterKind::Passed, CounterKind::Refused];
+const BASE_KINDS: [CounterKind; 2] = [CounterKind::Blocked, CounterKind::Done];
+
+/// Every counter of the table, and its name there.
+pub(super) fn counters() -> impl Iterator<Item = (CounterKind, CounterPath, &'static str)> {
+    let paths = PATHS.iter().flat_map(|path| PATH_KINDS.map(|kind| (kind, path.counter)));
+    let bases = BASES.iter().flat_map(|base| BASE_KINDS.map(|kind| (kind, base.counter)));
+    paths.chain(bases).map(|(kind, path)| (kind, path, counter_name(kind, path)))
+}
+
+/// Changes the table to the plan where it stands, or creates it.
+pub(super) fn in_place(plan: &TablePlan) -> Vec<Request> {
+    let mut requests = vec![Request::AddTable];
+    requests.extend(chains());
+    requests.push(Request::FlushRules);
+    requests.extend(content(plan, &Counters::default()));
+    requests
+}
+
+/// Replaces a table that cannot be changed in place (another version's chains) and sets its counters.
+pub(super) fn replacement(plan: &TablePlan, values: &Counters) -> Vec<Request> {
+    let mut requests = vec![Request::AddTable, Request::DeleteTable, Request::AddTable];
+    requests.extend(chains());
+    requests.extend(content(plan, values));
+    requests
+}
+
+/// Removes the table, also when there is none.
+pub(super) fn removal() -> Vec<Request> {
+    vec![Request::AddTable, Request::DeleteTable]
+}
+
+/// The same for every plan: a chain of another kind would have to be replaced.
+fn chains() -> Vec<Request> {
+    let own = PATHS.iter().map(|path| Request::AddChain { name: path.own, hook: None });
+    let bases = BASES.iter().flat_map(|base| {
+        let hook = |kind, priority| Some(ChainHook { number: base.hook, name: base.name, kind, priority });
+        [
+            Request::AddChain { name: base.name, hook: hook("filter", PRIORITY) },
+            Request::AddChain { name: base.save, hook: hook(base.save_kind, PRIORITY_SAVE) },
+        ]
+    });
+    own.chain(bases).collect()
+}
+
+fn content(plan: &TablePlan, values: &Counters) -> Vec<Request> {
+    let mut requests: Vec<Request> = counters()
+        .map(|(kind, path, name)| {
+            let value: Count = values.0.get(&(kind, path)).copied().unwrap_or_default();
+            Request::AddCounter { name, value }
+        })
+        .collect();
+    let ranges = merge(&plan.inspected_ports);
+    for base in &BASES {
+        mark_rules(&mut requests, base);
+        for path in PATHS.iter().filter(|path| path.chain == base.name) {
+            if ranges.is_empty() || (base.counter == CounterPath::Forward && !plan.container_traffic) {
+                continue;
+            }
+            let set = u32::try_from(requests.len()).unwrap_or(u32::MAX);
+            requests.push(Request::AddSet { id: set });
+            requests.push(Request::AddElements { id: set, ranges: ranges.clone() });
+            let port = Expression::PortIn { port: path.port, set, ranges: ranges.clone() };
+            let rule = vec![Expression::Tcp, port, Expression::Jump(path.own)];
+            requests.push(Request::AddRule { chain: base.name, rule });
+            path_rules(&mut requests, path, plan);
+        }
+        save_rules(&mut requests, base);
+    }
+    requests
+}
+
+/// What needs no look at the packet. An untracked connection has no mark to compare: its packets go on to be
+/// queued, and the engine keeps its verdict.
+fn mark_rules(requests: &mut Vec<Request>, base: &Base) {
+    let chain = base.name;
+    let rules = [
+        vec![Expression::MarkHas(Mark::Packet, MARK_INJECTED), Expression::Accept],
+        vec![
+            Expression::MarkHas(Mark::Connection, MARK_BLOCKED),
+            Expression::Count(counter_name(CounterKind::Blocked, base.counter)),
+            Expression::Drop,
+        ],
+        vec![
+            Expression::MarkHas(Mark::Connection, MARK_DONE),
+            Expression::Count(counter_name(CounterKind::Done, base.counter)),
+            Expression::Accept,
+        ],
+    ];
+    requests.extend(rules.map(|rule| Request::AddRule { chain, rule }));
+}
+
+/// What happens to a path's packets. The same packets are counted as queued and as passed; fail closed drops
+/// all, since pure acknowledgements carry a flow as well.
+fn path_rules(requests: &mut Vec<Request>, path: &Path, plan: &TablePlan) {
+    let chain = path.own;
+    let (kind, end) = match plan.state {
+        TableState::Queue => (
+            CounterKind::Queued,
+            Expression::Queue {
+                mechanism: plan.capabilities.mechanism,
+                queue: plan.queue,
+                bypass: plan.bypass,
+            },
+        ),
+        TableState::PassAll => (CounterKind::Passed, Expression::Accept),
+        TableState::DropAll => (CounterKind::Refused, Expression::Drop),
+    };
+    let count = Expression::Count(counter_name(kind, path.counter));
+    let mut rule = |conditions: Vec<Expression>| {
+        let mut rule = conditions;
+        rule.extend([count.clone(), end.clone()]);
+        requests.push(Request::AddRule { chain, rule });
+    };
+    if plan.state == TableState::DropAll {
+        return rule(Vec::new());
+    }
+    rule(vec![Expression::TcpFlags(FLAGS)]);
+    if path.port == Port::Source && !plan.inspect_responses {
+        return;
+    }
+    match plan.capabilities.payload {
+        PayloadMatch::InnerHeader => rule(vec![Expression::Payload]),
+        // A header of fewer than 5 words is malformed; the stack drops the segment.
+        PayloadMatch::DataOffsets => (5..=15).for_each(|words| rule(vec![Expression::PayloadAfter(words)])),
+    }
+}
+
+/// Keeps the verdict's mark in the connection, and the packet's mark clean for others. A flow that is blocked by
+/// this very packet loses it here: a Drop verdict would have lost the mark.
+fn save_rules(requests: &mut Vec<Request>, base: &Base) {
+    let chain = base.save;
+    let has = |bits| Expression::MarkHas(Mark::Packet, bits);
+    let rules = [
+        vec![
+            has(MARK_BLOCKED),
+            Expression::MarkSet(Mark::Connection, MARK_BLOCKED),
+            Expression::Count(counter_name(CounterKind::Blocked, base.counter)),
+            Expression::Drop,
+        ],
+        vec![
+            has(MARK_DONE),
+            Expression::MarkSet(Mark::Connection, MARK_DONE),
+            Expression::MarkClear(Mark::Packet, VERDICT_MARKS),
+        ],
+    ];
+    requests.extend(rules.map(|rule| Request::AddRule { chain, rule }));
+}
+
+/// Disjoint ascending ranges with gaps between; empty ones are left out.
+fn merge(ranges: &[RangeInclusive<u16>]) -> Vec<RangeInclusive<u16>> {
+    let mut sorted: Vec<(u16, u16)> =
+        ranges.iter().filter(|range| !range.is_empty()).map(|range| (*range.start(), *range.end())).collect();
+    sorted.sort_unstable();
+    let mut merged: Vec<(u16, u16)> = Vec::new();
+    for (first, last) in sorted {
+        match merged.last_mut() {
+            Some((_, end)) if first <= end.saturating_add(1) => *end = last.max(*end),
+            _ => merged.push((first, last)),
+        }
+    }
+    merged.into_iter().map(|(first, last)| first..=last).collect()
+}
+
+/// The counter's name in the table.
+const fn counter_name(kind: CounterKind, path: CounterPath) -> &'static str {
+    use CounterPath as P;
+    match (kind, path) {
+        (CounterKind::Queued, P::InputToServer | P::Input) => "queued_input_to_server",
+        (CounterKind::Queued, P::ForwardToServer | P::Forward) => "queued_forward_to_server",
+        (CounterKind::Queued, P::ForwardToClient) => "queued_forward_to_client",
+        (CounterKind::Queued, P::OutputToClient | P::Output) => "queued_output_to_client",
+        (CounterKind::Passed, P::InputToServer | P::Input) => "passed_input_to_server",
+        (CounterKind::Passed, P::ForwardToServer | P::Forward) => "passed_forward_to_server",
+        (CounterKind::Passed, P::ForwardToClient) => "passed_forward_to_client",
+        (CounterKind::Passed, P::OutputToClient | P::Output) => "passed_output_to_client",
+        (CounterKind::Refused, P::InputToServer | P::Input) => "refused_input_to_server",
+        (CounterKind::Refused, P::ForwardToServer | P::Forward) => "refused_forward_to_server",
+        (CounterKind::Refused, P::ForwardToClient) => "refused_forward_to_client",
+        (CounterKind::Refused, P::OutputToClient | P::Output) => "refused_output_to_client",
+        (CounterKind::Blocked, P::InputToServer | P::Input) => "blocked_input",
+        (CounterKind::Blocked, P::ForwardToServer | P::ForwardToClient | P::Forward) => "blocked_forward",
+        (CounterKind::Blocked, P::OutputToClient | P::Output) => "blocked_output",
+        (CounterKind::Done, P::InputToServer | P::Input) => "done_input",
+        (CounterKind::Done, P::ForwardToServer | P::ForwardToClient | P::Forward) => "done_forward",
+        (CounterKind::Done, P::OutputToClient | P::Output) => "done_output",
+    }
+}

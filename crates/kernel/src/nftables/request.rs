@@ -1,0 +1,217 @@
+//! One message of a transaction: what it asks for, in words and on the wire.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use super::expression::{ANONYMOUS_SET, Expression, NFTA_DATA_VALUE, NFTA_LIST_ELEM};
+use super::{Count, TABLE};
+use crate::netlink::{APPEND, CREATE, REQUEST, Writer};
+
+/// `inet`: IPv4 and IPv6 in one table.
+pub(super) const NFPROTO_INET: u8 = 1;
+const SUBSYSTEM: u16 = 10;
+pub(super) const NFT_MSG_NEWTABLE: u16 = SUBSYSTEM << 8;
+pub(super) const NFT_MSG_GETTABLE: u16 = SUBSYSTEM << 8 | 1;
+const NFT_MSG_DELTABLE: u16 = SUBSYSTEM << 8 | 2;
+const NFT_MSG_NEWCHAIN: u16 = SUBSYSTEM << 8 | 3;
+const NFT_MSG_NEWRULE: u16 = SUBSYSTEM << 8 | 6;
+const NFT_MSG_DELRULE: u16 = SUBSYSTEM << 8 | 8;
+const NFT_MSG_NEWSET: u16 = SUBSYSTEM << 8 | 9;
+const NFT_MSG_NEWSETELEM: u16 = SUBSYSTEM << 8 | 12;
+pub(super) const NFT_MSG_NEWOBJ: u16 = SUBSYSTEM << 8 | 18;
+pub(super) const NFT_MSG_GETOBJ: u16 = SUBSYSTEM << 8 | 19;
+const NFNL_MSG_BATCH_BEGIN: u16 = 0x10;
+const NFNL_MSG_BATCH_END: u16 = 0x11;
+
+/// A named object that counts.
+pub(super) const NFT_OBJECT_COUNTER: u32 = 1;
+pub(super) const NFTA_TABLE_NAME: u16 = 1;
+const NFTA_CHAIN_TABLE: u16 = 1;
+const NFTA_CHAIN_NAME: u16 = 3;
+const NFTA_CHAIN_HOOK: u16 = 4;
+const NFTA_CHAIN_POLICY: u16 = 5;
+const NFTA_CHAIN_TYPE: u16 = 7;
+const NFTA_HOOK_HOOKNUM: u16 = 1;
+const NFTA_HOOK_PRIORITY: u16 = 2;
+const NFTA_RULE_TABLE: u16 = 1;
+const NFTA_RULE_CHAIN: u16 = 2;
+const NFTA_RULE_EXPRESSIONS: u16 = 4;
+const NFTA_SET_TABLE: u16 = 1;
+const NFTA_SET_NAME: u16 = 2;
+const NFTA_SET_FLAGS: u16 = 3;
+const NFTA_SET_KEY_TYPE: u16 = 4;
+const NFTA_SET_KEY_LEN: u16 = 5;
+const NFTA_SET_ID: u16 = 10;
+const NFTA_SET_ELEM_LIST_TABLE: u16 = 1;
+const NFTA_SET_ELEM_LIST_SET: u16 = 2;
+const NFTA_SET_ELEM_LIST_ELEMENTS: u16 = 3;
+const NFTA_SET_ELEM_LIST_SET_ID: u16 = 4;
+const NFTA_SET_ELEM_KEY: u16 = 1;
+const NFTA_SET_ELEM_FLAGS: u16 = 3;
+const NFT_SET_ELEM_INTERVAL_END: u32 = 1;
+/// Anonymous (lives as long as the rule), constant, of intervals.
+const SET_FLAGS: u32 = 1 | 2 | 4;
+/// What listings show the keys as: `inet_service`, a number of the `nft` program, no matter to the kernel.
+const TYPE_INET_SERVICE: u32 = 13;
+pub(super) const NFTA_OBJ_TABLE: u16 = 1;
+pub(super) const NFTA_OBJ_NAME: u16 = 2;
+pub(super) const NFTA_OBJ_TYPE: u16 = 3;
+pub(super) const NFTA_OBJ_DATA: u16 = 4;
+pub(super) const NFTA_COUNTER_BYTES: u16 = 1;
+pub(super) const NFTA_COUNTER_PACKETS: u16 = 2;
+const NF_ACCEPT: u32 = 1;
+
+/// Where a base chain hangs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ChainHook {
+    pub(super) number: u32,
+    pub(super) name: &'static str,
+    pub(super) kind: &'static str,
+    pub(super) priority: u32,
+}
+
+/// One message of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Request {
+    /// Creates the table unless it is there.
+    AddTable,
+    /// Removes the table and all in it.
+    DeleteTable,
+    /// Creates the chain unless it is there just so.
+    AddChain { name: &'static str, hook: Option<ChainHook> },
+    /// Removes all rules of the table.
+    FlushRules,
+    /// Creates the counter unless it is there; an existing one keeps its value.
+    AddCounter { name: &'static str, value: Count },
+    /// Creates an anonymous set.
+    AddSet { id: u32 },
+    /// Fills it with disjoint ascending ranges.
+    AddElements { id: u32, ranges: Vec<RangeInclusive<u16>> },
+    /// Appends a rule.
+    AddRule { chain: &'static str, rule: Vec<Expression> },
+}
+
+// === impl Request ===
+
+impl Request {
+    pub(super) fn encode(&self, w: &mut Writer, sequence: u32, extra_flags: u16) {
+        let (kind, flags) = match self {
+            Self::AddTable => (NFT_MSG_NEWTABLE, CREATE),
+            Self::DeleteTable => (NFT_MSG_DELTABLE, 0),
+            Self::AddChain { .. } => (NFT_MSG_NEWCHAIN, CREATE),
+            Self::FlushRules => (NFT_MSG_DELRULE, 0),
+            Self::AddCounter { .. } => (NFT_MSG_NEWOBJ, CREATE),
+            Self::AddSet { .. } => (NFT_MSG_NEWSET, CREATE),
+            Self::AddElements { .. } => (NFT_MSG_NEWSETELEM, CREATE),
+            Self::AddRule { .. } => (NFT_MSG_NEWRULE, CREATE | APPEND),
+        };
+        w.begin(kind, REQUEST | flags | extra_flags, sequence, NFPROTO_INET, 0);
+        // The table's name is attribute 1 of every kind.
+        w.string(NFTA_TABLE_NAME, TABLE);
+        const { assert!(NFTA_TABLE_NAME == NFTA_CHAIN_TABLE && NFTA_TABLE_NAME == NFTA_RULE_TABLE) };
+        const { assert!(NFTA_TABLE_NAME == NFTA_SET_TABLE && NFTA_TABLE_NAME == NFTA_OBJ_TABLE) };
+        const { assert!(NFTA_TABLE_NAME == NFTA_SET_ELEM_LIST_TABLE) };
+        match self {
+            Self::AddTable | Self::DeleteTable | Self::FlushRules => {}
+            Self::AddChain { name, hook } => {
+                w.string(NFTA_CHAIN_NAME, name);
+                if let Some(hook) = hook {
+                    w.nested(NFTA_CHAIN_HOOK, |w| {
+                        w.be32(NFTA_HOOK_HOOKNUM, hook.number);
+                        w.be32(NFTA_HOOK_PRIORITY, hook.priority);
+                    });
+                    w.be32(NFTA_CHAIN_POLICY, NF_ACCEPT);
+                    w.string(NFTA_CHAIN_TYPE, hook.kind);
+                }
+            }
+            Self::AddCounter { name, value } => {
+                w.string(NFTA_OBJ_NAME, name);
+                w.be32(NFTA_OBJ_TYPE, NFT_OBJECT_COUNTER);
+                w.nested(NFTA_OBJ_DATA, |w| {
+                    w.be64(NFTA_COUNTER_BYTES, value.bytes);
+                    w.be64(NFTA_COUNTER_PACKETS, value.packets);
+                });
+            }
+            Self::AddSet { id } => {
+                w.string(NFTA_SET_NAME, ANONYMOUS_SET);
+                w.be32(NFTA_SET_FLAGS, SET_FLAGS);
+                w.be32(NFTA_SET_KEY_TYPE, TYPE_INET_SERVICE);
+                w.be32(NFTA_SET_KEY_LEN, 2);
+                w.be32(NFTA_SET_ID, *id);
+            }
+            Self::AddElements { id, ranges } => {
+                w.string(NFTA_SET_ELEM_LIST_SET, ANONYMOUS_SET);
+                w.be32(NFTA_SET_ELEM_LIST_SET_ID, *id);
+                w.nested(NFTA_SET_ELEM_LIST_ELEMENTS, |w| {
+                    for range in ranges {
+                        set_element(w, *range.start(), 0);
+                        if let Some(behind) = range.end().checked_add(1) {
+                            set_element(w, behind, NFT_SET_ELEM_INTERVAL_END);
+                        }
+                    }
+                });
+            }
+            Self::AddRule { chain, rule } => {
+                w.string(NFTA_RULE_CHAIN, chain);
+                w.nested(NFTA_RULE_EXPRESSIONS, |w| {
+                    for expression in rule {
+                        expression.encode(w);
+                    }
+                });
+            }
+        }
+        w.end();
+    }
+}
+
+fn set_element(w: &mut Writer, port: u16, flags: u32) {
+    w.nested(NFTA_LIST_ELEM, |w| {
+        w.nested(NFTA_SET_ELEM_KEY, |w| w.be16(NFTA_DATA_VALUE, port));
+        if flags != 0 {
+            w.be32(NFTA_SET_ELEM_FLAGS, flags);
+        }
+    });
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AddTable => write!(f, "add table inet {TABLE}"),
+            Self::DeleteTable => write!(f, "delete table inet {TABLE}"),
+            Self::AddChain { name, hook: None } => write!(f, "add chain {name}"),
+            Self::AddChain { name, hook: Some(hook) } => {
+                let ChainHook { kind, name: at, priority, .. } = hook;
+                write!(f, "add chain {name} {{ type {kind} hook {at} priority {priority}; policy accept; }}")
+            }
+            Self::FlushRules => write!(f, "flush table inet {TABLE}"),
+            Self::AddCounter { name, value: Count { packets, bytes } } => {
+                write!(f, "add counter {name} {{ packets {packets} bytes {bytes} }}")
+            }
+            Self::AddSet { id } => write!(f, "add set #{id}"),
+            Self::AddElements { id, .. } => write!(f, "fill set #{id}"),
+            Self::AddRule { chain, rule } => {
+                write!(f, "add rule {chain}")?;
+                rule.iter().try_for_each(|expression| write!(f, " {expression}"))
+            }
+        }
+    }
+}
+
+/// The whole transaction, and whether it is to be carried out. Message `i` has the sequence number `i + 1`, the
+/// bracket around has 0; the last message asks for an acknowledgement.
+///
+/// Without its end the kernel checks every message and then forgets the transaction: a dry run.
+pub(super) fn transaction(requests: &[Request], commit: bool) -> Vec<u8> {
+    let mut w = Writer::default();
+    w.begin(NFNL_MSG_BATCH_BEGIN, REQUEST, 0, 0, SUBSYSTEM);
+    w.end();
+    for (index, request) in requests.iter().enumerate() {
+        let acknowledge = if index + 1 == requests.len() { crate::netlink::ACK } else { 0 };
+        request.encode(&mut w, u32::try_from(index + 1).unwrap_or(u32::MAX), acknowledge);
+    }
+    if commit {
+        w.begin(NFNL_MSG_BATCH_END, REQUEST, 0, 0, SUBSYSTEM);
+        w.end();
+    }
+    w.as_bytes().to_vec()
+}

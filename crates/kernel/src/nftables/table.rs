@@ -1,0 +1,221 @@
+//! Talking to the kernel: transactions, dry runs, reading counters.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use super::expression::Expression;
+use super::request::{
+    NFPROTO_INET, NFT_MSG_GETOBJ, NFT_MSG_GETTABLE, NFT_MSG_NEWOBJ, NFT_MSG_NEWTABLE, NFT_OBJECT_COUNTER,
+    NFTA_COUNTER_BYTES, NFTA_COUNTER_PACKETS, NFTA_OBJ_DATA, NFTA_OBJ_NAME, NFTA_OBJ_TABLE, NFTA_OBJ_TYPE,
+    NFTA_TABLE_NAME, Request, transaction,
+};
+use super::{
+    Capabilities, Count, Counters, Mechanism, PayloadMatch, TABLE, TableError, TablePlan, plan,
+};
+use crate::netlink::{self, Message, NETFILTER_HEADER, Writer};
+
+const ENOENT: i32 = 2;
+const EPERM: i32 = 1;
+/// A datagram of a dump is at most 32 KiB; acknowledgements are short.
+const RECEIVE: usize = 64 << 10;
+const QUERY: u32 = 1;
+
+/// Our table in the network namespace of the thread that opened it. Every call needs `CAP_NET_ADMIN`.
+///
+/// Dropping the value leaves the table in place: a restarted supervisor takes it over.
+#[derive(Debug)]
+pub struct Table {
+    fd: OwnedFd,
+}
+
+/// Asks the kernel what it has, by transactions that are never committed.
+pub fn probe() -> Result<Capabilities, TableError> {
+    let table = Table::open()?;
+    let native = table.try_rule(Expression::Queue { mechanism: Mechanism::NftQueue, queue: 0, bypass: true })?;
+    let mechanism = match native {
+        Ok(()) => Mechanism::NftQueue,
+        Err(native) => {
+            let xt = Expression::Queue { mechanism: Mechanism::XtNfqueue, queue: 0, bypass: true };
+            match table.try_rule(xt)? {
+                Ok(()) => Mechanism::XtNfqueue,
+                Err(xtables) => return Err(TableError::NoQueueMechanism { native, xtables }),
+            }
+        }
+    };
+    let payload = match table.try_rule(Expression::Payload)? {
+        Ok(()) => PayloadMatch::InnerHeader,
+        Err(_older_kernel) => PayloadMatch::DataOffsets,
+    };
+    Ok(Capabilities { mechanism, payload })
+}
+
+impl Table {
+    /// Opens the connection; changes nothing.
+    pub fn open() -> Result<Self, TableError> {
+        let fd = netlink::socket().map_err(TableError::Socket)?;
+        sakimori_kernel_sys::netlink::set_short_acknowledgements(&fd).map_err(TableError::Socket)?;
+        Ok(Self { fd })
+    }
+
+    /// Creates the table or changes it to the plan, in one transaction. Counters keep their values.
+    ///
+    /// A table that another version made differently is replaced; packets that wait in queues at that moment
+    /// are dropped by the kernel (senders repeat them), otherwise none is lost.
+    pub fn apply(&mut self, plan: &TablePlan) -> Result<(), TableError> {
+        let refused = match self.run(&plan::in_place(plan)) {
+            Err(refused @ TableError::Refused { .. }) => refused,
+            other => return other,
+        };
+        if !self.exists()? {
+            return Err(refused);
+        }
+        let values = self.read_counters()?;
+        self.run(&plan::replacement(plan, &values))
+    }
+
+    /// Removes the table and all that is in it; nothing to do is success.
+    pub fn remove(&mut self) -> Result<(), TableError> {
+        self.run(&plan::removal())
+    }
+
+    /// Whether our table exists.
+    pub fn exists(&mut self) -> Result<bool, TableError> {
+        self.drain()?;
+        let mut w = Writer::default();
+        w.begin(NFT_MSG_GETTABLE, netlink::REQUEST | netlink::ACK, QUERY, NFPROTO_INET, 0);
+        w.string(NFTA_TABLE_NAME, TABLE);
+        w.end();
+        netlink::send(&self.fd, w.as_bytes()).map_err(TableError::Socket)?;
+        let mut found = None;
+        self.receive_all(|message| {
+            if message.kind == NFT_MSG_NEWTABLE {
+                found = Some(Ok(true));
+            } else if let Some(errno) = message.errno().filter(|errno| *errno != 0) {
+                found = Some(if errno == ENOENT { Ok(false) } else { Err(errno) });
+            }
+        })?;
+        match found {
+            Some(Ok(found)) => Ok(found),
+            Some(Err(errno)) => Err(refused("look for our table".into(), errno)),
+            None => Err(TableError::Malformed("our table")),
+        }
+    }
+
+    /// The counters' values; empty when there is no table.
+    pub fn read_counters(&mut self) -> Result<Counters, TableError> {
+        self.drain()?;
+        let mut w = Writer::default();
+        w.begin(NFT_MSG_GETOBJ, netlink::REQUEST | netlink::DUMP, QUERY, NFPROTO_INET, 0);
+        w.string(NFTA_OBJ_TABLE, TABLE);
+        w.be32(NFTA_OBJ_TYPE, NFT_OBJECT_COUNTER);
+        w.end();
+        netlink::send(&self.fd, w.as_bytes()).map_err(TableError::Socket)?;
+        let mut counters = Counters::default();
+        let mut error = None;
+        let mut done = false;
+        self.receive_all(|message| {
+            if message.kind == NFT_MSG_NEWOBJ {
+                if let Some((name, count)) = parse_counter(message.body)
+                    && let Some((kind, path, _)) = plan::counters().find(|(_, _, known)| name == known.as_bytes())
+                {
+                    counters.0.insert((kind, path), count);
+                }
+            } else if message.kind == netlink::NLMSG_DONE {
+                done = true;
+            } else if let Some(errno) = message.errno() {
+                error = Some(errno);
+            }
+        })?;
+        match error {
+            Some(ENOENT) => Ok(Counters::default()),
+            Some(errno) => Err(refused("list the counters of our table".into(), errno)),
+            None if done => Ok(counters),
+            None => Err(TableError::Malformed("counters")),
+        }
+    }
+
+    /// Whether the kernel takes a rule with this expression. Never committed.
+    fn try_rule(&self, expression: Expression) -> Result<io::Result<()>, TableError> {
+        const CHAIN: &str = "probe";
+        let requests = [
+            Request::AddTable,
+            Request::AddChain { name: CHAIN, hook: None },
+            Request::AddRule { chain: CHAIN, rule: vec![expression] },
+        ];
+        match self.transact(&requests, false) {
+            Ok(()) => Ok(Ok(())),
+            Err(TableError::Refused { source, .. }) if source.raw_os_error() != Some(EPERM) => Ok(Err(source)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn run(&self, requests: &[Request]) -> Result<(), TableError> {
+        self.transact(requests, true)
+    }
+
+    /// Sends the transaction. The kernel has answered everything when the send returns.
+    fn transact(&self, requests: &[Request], commit: bool) -> Result<(), TableError> {
+        self.drain()?;
+        netlink::send(&self.fd, &transaction(requests, commit)).map_err(TableError::Socket)?;
+        let mut first: Option<(u32, i32)> = None;
+        let mut acknowledged = false;
+        self.receive_all(|message| match message.errno() {
+            Some(0) => acknowledged = true,
+            Some(errno) if first.is_none_or(|(sequence, _)| message.sequence < sequence) => {
+                first = Some((message.sequence, errno));
+            }
+            _ => {}
+        })?;
+        match first {
+            Some((sequence, errno)) => {
+                let request = usize::try_from(sequence).ok().and_then(|s| requests.get(s.checked_sub(1)?));
+                let message = request.map_or_else(|| "carry out the transaction".to_owned(), ToString::to_string);
+                Err(refused(message, errno))
+            }
+            None if acknowledged => Ok(()),
+            None => Err(TableError::Malformed("a transaction")),
+        }
+    }
+
+    /// Throws away answers that an earlier call did not wait for.
+    fn drain(&self) -> Result<(), TableError> {
+        self.receive_all(|_stale| {})
+    }
+
+    fn receive_all(&self, mut each: impl FnMut(&Message<'_>)) -> Result<(), TableError> {
+        let mut buffer = vec![0; RECEIVE];
+        while let Some(datagram) = netlink::receive(&self.fd, &mut buffer).map_err(TableError::Socket)? {
+            netlink::messages(datagram).for_each(|message| each(&message));
+        }
+        Ok(())
+    }
+}
+
+fn refused(message: String, errno: i32) -> TableError {
+    TableError::Refused { message, source: io::Error::from_raw_os_error(errno) }
+}
+
+/// Name and value of a counter of our table.
+fn parse_counter(body: &[u8]) -> Option<(&[u8], Count)> {
+    let mut name = None;
+    let mut count = None;
+    for (kind, value) in netlink::attributes(body.get(NETFILTER_HEADER..)?) {
+        match kind {
+            NFTA_OBJ_TABLE if value.strip_suffix(&[0]) != Some(TABLE.as_bytes()) => return None,
+            NFTA_OBJ_NAME => name = value.strip_suffix(&[0]),
+            NFTA_OBJ_DATA => {
+                let mut read = Count::default();
+                for (kind, value) in netlink::attributes(value) {
+                    match kind {
+                        NFTA_COUNTER_BYTES => read.bytes = netlink::be64(value)?,
+                        NFTA_COUNTER_PACKETS => read.packets = netlink::be64(value)?,
+                        _ => {}
+                    }
+                }
+                count = Some(read);
+            }
+            _ => {}
+        }
+    }
+    name.zip(count)
+}
