@@ -76,24 +76,20 @@ impl Segment<'_> {
         }
 
         let mut packet = Vec::with_capacity(ip_header + segment_length);
-        match (source, destination) {
-            (IpAddr::V4(source), IpAddr::V4(destination)) => {
-                let total = u16::try_from(20 + segment_length).unwrap_or(u16::MAX);
-                let mut header =
-                    [0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, protocol::TCP, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-                [header[2], header[3]] = total.to_be_bytes();
-                [header[12], header[13], header[14], header[15]] = source.octets();
-                [header[16], header[17], header[18], header[19]] = destination.octets();
-                [header[10], header[11]] = checksum::ipv4_header(&header).to_be_bytes();
-                packet.extend(header);
-            }
-            _ => {
-                packet.extend([0x60, 0, 0, 0]);
-                packet.extend(u16::try_from(segment_length).unwrap_or(u16::MAX).to_be_bytes());
-                packet.extend([protocol::TCP, 64]);
-                packet.extend(to_v6(source).octets());
-                packet.extend(to_v6(destination).octets());
-            }
+        if let (IpAddr::V4(source), IpAddr::V4(destination)) = (source, destination) {
+            let total = u16::try_from(20 + segment_length).unwrap_or(u16::MAX);
+            let mut header = [0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, protocol::TCP, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+            [header[2], header[3]] = total.to_be_bytes();
+            [header[12], header[13], header[14], header[15]] = source.octets();
+            [header[16], header[17], header[18], header[19]] = destination.octets();
+            [header[10], header[11]] = checksum::ipv4_header(&header).to_be_bytes();
+            packet.extend(header);
+        } else {
+            packet.extend([0x60, 0, 0, 0]);
+            packet.extend(u16::try_from(segment_length).unwrap_or(u16::MAX).to_be_bytes());
+            packet.extend([protocol::TCP, 64]);
+            packet.extend(to_v6(source).octets());
+            packet.extend(to_v6(destination).octets());
         }
         packet.extend(segment);
         packet

@@ -8,7 +8,7 @@ pub struct Sum(u64);
 impl Sum {
     /// Adds bytes that start at an even offset of what is summed; an odd last byte is padded with zero.
     #[must_use]
-    pub fn add(self, bytes: &[u8]) -> Self {
+    pub fn over(self, bytes: &[u8]) -> Self {
         let mut sum = 0u64;
         let (words, rest) = bytes.as_chunks::<4>();
         for word in words {
@@ -47,22 +47,22 @@ pub fn pseudo_header(source: IpAddr, destination: IpAddr, protocol: u8, length: 
     let mut sum = Sum::default();
     for address in [source, destination] {
         sum = match address {
-            IpAddr::V4(a) => sum.add(&a.octets()),
-            IpAddr::V6(a) => sum.add(&a.octets()),
+            IpAddr::V4(a) => sum.over(&a.octets()),
+            IpAddr::V6(a) => sum.over(&a.octets()),
         };
     }
     let length = u32::try_from(length).unwrap_or(u32::MAX);
-    sum.add(&length.to_be_bytes()).add(&[0, protocol])
+    sum.over(&length.to_be_bytes()).over(&[0, protocol])
 }
 
 /// The checksum over an IPv4 header whose checksum field is zero; over a header as received it is 0 when right.
 pub fn ipv4_header(header: &[u8]) -> u16 {
-    Sum::default().add(header).finish()
+    Sum::default().over(header).finish()
 }
 
 /// The checksum of a transport segment (header and payload) under its pseudo-header; 0 over a received right one.
 pub fn transport(source: IpAddr, destination: IpAddr, protocol: u8, segment: &[u8]) -> u16 {
-    pseudo_header(source, destination, protocol, segment.len()).add(segment).finish()
+    pseudo_header(source, destination, protocol, segment.len()).over(segment).finish()
 }
 
 #[cfg(test)]
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn rfc_1071_example() {
-        let sum = Sum::default().add(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]);
+        let sum = Sum::default().over(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]);
         assert_eq!(sum.partial(), 0xddf2);
         assert_eq!(sum.finish(), 0x220d);
     }
@@ -90,8 +90,8 @@ mod tests {
 
     #[test]
     fn odd_lengths_are_padded_at_the_end() {
-        assert_eq!(Sum::default().add(&[1, 2, 3]).partial(), 0x0102 + 0x0300);
-        assert_eq!(Sum::default().add(&[0xff; 65535]).partial(), {
+        assert_eq!(Sum::default().over(&[1, 2, 3]).partial(), 0x0102 + 0x0300);
+        assert_eq!(Sum::default().over(&vec![0xff; 65535]).partial(), {
             let mut sum = 0u64;
             for _ in 0..32767 {
                 sum += 0xffff;

@@ -99,7 +99,7 @@ pub enum Transport<'a> {
     Tcp(Tcp<'a>),
     /// A UDP datagram.
     Udp(Udp<'a>),
-    /// An ICMP or ICMPv6 message.
+    /// An ICMP or `ICMPv6` message.
     Icmp(Icmp<'a>),
     /// The payload of a fragment (of the first one too): give it to a [`Defragmenter`](crate::Defragmenter).
     Fragment(&'a [u8]),
@@ -247,13 +247,13 @@ fn ipv6<'a>(packet: &mut Packet<'a>) -> Option<&'a [u8]> {
             (0 | 43 | 60 | 135 | 139 | 140, [next, length, ..]) => (*next, (usize::from(*length) + 1) * 8),
             // authentication header
             (51, [next, length, ..]) => (*next, (usize::from(*length) + 2) * 4),
-            (44, [next, _, a, b, i, d, e, n, payload @ ..]) => {
-                let word = u16::from_be_bytes([*a, *b]);
+            (44, [next, _, high, low, id @ ..]) if let Some((id, payload)) = id.split_first_chunk::<4>() => {
+                let word = u16::from_be_bytes([*high, *low]);
                 packet.protocol = *next;
                 let fragment = Fragment {
                     offset: u32::from(word & 0xfff8),
                     more: word & 1 != 0,
-                    id: u32::from_be_bytes([*i, *d, *e, *n]),
+                    id: u32::from_be_bytes(*id),
                     protocol: *next,
                 };
                 if fragment.more || fragment.offset > 0 {
@@ -324,19 +324,17 @@ fn transport<'a>(packet: &mut Packet<'a>, upper: &'a [u8], checksums: Checksums)
             if verify && !right_checksum(packet, upper, upper.get(16..18), checksums) {
                 packet.anomalies.insert(Anomaly::BadChecksum);
             }
-            match tcp::decode(upper, &mut packet.anomalies) {
-                Some(tcp) => Transport::Tcp(tcp),
-                None => Transport::Undecodable(upper),
-            }
+            tcp::decode(upper, &mut packet.anomalies).map_or(Transport::Undecodable(upper), Transport::Tcp)
         }
         protocol::UDP => udp(packet, upper, verify, checksums),
-        protocol::ICMP | protocol::ICMPV6 => match upper {
-            [kind, code, _, _, payload @ ..] => Transport::Icmp(Icmp { kind: *kind, code: *code, payload }),
-            _ => {
+        protocol::ICMP | protocol::ICMPV6 => {
+            if let [kind, code, _, _, payload @ ..] = upper {
+                Transport::Icmp(Icmp { kind: *kind, code: *code, payload })
+            } else {
                 packet.anomalies.insert(Anomaly::Truncated);
                 Transport::Undecodable(upper)
             }
-        },
+        }
         _ => Transport::Other(upper),
     };
     let same_port = match packet.transport {
@@ -355,22 +353,15 @@ fn udp<'a>(packet: &mut Packet<'a>, upper: &'a [u8], verify: bool, checksums: Ch
         return Transport::Undecodable(upper);
     };
     let length = usize::from(u16::from_be_bytes([header[4], header[5]]));
-    let payload = match length.checked_sub(8) {
-        Some(length) => match after.get(..length) {
-            Some(payload) => payload,
-            None => {
-                packet.anomalies.insert(Anomaly::Truncated);
-                after
-            }
-        },
+    let payload = length.checked_sub(8).and_then(|length| after.get(..length)).unwrap_or_else(|| {
         // Segmentation offload leaves 0 here; anything else below 8 is wrong.
-        None => {
-            if length != 0 {
-                packet.anomalies.insert(Anomaly::BadTotalLength);
-            }
-            after
+        match length {
+            0 => {}
+            1..8 => packet.anomalies.insert(Anomaly::BadTotalLength),
+            _ => packet.anomalies.insert(Anomaly::Truncated),
         }
-    };
+        after
+    });
     // A zero checksum means "none" in IPv4.
     let absent = header[6] == 0 && header[7] == 0 && packet.source.is_ipv4();
     let datagram = upper.get(..8 + payload.len()).unwrap_or(upper);

@@ -123,26 +123,23 @@ impl Defragmenter {
             // IPv6 fragments are told apart by addresses and id alone (RFC 8200 §4.5).
             protocol: if packet.source.is_ipv4() { fragment.protocol } else { 0 },
         };
-        let index = match self.making.iter().position(|m| m.key == key) {
-            Some(index) => index,
-            None => {
-                while self.making.len() >= self.limits.packets.max(1) {
-                    self.drop_oldest();
-                    self.counters.evicted += 1;
-                }
-                self.making.push_back(Making {
-                    key,
-                    started: now,
-                    parts: Vec::new(),
-                    bytes: OVERHEAD,
-                    total: None,
-                    header: None,
-                    refused: false,
-                });
-                self.bytes += OVERHEAD;
-                self.making.len() - 1
+        let index = self.making.iter().position(|m| m.key == key).unwrap_or_else(|| {
+            while self.making.len() >= self.limits.packets.max(1) {
+                self.drop_oldest();
+                self.counters.evicted += 1;
             }
-        };
+            self.making.push_back(Making {
+                key,
+                started: now,
+                parts: Vec::new(),
+                bytes: OVERHEAD,
+                total: None,
+                header: None,
+                refused: false,
+            });
+            self.bytes += OVERHEAD;
+            self.making.len() - 1
+        });
         let Some(making) = self.making.get_mut(index) else { return Fragmented::Not };
         if making.refused {
             return Fragmented::Refused(Anomaly::FragmentOverlap.into());

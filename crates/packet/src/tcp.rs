@@ -121,7 +121,7 @@ pub(crate) fn decode<'a>(bytes: &'a [u8], anomalies: &mut Anomalies) -> Option<T
         anomalies.insert(Anomaly::PortZero);
     }
     let flags = tcp.flags;
-    let nothing = flags.0 & 0x3f == 0;
+    let nothing = flags.0.trailing_zeros() >= 6;
     if nothing
         || (flags.syn() && (flags.fin() || flags.rst()))
         || (flags.fin() && !flags.ack() && !flags.rst())
@@ -149,11 +149,9 @@ fn decode_options(mut bytes: &[u8], anomalies: &mut Anomalies) -> Options {
                     (2, [_, _, a, b]) => options.mss = Some(u16::from_be_bytes([*a, *b])),
                     (3, [_, _, scale]) => options.window_scale = Some(*scale),
                     (4, [_, _]) => options.sack_permitted = true,
-                    (8, [_, _, a, b, c, d, e, f, g, h]) => {
-                        options.timestamps = Some((
-                            u32::from_be_bytes([*a, *b, *c, *d]),
-                            u32::from_be_bytes([*e, *f, *g, *h]),
-                        ));
+                    (8, [_, _, value, v1, v2, v3, echo @ ..]) if let Ok(echo) = <[u8; 4]>::try_from(echo) => {
+                        let value = u32::from_be_bytes([*value, *v1, *v2, *v3]);
+                        options.timestamps = Some((value, u32::from_be_bytes(echo)));
                     }
                     (2 | 3 | 4 | 8, _) => anomalies.insert(Anomaly::OptionsMalformed),
                     (19 | 29, _) => options.signed = true,

@@ -136,9 +136,8 @@ impl Connection {
                 env.counters.dropped_blocked += 1;
                 return Step { verdict: Verdict::Drop, ..Step::pass() };
             }
-            State::Done => return Step::pass(),
             State::Reset if !tcp.payload.is_empty() => return Step::refuse(env, Anomaly::DataAfterReset),
-            State::Reset => return Step::pass(),
+            State::Done | State::Reset => return Step::pass(),
             State::HalfOpen | State::Open | State::Closed => {}
         }
         if tcp.flags.rst() {

@@ -53,6 +53,9 @@ impl Application for Probe {
 ///
 /// # Bounds
 /// At most 4,096 segments.
+///
+/// # Panics
+/// When an invariant does not hold.
 pub fn drive(bytes: &[u8]) {
     let Some((&[settings, seed], mut rest)) = bytes.split_first_chunk::<2>() else { return };
     let limits = Limits {

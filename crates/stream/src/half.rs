@@ -157,14 +157,13 @@ impl Judged {
 
     fn decide(&mut self, half: &mut Half, decision: Decision) {
         match decision {
-            Decision::Continue => {}
             Decision::DoneDirection(direction) if direction == half.direction => half.marks.set(Marks::DONE),
             Decision::DoneDirection(other) => self.done = Some(other),
             Decision::Done if self.decision == Decision::Continue => {
                 half.marks.set(Marks::DONE);
                 self.decision = Decision::Done;
             }
-            Decision::Done => {}
+            Decision::Continue | Decision::Done => {}
             Decision::Block => self.decision = Decision::Block,
         }
     }
@@ -197,7 +196,7 @@ impl Half {
     /// The sequence number after all that the sender has sent, as far as we took it.
     pub(crate) fn sent(&self) -> Sequence {
         let held = self.buffers.as_ref().and_then(|b| b.pending.end());
-        let end = held.map_or(self.expected(), |end| end.later(self.expected()));
+        let end = held.unwrap_or(self.next).later(self.expected());
         if self.marks.has(Marks::FIN) { end.later(self.fin.plus(1)) } else { end }
     }
 
@@ -281,31 +280,23 @@ impl Half {
         if new.is_empty() {
             return judged;
         }
-        let sequence = data.sequence.plus(old);
-        self.take(env, to, &mut judged, sequence, new, data.acknowledged);
+        let new = Data { sequence: data.sequence.plus(old), bytes: new, acknowledged: data.acknowledged };
+        self.take(env, to, &mut judged, &new);
         judged
     }
 
     /// Takes bytes at or beyond the next expected one.
-    fn take<D: Deliver>(
-        &mut self,
-        env: &mut Env<'_>,
-        to: &mut D,
-        judged: &mut Judged,
-        sequence: Sequence,
-        new: &[u8],
-        acknowledged: Option<Sequence>,
-    ) {
+    fn take<D: Deliver>(&mut self, env: &mut Env<'_>, to: &mut D, judged: &mut Judged, new: &Data<'_>) {
         // The hot path: in order, nothing waits.
         let Some(buffers) = self.buffers.as_ref().filter(|b| !b.pending.is_empty()) else {
-            if sequence == self.next {
-                self.deliver(env, to, judged, new);
+            if new.sequence == self.next {
+                self.deliver(env, to, judged, new.bytes);
                 return;
             }
-            self.wait(env, to, judged, sequence, new, acknowledged);
+            self.wait(env, to, judged, new);
             return;
         };
-        let (overlaps, differs) = buffers.pending.overlap(sequence, new);
+        let (overlaps, differs) = buffers.pending.overlap(new.sequence, new.bytes);
         if differs {
             judged.anomalies.insert(Anomaly::InconsistentOverlap);
             if env.enforcing {
@@ -314,39 +305,31 @@ impl Half {
                 return;
             }
         }
-        if sequence != self.next {
-            self.wait(env, to, judged, sequence, new, acknowledged);
+        if new.sequence != self.next {
+            self.wait(env, to, judged, new);
             return;
         }
         if overlaps && differs {
-            self.hold(env, sequence, new);
+            self.hold(env, new.sequence, new.bytes);
         } else {
-            self.deliver(env, to, judged, new);
+            self.deliver(env, to, judged, new.bytes);
         }
         self.drain(env, to, judged);
     }
 
     /// Out of order: closes a hole that will not be filled, or holds the bytes.
-    fn wait<D: Deliver>(
-        &mut self,
-        env: &mut Env<'_>,
-        to: &mut D,
-        judged: &mut Judged,
-        sequence: Sequence,
-        new: &[u8],
-        acknowledged: Option<Sequence>,
-    ) {
+    fn wait<D: Deliver>(&mut self, env: &mut Env<'_>, to: &mut D, judged: &mut Judged, new: &Data<'_>) {
         let waiting = self.buffers.as_ref().filter(|b| !b.pending.is_empty());
-        let first = waiting.and_then(|b| b.pending.first()).unwrap_or(sequence);
-        let first = if first.ahead_of(sequence) < 0 { first } else { sequence };
-        let cost = new.len() + SEGMENT_OVERHEAD;
+        let first = waiting.and_then(|b| b.pending.first()).unwrap_or(new.sequence);
+        let first = if first.ahead_of(new.sequence) < 0 { first } else { new.sequence };
+        let cost = new.bytes.len() + SEGMENT_OVERHEAD;
         let full = waiting.is_some_and(|b| b.pending.segments() >= env.limits.pending_segments)
             || waiting.map_or(0, |b| b.pending.cost()) + cost > env.limits.pending_per_direction
             || env.budget.pending + cost > env.limits.pending_total;
         let too_long =
             waiting.is_some_and(|b| env.now.saturating_sub(b.hole_since) >= env.limits.gap_timeout);
         // The receiver has what we miss: the kernel let it by. Its own acknowledgement is proof, but only so far.
-        let proven = acknowledged.filter(|ack| ack.ahead_of(self.next) > 0);
+        let proven = new.acknowledged.filter(|ack| ack.ahead_of(self.next) > 0);
 
         let until = match proven {
             Some(ack) if ack.ahead_of(first) < 0 => Some(ack),
@@ -362,16 +345,16 @@ impl Half {
                 return;
             }
             // What came behind the hole is now old, next, or behind another hole; each turn closes one of them.
-            let ahead = sequence.ahead_of(self.next);
+            let ahead = new.sequence.ahead_of(self.next);
             if ahead <= 0 {
                 let skip = usize::try_from(-ahead).unwrap_or(usize::MAX);
-                if let Some(rest) = new.get(skip..).filter(|rest| !rest.is_empty()) {
+                if let Some(rest) = new.bytes.get(skip..).filter(|rest| !rest.is_empty()) {
                     self.deliver(env, to, judged, rest);
                     self.drain(env, to, judged);
                 }
                 return;
             }
-            self.wait(env, to, judged, sequence, new, None);
+            self.wait(env, to, judged, &Data { acknowledged: None, ..*new });
             return;
         }
         if full {
@@ -380,7 +363,7 @@ impl Half {
             env.counters.dropped_pending_full += 1;
             return;
         }
-        self.hold(env, sequence, new);
+        self.hold(env, new.sequence, new.bytes);
     }
 
     fn hold(&mut self, env: &mut Env<'_>, sequence: Sequence, new: &[u8]) {

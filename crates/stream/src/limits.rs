@@ -10,7 +10,7 @@ pub struct Limits {
     pub flows: usize,
     /// Flows whose client has sent nothing but its SYN. The oldest goes first: a flood displaces itself.
     pub half_open: usize,
-    /// Out-of-order bytes held for one direction, [`SEGMENT_OVERHEAD`](crate::limits::SEGMENT_OVERHEAD) per segment
+    /// Out-of-order bytes held for one direction, [`SEGMENT_OVERHEAD`] per segment
     /// included.
     pub pending_per_direction: usize,
     /// Out-of-order bytes held for all flows.
@@ -56,10 +56,10 @@ impl Default for Limits {
             // One packet out of receive offload, so that any single one can be compared whole.
             history_per_direction: 64 << 10,
             history_total: 64 << 20,
-            half_open_timeout: Duration::from_secs(60),
+            half_open_timeout: Duration::from_mins(1),
             idle_timeout: Duration::from_hours(1),
-            closed_timeout: Duration::from_secs(60),
-            history_timeout: Duration::from_secs(120),
+            closed_timeout: Duration::from_mins(1),
+            history_timeout: Duration::from_mins(2),
             gap_timeout: Duration::from_secs(10),
             start_grace: Duration::from_secs(10),
             gap: GapPolicy::Continue,

@@ -93,40 +93,37 @@ pub struct Reset {
     pub direction: Direction,
 }
 
-/// The MSS where the client said none (RFC 9293 §3.7.1).
-const DEFAULT_MSS: [u16; 2] = [536, 1220];
-
 // === impl Reset ===
 
 impl Reset {
     /// A RST to the server, in the client's name: a whole IP packet.
     pub fn reset_to_server(&self) -> Vec<u8> {
-        Segment { flags: Flags::RST.with(Flags::ACK), ..self.to_server() }.packet()
+        Segment { flags: Flags::RST.with(Flags::ACK), ..self.as_client() }.packet()
     }
 
     /// A RST to the client, in the server's name: a whole IP packet.
     ///
     /// Not after an [`answer`](Self::answer): a stack that gets a RST throws away what its program has not read yet.
     pub fn reset_to_client(&self) -> Vec<u8> {
-        Segment { flags: Flags::RST.with(Flags::ACK), ..self.to_client() }.packet()
+        Segment { flags: Flags::RST.with(Flags::ACK), ..self.as_server() }.packet()
     }
 
     /// An answer to the client, in the server's name, with FIN on the last segment: whole IP packets.
     pub fn answer(&self, payload: &[u8]) -> Vec<Vec<u8>> {
-        answer(&self.to_client(), payload, self.client_mss)
+        answer(&self.as_server(), payload, self.client_mss)
     }
 
     /// An empty segment just below what the receiver of the packet at hand expects, in its peer's name: the receiver
     /// answers it with an acknowledgement (RFC 9293 §3.10.7.4), as it does a keep-alive.
     pub fn probe(&self) -> Vec<u8> {
         let base = match self.direction {
-            Direction::ToServer => self.to_server(),
-            Direction::ToClient => self.to_client(),
+            Direction::ToServer => self.as_client(),
+            Direction::ToClient => self.as_server(),
         };
         Segment { sequence: base.sequence.wrapping_sub(1), ..base }.packet()
     }
 
-    fn to_server(&self) -> Segment<'static> {
+    fn as_client(&self) -> Segment<'static> {
         Segment {
             sequence: self.to_server_sequence,
             acknowledgement: self.to_server_acknowledgement,
@@ -135,7 +132,7 @@ impl Reset {
         }
     }
 
-    fn to_client(&self) -> Segment<'static> {
+    fn as_server(&self) -> Segment<'static> {
         Segment {
             sequence: self.to_client_sequence,
             acknowledgement: self.to_client_acknowledgement,
@@ -144,8 +141,9 @@ impl Reset {
         }
     }
 
+    /// The MSS of who named none (RFC 9293 §3.7.1).
     pub(crate) const fn default_mss(address: IpAddr) -> u16 {
-        DEFAULT_MSS[address.is_ipv6() as usize]
+        if address.is_ipv6() { 1220 } else { 536 }
     }
 }
 

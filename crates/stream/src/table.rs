@@ -129,7 +129,7 @@ impl<A: Application, F: FnOnce(&FlowInfo) -> A> Deliver for Sink<'_, A, F> {
 impl<A: Application> FlowTable<A> {
     /// An empty table that enforces, expects responses, and takes no port for a server's.
     ///
-    /// `hash_seed` must come from a source of randomness: with it unknown, nobody can make flows collide (SipHash).
+    /// `hash_seed` must come from a source of randomness: with it unknown, nobody can make flows collide (`SipHash`).
     pub fn new(limits: Limits, policy: OverlapPolicy, hash_seed: u64) -> Self {
         Self {
             policy,
@@ -200,8 +200,7 @@ impl<A: Application> FlowTable<A> {
         ctx: &mut A::Context,
         make: impl FnOnce(&FlowInfo) -> A,
     ) -> Outcome {
-        let time = now.monotonic;
-        let began = *self.began.get_or_insert(time);
+        self.began.get_or_insert(now.monotonic);
         let Some(tcp) = packet.tcp().copied().filter(|_| !unfit(packet)) else {
             return self.undecodable(packet);
         };
@@ -216,15 +215,14 @@ impl<A: Application> FlowTable<A> {
                 self.flows.get(*index).is_some_and(|f| key::same(&f.info, source, destination))
             })
             .copied();
-        let grace = time.saturating_sub(began) < self.limits.start_grace;
         let Some(index) = found else {
-            return self.first(now, (source, destination), &tcp, grace, ctx, make);
+            return self.first(now, (source, destination), &tcp, ctx, make);
         };
         let direction = match self.flows.get(index) {
             Some(flow) if flow.info.client == source => Direction::ToServer,
             _ => Direction::ToClient,
         };
-        let (outcome, then) = self.segment(now, index, direction, &tcp, grace, ctx, &mut make);
+        let (outcome, then) = self.segment(now, (index, direction), &tcp, ctx, &mut make);
         if let Then::Replace(first) = then {
             self.end(index, End::Replaced, now, ctx);
             self.remove(index);
@@ -238,7 +236,7 @@ impl<A: Application> FlowTable<A> {
                 flow.connection.client.marks.set(Marks::SYN);
             }
             let direction = if tcp.flags.ack() { Direction::ToClient } else { Direction::ToServer };
-            return self.segment(now, index, direction, &tcp, grace, ctx, &mut make).0;
+            return self.segment(now, (index, direction), &tcp, ctx, &mut make).0;
         }
         outcome
     }
@@ -304,7 +302,6 @@ impl<A: Application> FlowTable<A> {
         now: Now,
         (source, destination): (Endpoint, Endpoint),
         tcp: &Tcp<'_>,
-        grace: bool,
         ctx: &mut A::Context,
         make: Option<impl FnOnce(&FlowInfo) -> A>,
     ) -> Outcome {
@@ -316,12 +313,12 @@ impl<A: Application> FlowTable<A> {
                 (source, destination, Direction::ToServer)
             };
             let index = self.begin(now, client, server, false, ctx);
-            return self.segment(now, index, direction, tcp, grace, ctx, &mut make).0;
+            return self.segment(now, (index, direction), tcp, ctx, &mut make).0;
         }
         if tcp.payload.is_empty() || tcp.flags.rst() {
             return nothing();
         }
-        let policy = if grace && self.limits.midstream == MidstreamPolicy::Drop {
+        let policy = if self.is_starting(now) && self.limits.midstream == MidstreamPolicy::Drop {
             MidstreamPolicy::Inspect
         } else {
             self.limits.midstream
@@ -348,9 +345,14 @@ impl<A: Application> FlowTable<A> {
             (destination, source, Direction::ToClient)
         };
         let index = self.begin(now, client, server, true, ctx);
-        let mut outcome = self.segment(now, index, direction, tcp, grace, ctx, &mut make).0;
+        let mut outcome = self.segment(now, (index, direction), tcp, ctx, &mut make).0;
         outcome.anomalies.insert(Anomaly::Midstream);
         outcome
+    }
+
+    /// Whether flows that were under way at our start may still have honest old bytes.
+    fn is_starting(&self, now: Now) -> bool {
+        self.began.is_some_and(|began| now.monotonic.saturating_sub(began) < self.limits.start_grace)
     }
 
     /// Whether `one` is the server's end, against `other`.
@@ -364,17 +366,15 @@ impl<A: Application> FlowTable<A> {
     }
 
     /// Gives a segment to its flow.
-    #[expect(clippy::too_many_arguments, reason = "one caller's locals, taken apart for the borrow checker")]
     fn segment<F: FnOnce(&FlowInfo) -> A>(
         &mut self,
         now: Now,
-        index: u32,
-        direction: Direction,
+        (index, direction): (u32, Direction),
         tcp: &Tcp<'_>,
-        grace: bool,
         ctx: &mut A::Context,
         make: &mut Option<F>,
     ) -> (Outcome, Then) {
+        let starting = self.is_starting(now);
         let Some(flow) = self.flows.get_mut(index) else { return (nothing(), Then::Nothing) };
         let traffic = match direction {
             Direction::ToServer => &mut flow.info.to_server,
@@ -387,7 +387,7 @@ impl<A: Application> FlowTable<A> {
             policy: self.policy,
             enforcing: self.enforcing,
             responses: self.responses,
-            grace: grace && flow.info.midstream,
+            grace: starting && flow.info.midstream,
             now: now.monotonic,
             counters: &mut self.counters,
             budget: &mut self.budget,

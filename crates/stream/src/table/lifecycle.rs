@@ -28,7 +28,7 @@ impl<A: Application> FlowTable<A> {
         while self.flows.used() >= self.limits.flows.max(1) {
             let closed = self.lists.over.oldest();
             let half_open = self.lists.half_open.oldest();
-            let Some(oldest) = closed.or(half_open).or(self.lists.live.oldest()) else { break };
+            let Some(oldest) = closed.or(half_open).or_else(|| self.lists.live.oldest()) else { break };
             if closed.is_none() {
                 if half_open.is_some() {
                     self.counters.half_open_evicted += 1;
@@ -212,6 +212,9 @@ impl<A: Application> FlowTable<A> {
     }
 
     /// Panics where the table is broken. For tests and fuzzing; linear in the number of flows.
+    ///
+    /// # Panics
+    /// When an invariant does not hold; the message names it.
     pub fn check_invariants(&mut self) {
         let mut members = 0;
         for place in [Place::HalfOpen, Place::Live, Place::Over] {

@@ -1,5 +1,4 @@
 //! One table with a client and a server that speak to it in whole packets.
-#![allow(dead_code, reason = "each test file uses a part")]
 use std::time::Duration;
 
 use sakimori_model::{Now, PortRange, Timestamp};
@@ -11,24 +10,24 @@ use sakimori_stream::{
 };
 
 /// Client's and server's initial sequence numbers: the client's wraps.
-pub const CLIENT: u32 = u32::MAX - 5;
-pub const SERVER: u32 = 70_000;
+pub(crate) const CLIENT: u32 = u32::MAX - 5;
+pub(crate) const SERVER: u32 = 70_000;
 
 /// What applications were told.
 #[derive(Debug, Default)]
-pub struct Record {
-    pub to_server: Vec<u8>,
-    pub to_client: Vec<u8>,
-    pub calls: usize,
-    pub gaps: Vec<u64>,
-    pub ends: Vec<End>,
-    pub made: usize,
+pub(crate) struct Record {
+    pub(crate) to_server: Vec<u8>,
+    pub(crate) to_client: Vec<u8>,
+    pub(crate) calls: usize,
+    pub(crate) gaps: Vec<u64>,
+    pub(crate) ends: Vec<End>,
+    pub(crate) made: usize,
     /// What to answer when the bytes to the server contain this.
-    pub on: Option<(Vec<u8>, Decision)>,
+    pub(crate) on: Option<(Vec<u8>, Decision)>,
 }
 
 #[derive(Debug)]
-pub struct App;
+pub(crate) struct App;
 
 impl Application for App {
     type Context = Record;
@@ -55,37 +54,37 @@ impl Application for App {
     }
 }
 
-pub struct World {
-    pub table: FlowTable<App>,
-    pub record: Record,
-    pub now: Duration,
-    pub port: u16,
-    pub timestamps: Option<(u32, u32)>,
+pub(crate) struct World {
+    pub(crate) table: FlowTable<App>,
+    pub(crate) record: Record,
+    pub(crate) now: Duration,
+    pub(crate) port: u16,
+    pub(crate) timestamps: Option<(u32, u32)>,
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(Limits { start_grace: Duration::ZERO, ..Limits::default() }, OverlapPolicy::Linux)
     }
 
-    pub fn passive(policy: OverlapPolicy) -> Self {
+    pub(crate) fn passive(policy: OverlapPolicy) -> Self {
         let mut world = Self::with(Limits { start_grace: Duration::ZERO, ..Limits::default() }, policy);
         world.table.set_enforcing(false);
         world
     }
 
-    pub fn with(limits: Limits, policy: OverlapPolicy) -> Self {
+    pub(crate) fn with(limits: Limits, policy: OverlapPolicy) -> Self {
         let mut table = FlowTable::new(limits, policy, 42);
         table.set_server_ports(vec![PortRange::single(80)]);
         let now = Duration::from_secs(1000);
         Self { table, record: Record::default(), now, port: 50_000, timestamps: None }
     }
 
-    pub fn moment(&self) -> Now {
+    pub(crate) fn moment(&self) -> Now {
         Now { wall: Timestamp(0), monotonic: self.now }
     }
 
-    pub fn segment<'a>(
+    pub(crate) fn segment<'a>(
         &self,
         direction: Direction,
         flags: Flags,
@@ -112,12 +111,10 @@ impl World {
         }
     }
 
-    pub fn feed(&mut self, segment: &Segment<'_>) -> Outcome {
+    pub(crate) fn feed(&mut self, segment: &Segment<'_>) -> Outcome {
         let bytes = segment.packet();
         let now = self.moment();
-        let made = &mut self.record.made;
         let mut count = 0;
-        let _ = made;
         let outcome = self.table.process(now, &decode(&bytes), &mut self.record, |_| {
             count += 1;
             App
@@ -128,7 +125,7 @@ impl World {
     }
 
     /// SYN and SYN/ACK; as in the kernel queue, the client's ACK is not seen.
-    pub fn handshake(&mut self) {
+    pub(crate) fn handshake(&mut self) {
         let syn = self.segment(Direction::ToServer, Flags::SYN, CLIENT, 0, b"");
         assert_eq!(self.feed(&syn).verdict, Verdict::Pass);
         let flags = Flags::SYN.with(Flags::ACK);
@@ -137,11 +134,11 @@ impl World {
     }
 
     /// Client data, `at` bytes into its stream.
-    pub fn client(&mut self, at: u32, payload: &[u8]) -> Outcome {
+    pub(crate) fn client(&mut self, at: u32, payload: &[u8]) -> Outcome {
         self.client_with(Flags::ACK.with(Flags::PSH), at, payload)
     }
 
-    pub fn client_with(&mut self, flags: Flags, at: u32, payload: &[u8]) -> Outcome {
+    pub(crate) fn client_with(&mut self, flags: Flags, at: u32, payload: &[u8]) -> Outcome {
         let segment = self.segment(
             Direction::ToServer,
             flags,
@@ -153,7 +150,7 @@ impl World {
     }
 
     /// Server data, `at` bytes into its stream, having read `read` bytes of the client's.
-    pub fn server(&mut self, flags: Flags, at: u32, read: u32, payload: &[u8]) -> Outcome {
+    pub(crate) fn server(&mut self, flags: Flags, at: u32, read: u32, payload: &[u8]) -> Outcome {
         let ack = CLIENT.wrapping_add(1).wrapping_add(read);
         let segment = self.segment(Direction::ToClient, flags, SERVER + 1 + at, ack, payload);
         self.feed(&segment)
@@ -161,13 +158,13 @@ impl World {
 }
 
 #[track_caller]
-pub fn passed(outcome: &Outcome) {
+pub(crate) fn passed(outcome: &Outcome) {
     assert_eq!(outcome.verdict, Verdict::Pass, "{outcome:?}");
     assert!(outcome.anomalies.is_empty(), "{outcome:?}");
 }
 
 #[track_caller]
-pub fn dropped(outcome: &Outcome, why: Anomaly) {
+pub(crate) fn dropped(outcome: &Outcome, why: Anomaly) {
     assert_eq!(outcome.verdict, Verdict::Drop, "{outcome:?}");
     assert!(outcome.anomalies.contains(why), "{outcome:?}");
 }
