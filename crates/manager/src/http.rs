@@ -1,14 +1,34 @@
-//! The REST interface under `/api/v1`.
+//! The REST interface under `/api/v1`, and what both listeners answer.
 mod api_keys;
 mod audit;
-mod computers;
-mod events;
+mod auth;
+pub(crate) mod computers;
+pub(crate) mod events;
+mod extract;
 mod openapi;
 mod policies;
 mod rules;
 mod sessions;
 mod tokens;
 
+pub(crate) use extract::{Message, too_large};
+pub use sessions::LogInFailures;
+
+use crate::app::App;
+use crate::metrics::count;
+use crate::problem::Refused;
+use crate::{console, deploy, gateway};
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use sakimori_api::Problem;
+use sakimori_protocol::paths;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tracing::Instrument as _;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -29,7 +49,7 @@ pub(crate) struct ListQuery {
 #[openapi(components(schemas(sakimori_api::Problem, sakimori_api::FieldError)))]
 struct Extra;
 
-fn api() -> OpenApiRouter<()> {
+fn api() -> OpenApiRouter<Arc<App>> {
     let mut document = openapi::base();
     document.merge(Extra::openapi());
     OpenApiRouter::with_openapi(document).nest(
@@ -62,4 +82,115 @@ pub fn openapi_json() -> Result<String, serde_json::Error> {
     let mut text = serde_json::to_string_pretty(&document)?;
     text.push('\n');
     Ok(text)
+}
+
+/// What the public listener answers.
+pub(crate) fn public(app: &Arc<App>) -> Router {
+    let (api, _document) = api().split_for_parts();
+    let router = api
+        .route("/api/v1/openapi.json", get(document))
+        .route(paths::ENROLL, post(gateway::enrol))
+        .route(paths::RENEW, post(gateway::renew))
+        .route(&format!("{}/{{hash}}", paths::BLOBS), get(gateway::blob))
+        .route("/deploy/linux.sh", get(deploy::linux_script))
+        .route("/packages/{name}", get(deploy::package))
+        .route("/health/live", get(async || "live\n"))
+        .route("/health/ready", get(ready))
+        .route("/metrics", get(metrics))
+        .fallback(console::serve);
+    finish(router, app)
+}
+
+/// What the gateway answers.
+pub(crate) fn gateway(app: &Arc<App>) -> Router {
+    let batches = post(gateway::events).layer(DefaultBodyLimit::max(paths::EVENT_BATCH_COMPRESSED_BYTES));
+    let router = Router::new()
+        .route(paths::CHECK_IN, post(gateway::check_in))
+        .route(paths::EVENTS, batches)
+        .route(&format!("{}/{{hash}}", paths::BLOBS), get(gateway::blob))
+        .fallback(async || Refused::not_found("resource"));
+    finish(router, app)
+}
+
+fn finish(router: Router<Arc<App>>, app: &Arc<App>) -> Router {
+    router
+        .method_not_allowed_fallback(async || {
+            let detail = "The OpenAPI document at /api/v1/openapi.json says which methods there are.";
+            Refused::new(StatusCode::METHOD_NOT_ALLOWED, "method", "The path does not take this method.", detail)
+        })
+        .layer(DefaultBodyLimit::max(paths::MESSAGE_BYTES))
+        .layer(from_fn_with_state(Arc::clone(app), outermost))
+        .with_state(Arc::clone(app))
+}
+
+/// Gives every request an id, every answer its headers, and every refusal its form.
+async fn outermost(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let id = uuid::Uuid::now_v7().simple().to_string();
+    let span = tracing::info_span!("request", id = %id, method = %request.method(), path = %request.uri().path());
+    let is_api = request.uri().path().starts_with("/api/");
+    let mut response = next.run(request).instrument(span.clone()).await;
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        let problem = Problem { request_id: id.clone(), ..problem };
+        let mut written = (response.status(), Json(problem)).into_response();
+        for (name, value) in response.headers() {
+            if name != header::CONTENT_TYPE && name != header::CONTENT_LENGTH {
+                written.headers_mut().append(name, value.clone());
+            }
+        }
+        let kind = HeaderValue::from_static("application/problem+json");
+        written.headers_mut().insert(header::CONTENT_TYPE, kind);
+        response = written;
+    }
+    let status = response.status();
+    app.metrics.requests.fetch_add(1, Ordering::Relaxed);
+    count(&app.metrics.failures, usize::from(status.is_server_error()));
+    span.in_scope(|| tracing::debug!(status = status.as_u16(), "answered"));
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        headers.insert(HeaderName::from_static("x-request-id"), value);
+    }
+    for (name, value) in SECURITY_HEADERS {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    if is_api {
+        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    }
+    response
+}
+
+/// On every answer. No inline script or style runs in the console, and nobody frames it.
+const SECURITY_HEADERS: [(&str, &str); 6] = [
+    (
+        "content-security-policy",
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self' data:; \
+         connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    ),
+    ("strict-transport-security", "max-age=31536000"),
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "DENY"),
+    ("referrer-policy", "no-referrer"),
+    ("cross-origin-opener-policy", "same-origin"),
+];
+
+async fn document() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], sakimori_api::OPENAPI)
+}
+
+async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, Refused> {
+    if *app.stopping.borrow() {
+        return Err(Refused::busy(StatusCode::SERVICE_UNAVAILABLE, 10));
+    }
+    app.store.ping().await.map_err(|_e| Refused::busy(StatusCode::SERVICE_UNAVAILABLE, 10))?;
+    Ok("ready\n")
+}
+
+async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
+    let (held, known) = app.fleet.counts();
+    let consoles = u64::try_from(app.news.receiver_count()).unwrap_or_default();
+    let text = app.metrics.text(&[
+        ("sakimori_check_ins_held", "Check-ins held now.", held),
+        ("sakimori_computers_known", "Computers in contact since the start.", known),
+        ("sakimori_streams_open", "Consoles that listen now.", consoles),
+    ]);
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
 }

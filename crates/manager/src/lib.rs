@@ -1,4 +1,31 @@
-//! The manager of the fleet.
+//! The manager of the fleet: one binary that keeps the record, serves console and REST, and talks to agents.
+//!
+//! Two listeners. *Public* (server-authenticated TLS): console, REST, deployment script, enrolment, renewal,
+//! blobs, packages. *Gateway* (mutual TLS): check-ins and events. [`Manager`] is the whole thing; everything
+//! below it is handed what it needs and reads neither clock nor environment.
 #![forbid(unsafe_code)]
 
-pub mod http;
+pub mod authority;
+pub mod bundles;
+pub mod clock;
+pub mod content;
+pub mod events;
+pub mod explanation;
+pub mod fingerprint;
+pub mod fleet;
+pub mod secrets;
+pub mod settings;
+pub mod store;
+
+mod app;
+mod console;
+mod deploy;
+mod gateway;
+mod http;
+mod listener;
+mod manager;
+mod metrics;
+mod problem;
+
+pub use http::openapi_json;
+pub use manager::{FirstStart, Manager, Options, StartError};

@@ -1,5 +1,90 @@
 //! Events, searched and live.
-use sakimori_api::{Event, Page};
+use super::auth::{Access, Caller, Resource};
+use super::extract::{Id, Query, limit, page};
+use crate::app::{App, stopped};
+use crate::clock;
+use crate::events::{EventFilter, EventStore as _, StoredEvent};
+use crate::explanation::explain;
+use crate::problem::Refused;
+use axum::Json;
+use axum::extract::State;
+use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
+use futures_util::Stream;
+use sakimori_api::{
+    Event, EventDetail, EventHttp, GapDetail, IntrusionDetail, NoticeArgument, NoticeDetail, Page,
+};
+use sakimori_model::Timestamp;
+use sakimori_protocol::event as wire;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::broadcast::error::RecvError;
+use uuid::Uuid;
+
+/// An event as the API shows it.
+pub(crate) fn shown(stored: StoredEvent) -> Event {
+    let detail = detail(&stored.event.kind, &stored.event.detail);
+    Event {
+        id: stored.id,
+        computer_id: stored.computer,
+        explanation: explain(&stored.computer_name, &stored.event.action, &detail),
+        computer_name: stored.computer_name,
+        at: clock::text(stored.event.at),
+        received_at: clock::text(stored.received_at),
+        module: stored.event.module,
+        severity: stored.event.severity,
+        action: stored.event.action,
+        kind: stored.event.kind,
+        detail,
+    }
+}
+
+fn detail(kind: &str, text: &str) -> EventDetail {
+    let known = match kind {
+        "intrusion" => serde_json::from_str(text).ok().map(|i: wire::Intrusion| EventDetail::Intrusion(Box::new(intrusion(i)))),
+        "gap" => serde_json::from_str(text).ok().map(|g: wire::Gap| {
+            EventDetail::Gap(GapDetail { what: g.what, count: g.count, reason: g.reason })
+        }),
+        "notice" => serde_json::from_str(text).ok().map(|n: wire::Notice| {
+            let args = n.args.into_iter().map(|(name, value)| NoticeArgument { name, value }).collect();
+            EventDetail::Notice(NoticeDetail { code: n.code, args })
+        }),
+        _ => None,
+    };
+    known.unwrap_or_else(|| EventDetail::Other(serde_json::from_str(text).unwrap_or_default()))
+}
+
+fn intrusion(i: wire::Intrusion) -> IntrusionDetail {
+    IntrusionDetail {
+        incident: i.incident,
+        sid: i.sid,
+        revision: i.revision,
+        message: i.message,
+        classtype: i.classtype,
+        cves: i.cves,
+        client: i.client.to_string(),
+        client_port: i.client_port,
+        server: i.server.to_string(),
+        server_port: i.server_port,
+        protocol: i.protocol,
+        buffer: i.buffer,
+        offset: i.offset,
+        length: i.length,
+        excerpt: i.excerpt,
+        excerpt_offset: i.excerpt_offset,
+        http: i.http.map(|h| EventHttp {
+            method: h.method,
+            host: h.host,
+            target: h.target,
+            user_agent: h.user_agent,
+        }),
+    }
+}
+
+fn time(name: &str, text: Option<&str>) -> Result<Option<Timestamp>, Refused> {
+    let parsed = text.map(|text| clock::parse(text).ok_or(name)).transpose();
+    parsed.map_err(|name| Refused::invalid(format!("{name} is a time like 2026-11-22T10:00:00Z.")))
+}
 
 /// Filter of a list of events.
 #[derive(Debug, Default, serde::Deserialize, utoipa::IntoParams)]
@@ -29,15 +114,70 @@ pub(super) struct EventQuery {
 /// The events, newest first.
 #[utoipa::path(get, path = "/events", tag = "events", operation_id = "listEvents", params(EventQuery),
     responses((status = 200, body = Page<Event>)))]
-pub(super) async fn list() {}
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Query(query): Query<EventQuery>,
+) -> Result<Json<Page<Event>>, Refused> {
+    let ctx = caller.may(Resource::Events, Access::Read)?;
+    let limit = limit(query.limit)?;
+    let before = match query.cursor.as_deref().map(Uuid::parse_str) {
+        None => None,
+        Some(Ok(id)) => Some(id),
+        Some(Err(_)) => return Err(Refused::invalid("cursor is not one that this list gave.")),
+    };
+    let filter = EventFilter {
+        computer: query.computer_id,
+        module: query.module,
+        severity: query.severity,
+        action: query.action,
+        text: query.q.filter(|text| !text.is_empty()),
+        from: time("from", query.from.as_deref())?,
+        to: time("to", query.to.as_deref())?,
+    };
+    let rows = app.events.search(ctx.tenant, &filter, before, limit + 1).await?;
+    Ok(Json(page(rows.into_iter().map(shown).collect(), limit, |event| event.id.to_string())))
+}
 
 /// One event.
 #[utoipa::path(get, path = "/events/{id}", tag = "events", operation_id = "getEvent",
     params(("id" = uuid::Uuid, Path)), responses((status = 200, body = Event)))]
-pub(super) async fn get() {}
+pub(super) async fn get(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<Json<Event>, Refused> {
+    let ctx = caller.may(Resource::Events, Access::Read)?;
+    let found = app.events.get(ctx.tenant, id).await?.ok_or_else(|| Refused::not_found("event"))?;
+    Ok(Json(shown(found)))
+}
 
 /// What happens from now on, as server-sent events: `event` carries an Event, `computer` a Computer that
 /// changed, `lagged` how many were left out because the reader was too slow (read the lists again).
 #[utoipa::path(get, path = "/stream", tag = "events", operation_id = "stream",
     responses((status = 200, content_type = "text/event-stream", body = String)))]
-pub(super) async fn stream() {}
+pub(super) async fn stream(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+) -> Result<Sse<impl Stream<Item = Result<SseEvent, Infallible>>>, Refused> {
+    let ctx = caller.may(Resource::Events, Access::Read)?;
+    caller.may(Resource::Computers, Access::Read)?;
+    let tenant = ctx.tenant;
+    let state = (app.news.subscribe(), app.stopping.clone());
+    let news = futures_util::stream::unfold(state, move |(mut news, mut stopping)| async move {
+        loop {
+            let received = tokio::select! {
+                received = news.recv() => received,
+                () = stopped(&mut stopping) => return None,
+            };
+            let event = match received {
+                Ok(item) if item.tenant != tenant => continue,
+                Ok(item) => SseEvent::default().event(item.kind).data(&item.data),
+                Err(RecvError::Lagged(missed)) => SseEvent::default().event("lagged").data(missed.to_string()),
+                Err(RecvError::Closed) => return None,
+            };
+            return Some((Ok(event), (news, stopping)));
+        }
+    });
+    Ok(Sse::new(news).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))))
+}

@@ -1,5 +1,12 @@
 //! Rules of the content pack.
+use super::auth::{Access, Caller, Resource};
+use super::extract::{Query, limit, page};
+use crate::app::App;
+use crate::problem::Refused;
+use axum::Json;
+use axum::extract::{Path, State};
 use sakimori_api::{Page, Rule};
+use std::sync::Arc;
 
 /// Filter of a list of rules.
 #[derive(Debug, Default, serde::Deserialize, utoipa::IntoParams)]
@@ -17,9 +24,39 @@ pub(super) struct RuleQuery {
 /// The rules, by sid.
 #[utoipa::path(get, path = "/rules", tag = "rules", operation_id = "listRules", params(RuleQuery),
     responses((status = 200, body = Page<Rule>)))]
-pub(super) async fn list() {}
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Query(query): Query<RuleQuery>,
+) -> Result<Json<Page<Rule>>, Refused> {
+    caller.may(Resource::Rules, Access::Read)?;
+    let limit = limit(query.limit)?;
+    let after = match query.cursor.as_deref().map(str::parse::<u32>) {
+        None => 0,
+        Some(Ok(after)) => after,
+        Some(Err(_)) => return Err(Refused::invalid("cursor is not one that this list gave.")),
+    };
+    let needle = query.q.unwrap_or_default().to_lowercase();
+    let found = app.content.rules.iter().filter(|rule| {
+        rule.sid > after
+            && (rule.message.to_lowercase().contains(&needle)
+                || rule.cves.iter().any(|cve| cve.to_lowercase().contains(&needle))
+                || rule.sid.to_string().contains(&needle))
+    });
+    let most = usize::try_from(limit).unwrap_or(usize::MAX).saturating_add(1);
+    Ok(Json(page(found.take(most).cloned().collect(), limit, |rule| rule.sid.to_string())))
+}
 
 /// One rule.
 #[utoipa::path(get, path = "/rules/{sid}", tag = "rules", operation_id = "getRule", params(("sid" = u32, Path)),
     responses((status = 200, body = Rule)))]
-pub(super) async fn get() {}
+pub(super) async fn get(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    sid: Result<Path<u32>, axum::extract::rejection::PathRejection>,
+) -> Result<Json<Rule>, Refused> {
+    caller.may(Resource::Rules, Access::Read)?;
+    let sid = sid.map(|Path(sid)| sid).unwrap_or_default();
+    let rule = app.content.rules.iter().find(|rule| rule.sid == sid);
+    rule.cloned().map(Json).ok_or_else(|| Refused::not_found("rule"))
+}

@@ -1,0 +1,130 @@
+//! The long-poll: presence and state come in; it is answered when what the computer enforces should change.
+use super::{Peer, Refuse, check_machine, note_clone, tidy};
+use crate::app::{App, stopped};
+use crate::bundles::Compiled;
+use crate::http::Message;
+use crate::metrics::count;
+use crate::store::{ComputerRow, TenantCtx};
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use sakimori_model::Timestamp;
+use sakimori_protocol::{CheckIn, CheckInAnswer, Command, FullStatus, Hash, paths};
+use std::sync::Arc;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// Notes that a held check-in has ended, however it ended.
+struct Held {
+    app: Arc<App>,
+    computer: Uuid,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.app.fleet.left(self.computer, self.app.clock.now());
+    }
+}
+
+/// Takes a check-in and holds it until something should change.
+pub(crate) async fn check_in(
+    State(app): State<Arc<App>>,
+    Peer(row): Peer,
+    message: Result<Message<CheckIn>, crate::problem::Refused>,
+) -> Result<Response, Refuse> {
+    let Message(said) = message?;
+    check(&said)?;
+    let now = app.clock.now();
+    check_machine(&app, &row, &said.fingerprint, now).await?;
+    let mut changes = app.bundles.subscribe();
+    let mut stopping = app.stopping.clone();
+    let noted = app.fleet.arrived(&row, &said, now);
+    let held = Held { app: Arc::clone(&app), computer: row.id };
+    if noted.second_machine {
+        note_clone(&app, &row, vec!["boot".to_owned()], &said.fingerprint, now).await?;
+    }
+    let full_changed = match &said.full {
+        Some(full) => keep_full(&app, &row, full, now).await?,
+        None => false,
+    };
+    if noted.changed || full_changed {
+        app.tell_computer(row.tenant, row.id).await;
+    }
+    count(&app.metrics.check_ins, 1);
+
+    let mut commands = Vec::new();
+    if said.full.is_none() && row.kernel.is_empty() {
+        commands.push(Command::SendFullStatus);
+    }
+    let refused = said.refused.as_ref().map(|(hash, _)| *hash);
+    let hold = Duration::from_secs(said.hold_secs.min(paths::HOLD_MAX_SECS));
+    let end = tokio::time::sleep(hold);
+    tokio::pin!(end);
+    let bundle = loop {
+        let Some(policy) = app.fleet.policy(row.id) else { return Err(Refuse::unknown_computer()) };
+        let current = app.bundles.of(row.tenant, policy);
+        let wanted = current.filter(|c| differs(c, said.bundle, refused));
+        if wanted.is_some() || !commands.is_empty() || hold.is_zero() {
+            break wanted;
+        }
+        tokio::select! {
+            () = &mut end => break None,
+            () = stopped(&mut stopping) => break None,
+            changed = changes.changed() => if changed.is_err() { break None },
+        }
+    };
+    drop(held);
+    if bundle.is_none() && commands.is_empty() {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    count(&app.metrics.bundles_sent, usize::from(bundle.is_some()));
+    let answer = CheckInAnswer { bundle: bundle.map(|c| c.signed.clone()), commands };
+    Ok(Json(answer).into_response())
+}
+
+/// Whether the computer should have another bundle. One that it refused is not sent again and again.
+fn differs(current: &Compiled, enforced: Option<Hash>, refused: Option<Hash>) -> bool {
+    enforced != Some(current.hash) && refused != Some(current.hash)
+}
+
+/// Bounds of what a computer may say; the rest of the message is bounded by its size.
+fn check(said: &CheckIn) -> Result<(), Refuse> {
+    let ports = said.full.as_ref().map_or(0, |full| full.ports.len());
+    let addresses = said.full.as_ref().map_or(0, |full| full.addresses.len());
+    if said.modules.len() > 32 || ports > 10_000 || addresses > 4096 || said.boot.len() > 128 {
+        return Err(Refuse::invalid(
+            "At most 32 modules, 10000 ports, 4096 addresses and 128 characters of boot are taken.",
+        ));
+    }
+    if said.modules.iter().any(|m| m.counters.len() > 256 || m.reasons.len() > 64 || m.module.len() > 64) {
+        return Err(Refuse::invalid("A module has at most 256 counters and 64 reasons."));
+    }
+    Ok(())
+}
+
+/// Keeps a full status where it says something new.
+async fn keep_full(app: &App, row: &ComputerRow, full: &FullStatus, now: Timestamp) -> Result<bool, Refuse> {
+    let full = FullStatus {
+        host_name: tidy(&full.host_name, 253),
+        operating_system: tidy(&full.operating_system, 128),
+        kernel: tidy(&full.kernel, 128),
+        addresses: full.addresses.iter().map(|address| tidy(address, 64)).collect(),
+        queue_mechanism: tidy(&full.queue_mechanism, 32),
+        ports: full.ports.clone(),
+    };
+    let same = row.host_name == full.host_name
+        && row.operating_system == full.operating_system
+        && row.kernel == full.kernel
+        && row.addresses == full.addresses
+        && row.queue_mechanism == full.queue_mechanism
+        && row.ports == full.ports;
+    if same {
+        return Ok(false);
+    }
+    let ctx = TenantCtx::computer(row.tenant, row.id, row.name());
+    let mut write = app.store.begin(&ctx, now).await?;
+    write.set_full_status(row.id, &full).await?;
+    write.commit().await?;
+    Ok(true)
+}

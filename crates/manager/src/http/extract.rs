@@ -1,0 +1,113 @@
+//! Messages as handlers get them: typed, bounded, with every refusal a problem.
+use crate::problem::Refused;
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::{HeaderMap, StatusCode, header, request::Parts};
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+/// A JSON message.
+pub(crate) struct Message<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Message<T> {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refused> {
+        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        if !kind.eq_ignore_ascii_case("application/json")
+            && !kind.eq_ignore_ascii_case("application/merge-patch+json")
+        {
+            return Err(Refused::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "not-json",
+                "The request is not JSON.",
+                "Send Content-Type: application/json.",
+            ));
+        }
+        let bytes = Bytes::from_request(request, state).await.map_err(|e| too_large(&e))?;
+        serde_json::from_slice(&bytes).map(Self).map_err(|e| Refused::invalid(format!("{e}.")))
+    }
+}
+
+/// Why a body could not be read.
+pub(crate) fn too_large(rejection: &BytesRejection) -> Refused {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        return Refused::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too-large",
+            "The request is too large.",
+            "Send less at once.",
+        );
+    }
+    Refused::invalid("The request broke off.")
+}
+
+/// Query parameters.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        let query = axum::extract::Query::<T>::from_request_parts(parts, state).await;
+        query.map(|axum::extract::Query(value)| Self(value)).map_err(|e: QueryRejection| {
+            let why = std::error::Error::source(&e).map_or_else(|| e.to_string(), ToString::to_string);
+            Refused::invalid(format!("{why}."))
+        })
+    }
+}
+
+/// The id in the path. One that is no UUID names nothing.
+pub(crate) struct Id(pub(crate) Uuid);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        let path = axum::extract::Path::<Uuid>::from_request_parts(parts, state).await;
+        path.map(|axum::extract::Path(id)| Self(id)).map_err(|_e| Refused::not_found("object"))
+    }
+}
+
+/// How long a part of a list is.
+pub(crate) fn limit(asked: Option<u32>) -> Result<u32, Refused> {
+    match asked.unwrap_or(100) {
+        limit @ 1..=500 => Ok(limit),
+        _ => Err(Refused::invalid("limit is a number from 1 to 500.")),
+    }
+}
+
+/// Cuts a list that was read one longer than asked for; the key of its last member where more follows.
+pub(crate) fn page<T>(mut items: Vec<T>, limit: u32, key: impl Fn(&T) -> String) -> sakimori_api::Page<T> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next_cursor = items.last().filter(|_| more).map(key);
+    sakimori_api::Page { items, next_cursor }
+}
+
+/// The revision that the caller has read, where it says one.
+pub(crate) fn check_if_match(headers: &HeaderMap, etag: &str) -> Result<(), Refused> {
+    let Some(given) = headers.get(header::IF_MATCH) else { return Ok(()) };
+    let given = given.to_str().unwrap_or_default();
+    if given.split(',').map(str::trim).any(|one| one == "*" || one == etag || one.trim_matches('"') == etag.trim_matches('"')) {
+        return Ok(());
+    }
+    Err(Refused::new(
+        StatusCode::PRECONDITION_FAILED,
+        "changed-meanwhile",
+        "Somebody else has changed it meanwhile.",
+        "Read it again, apply your change to what is there now, and send its new etag.",
+    ))
+}
+
+/// A name that a person gives.
+pub(crate) fn name(pointer: &str, text: &str) -> Result<String, Refused> {
+    let trimmed = text.trim();
+    if trimmed.is_empty() || trimmed.chars().count() > 128 || trimmed.chars().any(char::is_control) {
+        return Err(Refused::field(pointer, "not-a-name", "A name has 1 to 128 characters, none of them control characters."));
+    }
+    Ok(trimmed.to_owned())
+}

@@ -1,0 +1,133 @@
+//! Accept loops: TLS, bounds on connections and slow senders, and an end that finishes what was begun.
+use crate::app::stopped;
+use crate::authority::PeerIdentity;
+use crate::metrics::{Metrics, count};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt as _;
+
+/// A handshake takes at most this long.
+const HANDSHAKE: Duration = Duration::from_secs(15);
+/// The head of a request takes at most this long.
+const HEAD: Duration = Duration::from_secs(30);
+/// What was begun may take this long after the end was asked for.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// One listener.
+pub(crate) struct Listener {
+    pub(crate) name: &'static str,
+    pub(crate) socket: TcpListener,
+    pub(crate) tls: Arc<rustls::ServerConfig>,
+    pub(crate) router: Router,
+    /// Most connections at once.
+    pub(crate) connections: usize,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) stopping: watch::Receiver<bool>,
+}
+
+impl Listener {
+    /// Accepts until told to stop, then waits for what was begun.
+    pub(crate) async fn run(mut self) {
+        let slots = Arc::new(Semaphore::new(self.connections));
+        let tasks = TaskTracker::new();
+        let acceptor = TlsAcceptor::from(Arc::clone(&self.tls));
+        loop {
+            let accepted = tokio::select! {
+                accepted = async {
+                    // The slot first: beyond the bound, callers wait in the kernel's backlog.
+                    let slot = Arc::clone(&slots).acquire_owned().await;
+                    (slot, self.socket.accept().await)
+                } => accepted,
+                () = stopped(&mut self.stopping) => break,
+            };
+            let (Ok(slot), accepted) = accepted else { break };
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!(listener = self.name, %error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            let connection = Connection {
+                acceptor: acceptor.clone(),
+                router: self.router.clone(),
+                metrics: Arc::clone(&self.metrics),
+                stopping: self.stopping.clone(),
+            };
+            tasks.spawn(async move {
+                connection.serve(stream, peer).await;
+                drop(slot);
+            });
+        }
+        drop(self.socket);
+        tasks.close();
+        if tokio::time::timeout(DRAIN, tasks.wait()).await.is_err() {
+            tracing::warn!(listener = self.name, left = tasks.len(), "some requests did not end in time");
+        }
+    }
+}
+
+struct Connection {
+    acceptor: TlsAcceptor,
+    router: Router,
+    metrics: Arc<Metrics>,
+    stopping: watch::Receiver<bool>,
+}
+
+impl Connection {
+    async fn serve(mut self, stream: TcpStream, peer: SocketAddr) {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%peer, %error, "TCP_NODELAY could not be set");
+        }
+        let stream = match tokio::time::timeout(HANDSHAKE, self.acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => {
+                count(&self.metrics.handshakes_failed, 1);
+                tracing::debug!(%peer, %error, "a TLS handshake failed");
+                return;
+            }
+            Err(_late) => {
+                count(&self.metrics.handshakes_failed, 1);
+                return;
+            }
+        };
+        let certificates = stream.get_ref().1.peer_certificates();
+        let identity = certificates.and_then(<[_]>::first).and_then(PeerIdentity::of);
+        let router = self.router;
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(peer));
+            if let Some(identity) = &identity {
+                request.extensions_mut().insert(identity.clone());
+            }
+            router.clone().oneshot(request.map(Body::new))
+        });
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
+        builder.http2().timer(TokioTimer::new()).max_concurrent_streams(64).keep_alive_interval(Some(HEAD));
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        tokio::pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = stopped(&mut self.stopping) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%peer, %error, "a connection broke");
+        }
+    }
+}
