@@ -187,9 +187,7 @@ impl Connection {
             && !self.server.marks.has(Marks::SYN)
             && !self.client.marks.has(Marks::DATA);
         if fresh || (untouched && !again) {
-            self.client.learn(first.plus(1), false);
-            self.client.first = first;
-            self.client.marks.set(Marks::SYN);
+            self.client.begin(first);
             remember_options(&mut self.client, tcp);
         } else if !again {
             self.reuse = Some((direction, first));
@@ -238,18 +236,15 @@ impl Connection {
         let known = client.marks.has(Marks::SYN);
         let begins = client.first.plus(1);
         let within = acknowledged.ahead_of(begins) >= 0 && acknowledged.ahead_of(client.sent()) <= 0;
-        if self.state == State::Open || (known && client.marks.has(Marks::DATA) && !within) {
+        let spoken = self.server.marks.has(Marks::DATA);
+        if self.state == State::Open || spoken || (known && client.marks.has(Marks::DATA) && !within) {
             return Step::note(Anomaly::BadHandshake);
         }
         if !known || !within {
             // Another SYN of the same client got through: the server says which.
-            client.first = Sequence(tcp.acknowledgement.wrapping_sub(1));
-            client.marks.set(Marks::SYN);
-            client.learn(acknowledged, false);
+            client.begin(Sequence(tcp.acknowledgement.wrapping_sub(1)));
         }
-        self.server.first = first;
-        self.server.marks.set(Marks::SYN);
-        self.server.learn(first.plus(1), false);
+        self.server.begin(first);
         self.server.ack = acknowledged;
         self.server.marks.set(Marks::ACK);
         remember_options(&mut self.server, tcp);
@@ -336,7 +331,7 @@ impl Connection {
         let mut judged = Judged::pass();
         if blind {
             let end = sequence.plus(tcp.payload.len());
-            if (0..=MAX_WINDOW).contains(&end.ahead_of(sender.next)) && !sender.marks.has(Marks::FIN_DONE) {
+            if (0..=MAX_WINDOW).contains(&end.ahead_of(sender.next)) && !sender.marks.has(Marks::FIN) {
                 let loose = matters || sender.marks.has(Marks::LOOSE) || ahead > 0;
                 if !env.responses || !sender.marks.has(Marks::DATA) {
                     sender.learn(end, loose);
@@ -394,15 +389,13 @@ impl Connection {
                 sender.fin = fin;
                 sender.marks.set(Marks::FIN);
                 let unseen = direction == Direction::ToClient && !sender.marks.has(Marks::DATA);
-                if unseen || sender.marks.has(Marks::LOOSE) || sender.marks.has(Marks::DONE) {
+                if unseen || blind || sender.marks.has(Marks::LOOSE) || sender.marks.has(Marks::DONE) {
                     sender.learn(fin, false);
                 }
             }
         }
         for half in [&mut self.client, &mut self.server] {
-            if half.marks.has(Marks::FIN) && half.next == half.fin {
-                half.marks.set(Marks::FIN_DONE);
-            }
+            half.finish(env.budget);
         }
         if state == State::HalfOpen && direction == Direction::ToServer && self.client_is_there(tcp) {
             self.state = State::Open;

@@ -209,6 +209,15 @@ impl Half {
         self.buffers.as_ref().is_some_and(|b| !b.pending.is_empty())
     }
 
+    /// Begins with an initial sequence number; what came before under another one is void.
+    pub(crate) fn begin(&mut self, first: Sequence) {
+        self.first = first;
+        self.marks.set(Marks::SYN);
+        self.marks.unset(Marks::FIN);
+        self.marks.unset(Marks::FIN_DONE);
+        self.learn(first.plus(1), false);
+    }
+
     /// Sets the next expected byte from what somebody else told.
     pub(crate) fn learn(&mut self, next: Sequence, loose: bool) {
         self.next = next;
@@ -224,7 +233,9 @@ impl Half {
     pub(crate) fn accept<D: Deliver>(&mut self, env: &mut Env<'_>, to: &mut D, data: &Data<'_>) -> Judged {
         let length = i64::try_from(data.bytes.len()).unwrap_or(i64::MAX);
         if self.marks.has(Marks::DONE) {
-            self.next = self.next.later(data.sequence.plus(data.bytes.len()));
+            if !self.marks.has(Marks::FIN) {
+                self.next = self.next.later(data.sequence.plus(data.bytes.len()));
+            }
             return Judged::pass();
         }
         if self.marks.has(Marks::LOOSE) {
@@ -455,6 +466,18 @@ impl Half {
             self.drain(env, to, &mut judged);
         }
         judged
+    }
+
+    /// Closes the direction once all bytes up to its FIN are delivered; what was held beyond it never was part of it.
+    pub(crate) fn finish(&mut self, budget: &mut Budget) {
+        if !self.marks.has(Marks::FIN) || self.next != self.fin {
+            return;
+        }
+        self.marks.set(Marks::FIN_DONE);
+        if let Some(buffers) = self.buffers.as_mut() {
+            budget.pending -= buffers.pending.cost();
+            buffers.pending = Pending::default();
+        }
     }
 
     /// Remembers the urgent byte.

@@ -231,9 +231,7 @@ impl<A: Application> FlowTable<A> {
                 if tcp.flags.ack() { (destination, source) } else { (source, destination) };
             let index = self.begin(now, client, server, false, ctx);
             if let (Some(first), Some(flow)) = (first, self.flows.get_mut(index)) {
-                flow.connection.client.learn(first.plus(1), false);
-                flow.connection.client.first = first;
-                flow.connection.client.marks.set(Marks::SYN);
+                flow.connection.client.begin(first);
             }
             let direction = if tcp.flags.ack() { Direction::ToClient } else { Direction::ToServer };
             return self.segment(now, (index, direction), &tcp, ctx, &mut make).0;

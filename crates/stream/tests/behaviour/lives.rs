@@ -173,3 +173,29 @@ fn a_full_table_drops_the_oldest_idle_flow() {
     world.port = 50_000;
     assert!(world.client(1, b"y").flow.unwrap().midstream);
 }
+
+#[test]
+fn bytes_held_beyond_a_fin_are_no_part_of_the_stream() {
+    for passive in [false, true] {
+        let mut world = if passive { World::passive(OverlapPolicy::Linux) } else { World::new() };
+        world.handshake();
+        world.client(8, b"beyond");
+        world.client_with(FIN, 4, b"");
+        world.client(0, b"data");
+        world.server(FIN, 0, 5, b"");
+        assert_eq!(world.record.to_server, b"data");
+        assert_eq!(world.record.ends, [End::Fin]);
+        assert!(world.record.gaps.is_empty());
+    }
+}
+
+#[test]
+fn a_server_that_begins_anew_is_followed() {
+    let mut world = World::new();
+    world.handshake();
+    world.server(FIN, 0, 0, b"");
+    let flags = Flags::SYN.with(Flags::ACK);
+    let syn_ack = world.segment(Direction::ToClient, flags, SERVER + 5000, CLIENT.wrapping_add(1), b"");
+    let flow = world.feed(&syn_ack).flow.unwrap();
+    assert_eq!(flow.server_next, SERVER + 5001);
+}

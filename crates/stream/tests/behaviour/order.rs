@@ -1,10 +1,10 @@
 //! Bytes in order, out of order, again, and missing.
 use std::time::Duration;
 
-use sakimori_packet::Flags;
+use sakimori_packet::{Flags, decode};
 use sakimori_stream::{Anomaly, Decision, Direction, End, GapPolicy, Limits, OverlapPolicy, Verdict};
 
-use crate::support::{CLIENT, SERVER, World, dropped, passed};
+use crate::support::{App, CLIENT, SERVER, World, dropped, passed};
 
 #[test]
 fn in_order_bytes_come_at_once_and_once() {
@@ -20,6 +20,22 @@ fn in_order_bytes_come_at_once_and_once() {
     assert_eq!(flow.to_server.packets, 4);
     assert!(!flow.midstream);
     assert_eq!(world.record.to_server.len(), 16);
+}
+
+#[test]
+fn bytes_in_order_are_not_copied() {
+    let mut world = World::new();
+    world.handshake();
+    let segment =
+        world.segment(Direction::ToServer, Flags::ACK, CLIENT.wrapping_add(1), SERVER + 1, b"hello");
+    let bytes = segment.packet();
+    let now = world.moment();
+    world.table.process(now, &decode(&bytes), &mut world.record, |_| App);
+    assert_eq!(
+        world.record.last_address,
+        bytes.as_ptr().addr() + 40,
+        "the packet's own slice was handed over"
+    );
 }
 
 #[test]

@@ -72,6 +72,16 @@ fn a_fin_on_the_blocked_segment_is_acknowledged() {
 }
 
 #[test]
+fn a_fin_behind_a_hole_is_acknowledged_too() {
+    let mut world = World::new();
+    world.record.on = Some((b"evil".to_vec(), Decision::Block));
+    world.handshake();
+    world.client_with(Flags::ACK.with(Flags::FIN), 9, b"");
+    let reset = blocked(&mut world, 0, b"evil");
+    assert_eq!(reset.to_client_acknowledgement, CLIENT.wrapping_add(1 + 9 + 1));
+}
+
+#[test]
 fn the_answer_fits_the_client() {
     for timestamps in [None, Some((3000, 0))] {
         let mut world = World::new();

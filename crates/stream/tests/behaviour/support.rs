@@ -19,6 +19,8 @@ pub(crate) struct Record {
     pub(crate) to_server: Vec<u8>,
     pub(crate) to_client: Vec<u8>,
     pub(crate) calls: usize,
+    /// Where the latest delivered bytes lay.
+    pub(crate) last_address: usize,
     pub(crate) gaps: Vec<u64>,
     pub(crate) ends: Vec<End>,
     pub(crate) made: usize,
@@ -34,6 +36,7 @@ impl Application for App {
 
     fn data(&mut self, ctx: &mut Record, _: &FlowInfo, direction: Direction, bytes: &[u8]) -> Decision {
         ctx.calls += 1;
+        ctx.last_address = bytes.as_ptr().addr();
         match direction {
             Direction::ToServer => ctx.to_server.extend(bytes),
             Direction::ToClient => ctx.to_client.extend(bytes),
