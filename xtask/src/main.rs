@@ -68,7 +68,7 @@ enum Command {
         #[arg(long, default_value = "target/packages")]
         out: PathBuf,
     },
-    /// Runs fuzz targets (nightly Rust and cargo-fuzz are installed when missing).
+    /// Runs fuzz targets (on the stable compiler).
     Fuzz {
         /// Seconds for each target.
         #[arg(long, default_value_t = 60)]
