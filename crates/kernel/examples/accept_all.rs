@@ -26,7 +26,7 @@ fn options() -> Result<Options, String> {
         Options { queue: 7, ports: Vec::new(), gso: true, both_directions: false, one_by_one: false };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
-        let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
+        let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value"));
         match argument.as_str() {
             "--queue" => options.queue = value()?.parse().map_err(|error| format!("--queue: {error}"))?,
             "--gso" => options.gso = value()? == "on",

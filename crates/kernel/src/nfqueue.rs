@@ -126,7 +126,9 @@ impl QueueSocket {
         // The command names no address family since Linux 3.8: one bind covers IPv4 and IPv6.
         socket.request("bind the listener", |w| w.bytes(NFQA_CFG_CMD, &[NFQNL_CFG_CMD_BIND, 0, 0, 0]))?;
         let [r0, r1, r2, r3] = options.copy_range.to_be_bytes();
-        socket.request("set the copy range", |w| w.bytes(NFQA_CFG_PARAMS, &[r0, r1, r2, r3, NFQNL_COPY_PACKET]))?;
+        socket.request("set the copy range", |w| {
+            w.bytes(NFQA_CFG_PARAMS, &[r0, r1, r2, r3, NFQNL_COPY_PACKET]);
+        })?;
         socket.request("set the length", |w| w.be32(NFQA_CFG_QUEUE_MAXLEN, options.max_len))?;
         let flags = if options.gso { NFQA_CFG_F_GSO } else { 0 }
             | if options.fail_open { NFQA_CFG_F_FAIL_OPEN } else { 0 };
@@ -159,7 +161,8 @@ impl QueueSocket {
                 QueueMessage::Packet(packet) => {
                     let verdict = if self.options.fail_open { Verdict::Accept } else { Verdict::Drop };
                     let message = VerdictMessage { id: packet.id, verdict, mark: None, payload: None };
-                    let mut writer = self.verdict_writer().map_err(|source| configure(queue, step, source))?;
+                    let mut writer =
+                        self.verdict_writer().map_err(|source| configure(queue, step, source))?;
                     writer.verdict(message).map_err(|source| configure(queue, step, source))?;
                 }
                 QueueMessage::Unknown => {}
@@ -170,6 +173,26 @@ impl QueueSocket {
     /// How it was bound.
     pub const fn options(&self) -> QueueOptions {
         self.options
+    }
+
+    /// Takes over a bound queue's descriptor, perhaps in another program.
+    pub const fn adopt(fd: OwnedFd, options: QueueOptions) -> Self {
+        Self { fd, options }
+    }
+
+    /// Says anew what happens when the queue or the socket's buffer is full.
+    ///
+    /// Unlike [`Self::open`] this does not wait for the kernel's answer: a reader of the same socket may be at
+    /// work, and would take it. The kernel refuses this only where it refused it in [`Self::open`].
+    pub fn set_fail_open(&mut self, fail_open: bool) -> std::io::Result<()> {
+        let mut writer = Writer::default();
+        writer.begin(NFQNL_MSG_CONFIG, netlink::REQUEST, 1, 0, self.options.queue);
+        writer.be32(NFQA_CFG_FLAGS, if fail_open { NFQA_CFG_F_FAIL_OPEN } else { 0 });
+        writer.be32(NFQA_CFG_MASK, NFQA_CFG_F_FAIL_OPEN);
+        writer.end();
+        netlink::send(&self.fd, writer.as_bytes())?;
+        self.options.fail_open = fail_open;
+        Ok(())
     }
 
     /// A duplicate of the descriptor, to be passed to the worker or kept for verdicts.

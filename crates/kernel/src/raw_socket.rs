@@ -59,11 +59,13 @@ impl RawSender {
         let version = packet.first().map(|byte| byte >> 4);
         let result = match version {
             Some(4) => {
-                let to = packet.get(16..20).and_then(|a| <[u8; 4]>::try_from(a).ok()).ok_or(SendError::NotIp)?;
+                let to =
+                    packet.get(16..20).and_then(|a| <[u8; 4]>::try_from(a).ok()).ok_or(SendError::NotIp)?;
                 sendto(&self.v4, packet, SendFlags::DONTWAIT, &SocketAddrV4::new(to.into(), 0))
             }
             Some(6) => {
-                let to = packet.get(24..40).and_then(|a| <[u8; 16]>::try_from(a).ok()).ok_or(SendError::NotIp)?;
+                let to =
+                    packet.get(24..40).and_then(|a| <[u8; 16]>::try_from(a).ok()).ok_or(SendError::NotIp)?;
                 sendto(&self.v6, packet, SendFlags::DONTWAIT, &SocketAddrV6::new(to.into(), 0, 0, 0))
             }
             _ => return Err(SendError::NotIp),

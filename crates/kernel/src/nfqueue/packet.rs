@@ -133,7 +133,8 @@ fn parse_packet(body: &[u8]) -> Option<QueuedPacket<'_>> {
             _ => {}
         }
     }
-    packet.original_len = original_len.unwrap_or_else(|| u32::try_from(packet.payload.len()).unwrap_or(u32::MAX));
+    packet.original_len =
+        original_len.unwrap_or_else(|| u32::try_from(packet.payload.len()).unwrap_or(u32::MAX));
     // Without a number no verdict can be given: not a packet.
     has_header.then_some(packet)
 }

@@ -75,10 +75,8 @@ impl QueueReader {
         if self.read_waiting(batch)? > 0 {
             return Ok(batch.count);
         }
-        let timeout = timeout_ms.map(|ms| Timespec {
-            tv_sec: i64::from(ms / 1000),
-            tv_nsec: i64::from(ms % 1000) * 1_000_000,
-        });
+        let timeout = timeout_ms
+            .map(|ms| Timespec { tv_sec: i64::from(ms / 1000), tv_nsec: i64::from(ms % 1000) * 1_000_000 });
         match poll(&mut [PollFd::new(&self.fd, PollFlags::IN)], timeout.as_ref()) {
             Ok(0) | Err(Errno::INTR) => Ok(0),
             Ok(_ready) => self.read_waiting(batch),

@@ -80,7 +80,11 @@ impl VerdictWriter {
                 self.buffer.clear();
             }
         }
-        if self.buffer.as_bytes().is_empty() { Ok(()) } else { netlink::send(&self.fd, self.buffer.as_bytes()) }
+        if self.buffer.as_bytes().is_empty() {
+            Ok(())
+        } else {
+            netlink::send(&self.fd, self.buffer.as_bytes())
+        }
     }
 
     /// Answers everything outstanding up to and including `max_id` alike, in one system call.

@@ -2,7 +2,7 @@
 //!
 //! # Shape
 //! Base chains `input`, `forward`, `output` look at marks and ports and jump to one chain per path, which
-//! queues. Base chains `*_save`, one priority later, carry the verdict's mark over to the connection: NF_ACCEPT
+//! queues. Base chains `*_save`, one priority later, carry the verdict's mark over to the connection: `NF_ACCEPT`
 //! from the queue skips the rest of the chain that queued, not the later chains of the hook.
 
 use std::ops::RangeInclusive;
@@ -10,8 +10,8 @@ use std::ops::RangeInclusive;
 use super::expression::{Expression, Mark, Port};
 use super::request::{ChainHook, Request};
 use super::{
-    Count, CounterKind, CounterPath, Counters, MARK_BLOCKED, MARK_DONE, MARK_INJECTED, PayloadMatch, TablePlan,
-    TableState,
+    Count, CounterKind, CounterPath, Counters, MARK_BLOCKED, MARK_DONE, MARK_INJECTED, PayloadMatch,
+    TablePlan, TableState,
 };
 
 /// Right behind the priority 0 that host firewalls filter at: what they drop costs no inspection. Before the
@@ -54,7 +54,12 @@ const PATHS: [Path; 4] = [
         port: Port::Source,
         counter: CounterPath::ForwardToClient,
     },
-    Path { chain: "output", own: "output_to_client", port: Port::Source, counter: CounterPath::OutputToClient },
+    Path {
+        chain: "output",
+        own: "output_to_client",
+        port: Port::Source,
+        counter: CounterPath::OutputToClient,
+    },
 ];
 
 /// A hook: its chains, its number, its counters.
@@ -269,3 +274,6 @@ const fn counter_name(kind: CounterKind, path: CounterPath) -> &'static str {
         (CounterKind::Done, P::OutputToClient | P::Output) => "done_output",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,16 +10,16 @@ use crate::netlink::{APPEND, CREATE, REQUEST, Writer};
 /// `inet`: IPv4 and IPv6 in one table.
 pub(super) const NFPROTO_INET: u8 = 1;
 const SUBSYSTEM: u16 = 10;
-pub(super) const NFT_MSG_NEWTABLE: u16 = SUBSYSTEM << 8;
-pub(super) const NFT_MSG_GETTABLE: u16 = SUBSYSTEM << 8 | 1;
-const NFT_MSG_DELTABLE: u16 = SUBSYSTEM << 8 | 2;
-const NFT_MSG_NEWCHAIN: u16 = SUBSYSTEM << 8 | 3;
-const NFT_MSG_NEWRULE: u16 = SUBSYSTEM << 8 | 6;
-const NFT_MSG_DELRULE: u16 = SUBSYSTEM << 8 | 8;
-const NFT_MSG_NEWSET: u16 = SUBSYSTEM << 8 | 9;
-const NFT_MSG_NEWSETELEM: u16 = SUBSYSTEM << 8 | 12;
-pub(super) const NFT_MSG_NEWOBJ: u16 = SUBSYSTEM << 8 | 18;
-pub(super) const NFT_MSG_GETOBJ: u16 = SUBSYSTEM << 8 | 19;
+pub(super) const NFT_MSG_NEWTABLE: u16 = SUBSYSTEM * 256;
+pub(super) const NFT_MSG_GETTABLE: u16 = SUBSYSTEM * 256 + 1;
+const NFT_MSG_DELTABLE: u16 = SUBSYSTEM * 256 + 2;
+const NFT_MSG_NEWCHAIN: u16 = SUBSYSTEM * 256 + 3;
+const NFT_MSG_NEWRULE: u16 = SUBSYSTEM * 256 + 6;
+const NFT_MSG_DELRULE: u16 = SUBSYSTEM * 256 + 8;
+const NFT_MSG_NEWSET: u16 = SUBSYSTEM * 256 + 9;
+const NFT_MSG_NEWSETELEM: u16 = SUBSYSTEM * 256 + 12;
+pub(super) const NFT_MSG_NEWOBJ: u16 = SUBSYSTEM * 256 + 18;
+pub(super) const NFT_MSG_GETOBJ: u16 = SUBSYSTEM * 256 + 19;
 const NFNL_MSG_BATCH_BEGIN: u16 = 0x10;
 const NFNL_MSG_BATCH_END: u16 = 0x11;
 

@@ -9,9 +9,7 @@ use super::request::{
     NFTA_COUNTER_BYTES, NFTA_COUNTER_PACKETS, NFTA_OBJ_DATA, NFTA_OBJ_NAME, NFTA_OBJ_TABLE, NFTA_OBJ_TYPE,
     NFTA_TABLE_NAME, Request, transaction,
 };
-use super::{
-    Capabilities, Count, Counters, Mechanism, PayloadMatch, TABLE, TableError, TablePlan, plan,
-};
+use super::{Capabilities, Count, Counters, Mechanism, PayloadMatch, TABLE, TableError, TablePlan, plan};
 use crate::netlink::{self, Message, NETFILTER_HEADER, Writer};
 
 const ENOENT: i32 = 2;
@@ -31,7 +29,8 @@ pub struct Table {
 /// Asks the kernel what it has, by transactions that are never committed.
 pub fn probe() -> Result<Capabilities, TableError> {
     let table = Table::open()?;
-    let native = table.try_rule(Expression::Queue { mechanism: Mechanism::NftQueue, queue: 0, bypass: true })?;
+    let native =
+        table.try_rule(Expression::Queue { mechanism: Mechanism::NftQueue, queue: 0, bypass: true })?;
     let mechanism = match native {
         Ok(()) => Mechanism::NftQueue,
         Err(native) => {
@@ -116,7 +115,8 @@ impl Table {
         self.receive_all(|message| {
             if message.kind == NFT_MSG_NEWOBJ {
                 if let Some((name, count)) = parse_counter(message.body)
-                    && let Some((kind, path, _)) = plan::counters().find(|(_, _, known)| name == known.as_bytes())
+                    && let Some((kind, path, _)) =
+                        plan::counters().find(|(_, _, known)| name == known.as_bytes())
                 {
                     counters.0.insert((kind, path), count);
                 }
@@ -144,7 +144,9 @@ impl Table {
         ];
         match self.transact(&requests, false) {
             Ok(()) => Ok(Ok(())),
-            Err(TableError::Refused { source, .. }) if source.raw_os_error() != Some(EPERM) => Ok(Err(source)),
+            Err(TableError::Refused { source, .. }) if source.raw_os_error() != Some(EPERM) => {
+                Ok(Err(source))
+            }
             Err(error) => Err(error),
         }
     }
@@ -169,7 +171,8 @@ impl Table {
         match first {
             Some((sequence, errno)) => {
                 let request = usize::try_from(sequence).ok().and_then(|s| requests.get(s.checked_sub(1)?));
-                let message = request.map_or_else(|| "carry out the transaction".to_owned(), ToString::to_string);
+                let message =
+                    request.map_or_else(|| "carry out the transaction".to_owned(), ToString::to_string);
                 Err(refused(message, errno))
             }
             None if acknowledged => Ok(()),

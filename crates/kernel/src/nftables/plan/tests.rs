@@ -1,0 +1,207 @@
+use std::collections::HashSet;
+
+use expect_test::{Expect, expect};
+
+use super::*;
+use crate::nftables::request::transaction;
+use crate::nftables::{Capabilities, Mechanism};
+
+fn plan() -> TablePlan {
+    TablePlan {
+        capabilities: Capabilities { mechanism: Mechanism::NftQueue, payload: PayloadMatch::InnerHeader },
+        queue: 7,
+        bypass: true,
+        inspected_ports: vec![8000..=8090, 80..=80],
+        inspect_responses: false,
+        container_traffic: true,
+        state: TableState::Queue,
+    }
+}
+
+fn text(requests: &[Request]) -> String {
+    requests.iter().flat_map(|request| [request.to_string(), "\n".to_owned()]).collect()
+}
+
+fn rules(plan: &TablePlan, chain: &str, golden: &Expect) {
+    let prefix = format!("add rule {chain} ");
+    let lines: Vec<String> = text(&in_place(plan))
+        .lines()
+        .filter_map(|line| line.strip_prefix(&prefix).map(|rule| format!("{rule}\n")))
+        .collect();
+    golden.assert_eq(&lines.concat());
+}
+
+#[test]
+fn the_whole_table() {
+    expect![[r#"
+        add table inet sakimori
+        add chain input_to_server
+        add chain forward_to_server
+        add chain forward_to_client
+        add chain output_to_client
+        add chain input { type filter hook input priority 10; policy accept; }
+        add chain input_save { type filter hook input priority 11; policy accept; }
+        add chain forward { type filter hook forward priority 10; policy accept; }
+        add chain forward_save { type filter hook forward priority 11; policy accept; }
+        add chain output { type filter hook output priority 10; policy accept; }
+        add chain output_save { type route hook output priority 11; policy accept; }
+        flush table inet sakimori
+        add counter queued_input_to_server { packets 0 bytes 0 }
+        add counter passed_input_to_server { packets 0 bytes 0 }
+        add counter refused_input_to_server { packets 0 bytes 0 }
+        add counter queued_forward_to_server { packets 0 bytes 0 }
+        add counter passed_forward_to_server { packets 0 bytes 0 }
+        add counter refused_forward_to_server { packets 0 bytes 0 }
+        add counter queued_forward_to_client { packets 0 bytes 0 }
+        add counter passed_forward_to_client { packets 0 bytes 0 }
+        add counter refused_forward_to_client { packets 0 bytes 0 }
+        add counter queued_output_to_client { packets 0 bytes 0 }
+        add counter passed_output_to_client { packets 0 bytes 0 }
+        add counter refused_output_to_client { packets 0 bytes 0 }
+        add counter blocked_input { packets 0 bytes 0 }
+        add counter done_input { packets 0 bytes 0 }
+        add counter blocked_forward { packets 0 bytes 0 }
+        add counter done_forward { packets 0 bytes 0 }
+        add counter blocked_output { packets 0 bytes 0 }
+        add counter done_output { packets 0 bytes 0 }
+        add rule input meta mark and 0x04000000 != 0x0 accept
+        add rule input ct mark and 0x02000000 != 0x0 counter name "blocked_input" drop
+        add rule input ct mark and 0x01000000 != 0x0 counter name "done_input" accept
+        add set #21
+        fill set #21
+        add rule input meta l4proto tcp tcp dport { 80, 8000-8090 } jump input_to_server
+        add rule input_to_server tcp flags and 0x07 != 0x0 counter name "queued_input_to_server" queue flags bypass to 7
+        add rule input_to_server @ih,0,8 >= 0x0 counter name "queued_input_to_server" queue flags bypass to 7
+        add rule input_save meta mark and 0x02000000 != 0x0 ct mark set ct mark and 0xfdffffff xor 0x02000000 counter name "blocked_input" drop
+        add rule input_save meta mark and 0x01000000 != 0x0 ct mark set ct mark and 0xfeffffff xor 0x01000000 meta mark set meta mark and 0xfcffffff
+        add rule forward meta mark and 0x04000000 != 0x0 accept
+        add rule forward ct mark and 0x02000000 != 0x0 counter name "blocked_forward" drop
+        add rule forward ct mark and 0x01000000 != 0x0 counter name "done_forward" accept
+        add set #31
+        fill set #31
+        add rule forward meta l4proto tcp tcp dport { 80, 8000-8090 } jump forward_to_server
+        add rule forward_to_server tcp flags and 0x07 != 0x0 counter name "queued_forward_to_server" queue flags bypass to 7
+        add rule forward_to_server @ih,0,8 >= 0x0 counter name "queued_forward_to_server" queue flags bypass to 7
+        add set #36
+        fill set #36
+        add rule forward meta l4proto tcp tcp sport { 80, 8000-8090 } jump forward_to_client
+        add rule forward_to_client tcp flags and 0x07 != 0x0 counter name "queued_forward_to_client" queue flags bypass to 7
+        add rule forward_save meta mark and 0x02000000 != 0x0 ct mark set ct mark and 0xfdffffff xor 0x02000000 counter name "blocked_forward" drop
+        add rule forward_save meta mark and 0x01000000 != 0x0 ct mark set ct mark and 0xfeffffff xor 0x01000000 meta mark set meta mark and 0xfcffffff
+        add rule output meta mark and 0x04000000 != 0x0 accept
+        add rule output ct mark and 0x02000000 != 0x0 counter name "blocked_output" drop
+        add rule output ct mark and 0x01000000 != 0x0 counter name "done_output" accept
+        add set #45
+        fill set #45
+        add rule output meta l4proto tcp tcp sport { 80, 8000-8090 } jump output_to_client
+        add rule output_to_client tcp flags and 0x07 != 0x0 counter name "queued_output_to_client" queue flags bypass to 7
+        add rule output_save meta mark and 0x02000000 != 0x0 ct mark set ct mark and 0xfdffffff xor 0x02000000 counter name "blocked_output" drop
+        add rule output_save meta mark and 0x01000000 != 0x0 ct mark set ct mark and 0xfeffffff xor 0x01000000 meta mark set meta mark and 0xfcffffff
+    "#]].assert_eq(&text(&in_place(&plan())));
+}
+
+#[test]
+fn responses_fail_closed_and_xtables() {
+    let capabilities = Capabilities { mechanism: Mechanism::XtNfqueue, payload: PayloadMatch::InnerHeader };
+    let plan = TablePlan { capabilities, bypass: false, inspect_responses: true, ..plan() };
+    rules(
+        &plan,
+        "output_to_client",
+        &expect![[r#"
+        tcp flags and 0x07 != 0x0 counter name "queued_output_to_client" queue to 7 (xt)
+        @ih,0,8 >= 0x0 counter name "queued_output_to_client" queue to 7 (xt)
+    "#]],
+    );
+}
+
+#[test]
+fn payload_without_the_inner_header() {
+    let capabilities = Capabilities { mechanism: Mechanism::NftQueue, payload: PayloadMatch::DataOffsets };
+    rules(
+        &TablePlan { capabilities, ..plan() },
+        "input_to_server",
+        &expect![[r#"
+        tcp flags and 0x07 != 0x0 counter name "queued_input_to_server" queue flags bypass to 7
+        tcp doff 5 @th,160,8 >= 0x0 counter name "queued_input_to_server" queue flags bypass to 7
+        tcp doff 6 @th,192,8 >= 0x0 counter name "queued_input_to_server" queue flags bypass to 7
+        tcp doff 7 @th,224,8 >= 0x0 counter name "queued_input_to_server" queue flags bypass to 7
+        tcp doff 8 @th,256,8 >= 0x0 counter name "queued_input_to_server" queue flags bypass to 7
+        tcp doff 9 @th,288,8 >= 0x0 counter name "queued_input_to_server" queue flags bypass to 7
+        tcp doff 10 @th,320,8 >= 0x0 counter name "queued_input_to_server" queue flags bypass to 7
+        tcp doff 11 @th,352,8 >= 0x0 counter name "queued_input_to_server" queue flags bypass to 7
+        tcp doff 12 @th,384,8 >= 0x0 counter name "queued_input_to_server" queue flags bypass to 7
+        tcp doff 13 @th,416,8 >= 0x0 counter name "queued_input_to_server" queue flags bypass to 7
+        tcp doff 14 @th,448,8 >= 0x0 counter name "queued_input_to_server" queue flags bypass to 7
+        tcp doff 15 @th,480,8 >= 0x0 counter name "queued_input_to_server" queue flags bypass to 7
+    "#]],
+    );
+}
+
+#[test]
+fn while_no_worker_reads() {
+    rules(
+        &TablePlan { state: TableState::PassAll, ..plan() },
+        "input_to_server",
+        &expect![[r#"
+        tcp flags and 0x07 != 0x0 counter name "passed_input_to_server" accept
+        @ih,0,8 >= 0x0 counter name "passed_input_to_server" accept
+    "#]],
+    );
+    rules(
+        &TablePlan { state: TableState::DropAll, ..plan() },
+        "input_to_server",
+        &expect![[r#"
+        counter name "refused_input_to_server" drop
+    "#]],
+    );
+}
+
+#[test]
+fn nothing_to_inspect_leaves_only_the_marks() {
+    let text = text(&in_place(&TablePlan { inspected_ports: Vec::new(), ..plan() }));
+    assert!(!text.contains("queue ") && !text.contains("jump") && !text.contains("set #"), "{text}");
+    assert!(text.contains("ct mark and 0x02000000"));
+}
+
+#[test]
+fn replacing_sets_the_counters() {
+    let mut values = Counters::default();
+    values.0.insert((CounterKind::Queued, CounterPath::InputToServer), Count { packets: 3, bytes: 99 });
+    let text = text(&replacement(&plan(), &values));
+    assert!(
+        text.starts_with("add table inet sakimori\ndelete table inet sakimori\nadd table inet sakimori\n")
+    );
+    assert!(text.contains("add counter queued_input_to_server { packets 3 bytes 99 }\n"), "{text}");
+    assert!(text.contains("add counter done_input { packets 0 bytes 0 }\n"), "{text}");
+}
+
+#[test]
+fn counters_have_names_of_their_own() {
+    let names: HashSet<_> = counters().map(|(_, _, name)| name).collect();
+    assert_eq!((names.len(), counters().count()), (18, 18));
+}
+
+#[test]
+fn ranges_are_merged() {
+    let merged = |ranges: &[RangeInclusive<u16>]| merge(ranges);
+    assert_eq!(merged(&[]), []);
+    #[expect(clippy::reversed_empty_ranges, reason = "an operator may write one")]
+    let empty = 9..=8;
+    assert_eq!(merged(&[5..=9, 1..=2, 3..=3, 9..=12, 0..=0, empty]), [0..=3, 5..=12]);
+    assert_eq!(merged(&[65_535..=65_535, 0..=65_535, 7..=7]), [0..=65_535]);
+}
+
+#[test]
+fn the_same_plan_gives_the_same_bytes_and_a_dry_run_has_no_end() {
+    let requests = in_place(&plan());
+    let whole = transaction(&requests, true);
+    assert_eq!(whole, transaction(&in_place(&plan()), true));
+    assert_eq!(whole.len(), transaction(&requests, false).len() + 20);
+    let messages: Vec<_> = crate::netlink::messages(&whole).collect();
+    assert_eq!(messages.len(), requests.len() + 2);
+    assert_eq!((messages[0].kind, messages[messages.len() - 1].kind), (0x10, 0x11));
+    for (index, message) in messages[1..=requests.len()].iter().enumerate() {
+        assert_eq!(message.sequence as usize, index + 1);
+        assert_eq!(message.kind >> 8, 10);
+    }
+}
