@@ -14,11 +14,15 @@ fn main() -> std::io::Result<()> {
     let compiled = compile(&files, &Variables::default());
     println!("{} rules, {} refused", compiled.loaded, compiled.refused);
     let rules = Arc::new(compiled.rules);
-    let settings =
-        IntrusionPrevention { mode: Mode::Prevent, default_rule_mode: Mode::Prevent, ..IntrusionPrevention::default() };
+    let settings = IntrusionPrevention {
+        mode: Mode::Prevent,
+        default_rule_mode: Mode::Prevent,
+        ..IntrusionPrevention::default()
+    };
     let get = b"GET /index.php?p=1&page=2 HTTP/1.1\r\nHost: www.example.org\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\n\
         Accept: text/html,application/xhtml+xml\r\nAccept-Language: en\r\nCookie: session=0123456789abcdef\r\n\r\n";
-    let upload_head = b"PUT /upload HTTP/1.1\r\nHost: www.example.org\r\nContent-Length: 100000000000\r\n\r\n";
+    let upload_head =
+        b"PUT /upload HTTP/1.1\r\nHost: www.example.org\r\nContent-Length: 100000000000\r\n\r\n";
     let block: Vec<u8> = (0..61_440_u32).map(|n| b' ' + u8::try_from(n * 7919 % 91).unwrap_or(0)).collect();
 
     let mut engine = Engine::new(Config::new(settings.clone(), 1, 2), Arc::clone(&rules));

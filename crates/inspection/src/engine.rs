@@ -2,6 +2,7 @@
 use crate::answer;
 use crate::flow::{InspectedFlow, Shared};
 use sakimori_model::{Event, IntrusionPrevention, Mode, Now, PortRange};
+pub use sakimori_packet::Checksums;
 use sakimori_packet::{self as packet, Transport};
 use sakimori_protocols::http1;
 use sakimori_signatures::RuleSet;
@@ -130,10 +131,8 @@ impl Engine {
     /// An engine without flows.
     pub fn new(config: Config, rules: Arc<RuleSet>) -> Self {
         let Config { settings, limits, incident_seed, hash_seed } = config;
-        let mut flows = FlowTable::new(limits.stream, OverlapPolicy::Linux, hash_seed);
-        flows.set_server_ports(settings.http_ports.clone());
-        Self {
-            flows,
+        let mut engine = Self {
+            flows: FlowTable::new(limits.stream, OverlapPolicy::Linux, hash_seed),
             answer_page: settings.answer_page,
             http_ports: settings.http_ports.clone(),
             shared: Shared {
@@ -150,28 +149,41 @@ impl Engine {
                 incidents: 0,
                 blocked: None,
             },
-        }
+        };
+        engine.tell_flows();
+        engine
     }
 
     /// Puts other settings and rules in force between two packets. Flows stay; what rules remembered of
     /// them is forgotten, and a request in progress is judged anew from its first byte.
     pub fn swap(&mut self, settings: IntrusionPrevention, rules: Arc<RuleSet>) {
-        self.flows.set_server_ports(settings.http_ports.clone());
         self.answer_page = settings.answer_page;
         self.http_ports.clone_from(&settings.http_ports);
         self.shared.scratch = rules.new_scratch();
         self.shared.rules = rules;
         self.shared.settings = settings;
         self.shared.generation += 1;
+        self.tell_flows();
+    }
+
+    /// What the flow table has to know of the settings and rules.
+    fn tell_flows(&mut self) {
+        self.flows.set_server_ports(self.http_ports.clone());
+        self.flows.set_enforcing(self.shared.settings.mode == Mode::Prevent);
+        self.flows.set_responses(self.needs_responses());
     }
 
     /// Judges one IP packet.
-    pub fn inspect(&mut self, now: Now, bytes: &[u8]) -> Judgement {
+    ///
+    /// `checksums` says what the kernel knows of it: [`Checksums::Ignore`] for a packet whose checksum the
+    /// card or the kernel has verified or not computed yet. One that the server would throw away must
+    /// not count as seen, or an attacker could show us bytes that the server never gets.
+    pub fn inspect(&mut self, now: Now, bytes: &[u8], checksums: Checksums) -> Judgement {
         let counters = &mut self.shared.counters;
         counters.packets += 1;
         counters.bytes += bytes.len() as u64;
         self.shared.now = now;
-        let packet = packet::decode(bytes);
+        let packet = packet::decode_with(bytes, checksums);
         if !packet.anomalies.is_empty() {
             counters.packet_anomalies += 1;
         }
@@ -205,6 +217,8 @@ impl Engine {
         }
         let verdict = match outcome.verdict {
             stream::Verdict::Pass => Verdict::Accept,
+            // Nothing is dropped by an engine that only detects.
+            stream::Verdict::Drop if self.shared.settings.mode != Mode::Prevent => Verdict::Accept,
             stream::Verdict::Drop => {
                 self.shared.counters.dropped += 1;
                 Verdict::Drop

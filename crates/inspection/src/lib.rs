@@ -18,4 +18,4 @@ pub mod offline;
 mod report;
 mod stream_view;
 
-pub use engine::{Config, Counters, Engine, FlowMark, Injection, Judgement, Limits, Verdict};
+pub use engine::{Checksums, Config, Counters, Engine, FlowMark, Injection, Judgement, Limits, Verdict};

@@ -1,5 +1,5 @@
 //! "What would these rules have done to this request?": a connection played to an [`Engine`] without a network.
-use crate::{Config, Engine, FlowMark, Judgement, Verdict};
+use crate::{Checksums, Config, Engine, FlowMark, Judgement, Verdict};
 use sakimori_model::{Event, IntrusionPrevention, Now, Timestamp};
 use sakimori_packet::Flags;
 use sakimori_packet::build::Segment;
@@ -67,7 +67,7 @@ impl Conversation {
     pub fn open(&mut self, engine: &mut Engine) {
         let syn = Segment { flags: Flags::SYN, acknowledgement: 0, ..self.segment(&[]) }.packet();
         let now = self.now();
-        engine.inspect(now, &syn);
+        engine.inspect(now, &syn, Checksums::Verify);
         let answer = Segment {
             source: SERVER,
             destination: CLIENT,
@@ -78,7 +78,7 @@ impl Conversation {
             flags: Flags::SYN.with(Flags::ACK),
             ..self.segment(&[])
         };
-        engine.inspect(now, &answer.packet());
+        engine.inspect(now, &answer.packet(), Checksums::Verify);
         self.sequence = self.sequence.wrapping_add(1);
     }
 
@@ -87,7 +87,7 @@ impl Conversation {
         let packet = Segment { flags: Flags::ACK.with(Flags::PSH), ..self.segment(payload) }.packet();
         self.sequence = self.sequence.wrapping_add(u32::try_from(payload.len()).unwrap_or(0));
         let now = self.now();
-        engine.inspect(now, &packet)
+        engine.inspect(now, &packet, Checksums::Ignore)
     }
 
     fn segment<'a>(&self, payload: &'a [u8]) -> Segment<'a> {

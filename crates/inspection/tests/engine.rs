@@ -1,8 +1,8 @@
 //! Behaviour of the whole pipeline through its public face.
 use sakimori_inspection::offline::{Conversation, Played, play};
-use sakimori_inspection::{Config, Engine, FlowMark, Verdict};
+use sakimori_inspection::{Checksums, Config, Engine, FlowMark, Verdict};
 use sakimori_model::{Action, Detail, Event, Intrusion, IntrusionPrevention, Mode, Now, PortRange, Sid};
-use sakimori_packet::{Checksums, decode_with};
+use sakimori_packet::decode_with;
 use sakimori_signatures::{RuleSet, SourceFile, Variables, compile};
 use std::sync::Arc;
 
@@ -176,7 +176,7 @@ fn garbage_packets_pass_and_are_counted() {
     for n in 0..2000_u32 {
         let bytes: Vec<u8> =
             (0..n % 90).map(|i| (n.wrapping_mul(2_654_435_761).rotate_left(i % 32) & 0xff) as u8).collect();
-        engine.inspect(Now::default(), &bytes);
+        engine.inspect(Now::default(), &bytes, Checksums::VerifyUnlessOffloaded);
     }
     let counters = engine.counters();
     assert_eq!(counters.packets, 2000);
