@@ -8,10 +8,38 @@
 //!
 //! Plain threads, no async runtime: [`Network`]'s methods may block for as long as it takes to compile a rule set.
 
-use sakimori_model::{Diagnostic, IntrusionPrevention, PortRange};
+mod channel;
+mod guard;
+mod hand_over;
+mod outage;
+mod queue_head;
+mod session;
+mod tally;
+pub mod worker;
+
+use guard::{Command, Guard, Totals};
+use sakimori_kernel::nfqueue::{OpenError, QueueOptions, QueueSocket, read_statistics};
+use sakimori_kernel::nftables::{Mechanism, Table, probe};
+use sakimori_kernel::raw_socket::RawSender;
+use sakimori_kernel::ring::wake;
+use sakimori_kernel::{clock, spawn};
+use sakimori_model::{Diagnostic, IntrusionPrevention, ModuleId, PortRange};
 use sakimori_protocol::{Event, Hash, ModuleState, ModuleStatus};
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Sender, channel, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// The first queue number that is tried; other programs use low ones by habit.
+const FIRST_QUEUE: u16 = 23_130;
+/// How many numbers are tried before giving up.
+const QUEUES: u16 = 16;
+/// How long [`Network::status`] waits for fresh numbers before it gives the last ones.
+const LOOK_PATIENCE: Duration = Duration::from_millis(300);
 
 /// The environment variable that carries a [`Network::hand_over`] to the program that resumes it.
 pub const HAND_OVER_VARIABLE: &str = "SAKIMORI_NETWORK";
@@ -51,8 +79,16 @@ pub struct Applied {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The kernel gave no queue, or refused the verdict socket.
-    #[error("the packet queue cannot be opened: run as root (CAP_NET_ADMIN) on a kernel with nfnetlink_queue")]
-    Queue(#[source] std::io::Error),
+    #[error(
+        "the packet queue cannot be opened: run as root (CAP_NET_ADMIN) on a kernel with nfnetlink_queue"
+    )]
+    Queue(#[source] OpenError),
+    /// The kernel cannot queue packets from a table, or nftables is not there.
+    #[error("the kernel's packet filter cannot be used")]
+    Table(#[source] sakimori_kernel::nftables::TableError),
+    /// What the former program left is not understood.
+    #[error("the state handed over by the former program is not understood: {0}")]
+    HandedOver(String),
     /// Shared memory, sockets or threads could not be made.
     #[error("the network worker's {what} cannot be made")]
     Resource {
@@ -72,53 +108,151 @@ pub enum ApplyError {
     Rules(Vec<Diagnostic>),
     /// The kernel refused the table.
     #[error("the kernel refused the packet filter table")]
-    Table(#[source] std::io::Error),
+    Table(#[source] sakimori_kernel::nftables::TableError),
     /// The worker did not start or did not answer.
     #[error("the network worker does not answer: {0}")]
     Worker(String),
 }
 
+/// What the network part calls with each event.
+type Sink = Box<dyn FnMut(Event) + Send>;
+
+/// The sink, shared by the network part's threads.
+#[derive(Clone)]
+struct SharedEvents(Arc<Mutex<Sink>>);
+
+impl SharedEvents {
+    fn new(events: impl FnMut(Event) + Send + 'static) -> Self {
+        Self(Arc::new(Mutex::new(Box::new(events))))
+    }
+
+    /// Hands an event on; returns when it is durable.
+    fn give(&self, event: Event) {
+        match self.0.lock() {
+            Ok(mut events) => events(event),
+            Err(poisoned) => (poisoned.into_inner())(event),
+        }
+    }
+}
+
+impl std::fmt::Debug for SharedEvents {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SharedEvents")
+    }
+}
+
 /// The network part of the supervisor. Owns the table, the queue socket, the worker process and the rings.
+///
+/// Dropping it is [`Self::stop`].
 #[derive(Debug)]
 pub struct Network {
-    _private: (),
+    commands: Option<Sender<Command>>,
+    wake: Arc<OwnedFd>,
+    view: Arc<Mutex<View>>,
+    mechanism: &'static str,
+    guard: Option<JoinHandle<()>>,
+}
+
+/// Descriptors that stay the same over all workers, and the queue's number.
+#[derive(Debug)]
+struct Fixed {
+    queue: OwnedFd,
+    raw4: OwnedFd,
+    raw6: OwnedFd,
+    number: u16,
+}
+
+/// What [`Network`]'s questions are answered from.
+#[derive(Debug)]
+struct View {
+    status: ModuleStatus,
+    ports: Vec<PortRange>,
 }
 
 // === impl Network ===
 
 impl Network {
-    /// Sets up the queue, the rings and the worker; no traffic is touched before the first [`Self::apply`].
+    /// Sets up the queue; no traffic is touched and no worker runs before the first [`Self::apply`].
     ///
-    /// `events` is called from a thread of the network part's own; an event must be durable when it returns.
-    pub fn start(_run_dir: &Path, _events: impl FnMut(Event) + Send + 'static) -> Result<Self, StartError> {
-        Err(StartError::Queue(std::io::ErrorKind::Unsupported.into()))
+    /// `events` is called from threads of the network part's own, one at a time; an event must be durable when it
+    /// returns.
+    pub fn start(_run_dir: &Path, events: impl FnMut(Event) + Send + 'static) -> Result<Self, StartError> {
+        Self::start_with(spawn::OWN_PROGRAM.into(), events)
     }
 
-    /// Puts a plan in force, whole or not at all.
+    /// As [`Self::start`], with the worker's program named. In the calling thread's network namespace.
+    pub fn start_with(worker: PathBuf, events: impl FnMut(Event) + Send + 'static) -> Result<Self, StartError> {
+        let capabilities = probe().map_err(StartError::Table)?;
+        let table = Table::open().map_err(StartError::Table)?;
+        let socket = open_queue()?;
+        let (raw4, raw6) = RawSender::open().map_err(resource("raw sockets"))?.into_fds();
+        let number = socket.options().queue;
+        let fixed = Fixed { queue: socket.duplicate().map_err(resource("queue socket"))?, raw4, raw6, number };
+        let answered = read_statistics(number).ok().flatten().map_or(0, |s| s.last_id);
+        let guard = Guard {
+            worker,
+            writer: socket.verdict_writer().map_err(resource("verdict writer"))?,
+            reader: socket.reader().map_err(resource("queue reader"))?,
+            socket,
+            fixed: Arc::new(fixed),
+            table,
+            capabilities,
+            events: SharedEvents::new(events),
+            view: Arc::new(Mutex::new(View { status: off(), ports: Vec::new() })),
+            plan: None,
+            rules: 0,
+            needs_responses: false,
+            session: None,
+            totals: Totals::default(),
+            outage: None,
+            last_outage: None,
+            answered,
+            pulse: (0, clock::monotonic()),
+            looked: clock::monotonic(),
+            untold: Vec::new(),
+        };
+        Self::run(guard)
+    }
+
+    fn run(guard: Guard) -> Result<Self, StartError> {
+        use rustix::event::{EventfdFlags, eventfd};
+        let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
+        let wake = Arc::new(wake.map_err(|e| resource("wake-up")(e.into()))?);
+        let view = Arc::clone(&guard.view);
+        let mechanism = match guard.capabilities.mechanism {
+            Mechanism::NftQueue => "nft-queue",
+            Mechanism::XtNfqueue => "xt-nfqueue",
+        };
+        let (commands, orders) = channel();
+        let guard_wake = Arc::clone(&wake);
+        let thread = std::thread::Builder::new()
+            .name("guard".into())
+            .spawn(move || guard.work(&orders, &guard_wake))
+            .map_err(resource("guard thread"))?;
+        Ok(Self { commands: Some(commands), wake, view, mechanism, guard: Some(thread) })
+    }
+
+    /// Puts a plan in force, whole or not at all. Blocks while the rules compile; traffic goes on being judged by
+    /// the former set meanwhile.
     pub fn apply(&self, plan: NetworkPlan) -> Result<Applied, ApplyError> {
-        Err(ApplyError::Worker(plan.generation.to_string()))
+        let (reply, answer) = sync_channel(1);
+        self.ask(Command::Apply(Box::new(plan), reply));
+        answer.recv().unwrap_or_else(|_ended| Err(ApplyError::Worker("the network part has ended".to_owned())))
     }
 
     /// How the module is, with counters that only grow.
     pub fn status(&self) -> ModuleStatus {
-        ModuleStatus {
-            module: sakimori_model::ModuleId::INTRUSION_PREVENTION.as_str().to_owned(),
-            state: ModuleState::Failed,
-            mode: sakimori_protocol::Mode::Off,
-            reasons: vec!["queue-unavailable".to_owned()],
-            rules: 0,
-            counters: Vec::new(),
-        }
+        self.look(|view| view.status.clone())
     }
 
-    /// `nft-queue`, `xt-nfqueue` or `none`.
+    /// `nft-queue` or `xt-nfqueue`.
     pub fn queue_mechanism(&self) -> String {
-        "none".to_owned()
+        self.mechanism.to_owned()
     }
 
     /// The server ports whose content is inspected now; empty while the module is off or cannot work.
     pub fn inspected_ports(&self) -> Vec<PortRange> {
-        Vec::new()
+        self.look(|view| view.ports.clone())
     }
 
     /// Removes the table and ends the worker.
@@ -128,26 +262,92 @@ impl Network {
     /// open over `execve`. Packets wait in the queue until [`Self::resume`].
     ///
     /// Gives the value of [`HAND_OVER_VARIABLE`] for the new program.
-    pub fn hand_over(self) -> Result<OsString, StartError> {
-        Err(StartError::Queue(std::io::ErrorKind::Unsupported.into()))
+    pub fn hand_over(mut self) -> Result<OsString, StartError> {
+        let (reply, answer) = sync_channel(1);
+        self.ask(Command::HandOver(reply));
+        let guard = answer.recv().map_err(|_ended| StartError::HandedOver("the network part has ended".to_owned()))?;
+        self.end();
+        hand_over::bequeath(guard)
     }
 
     /// Goes on where [`Self::hand_over`] stopped, in the new program (or in the old one, if `execve` failed):
     /// judges with the old worker at once, then moves to a worker of the new program.
     pub fn resume(
         _run_dir: &Path,
-        _handed_over: &OsStr,
-        _events: impl FnMut(Event) + Send + 'static,
+        handed_over: &OsStr,
+        events: impl FnMut(Event) + Send + 'static,
     ) -> Result<Self, StartError> {
-        Err(StartError::Queue(std::io::ErrorKind::Unsupported.into()))
+        Self::resume_with(spawn::OWN_PROGRAM.into(), handed_over, events)
+    }
+
+    /// As [`Self::resume`], with the worker's program named.
+    pub fn resume_with(
+        worker: PathBuf,
+        handed_over: &OsStr,
+        events: impl FnMut(Event) + Send + 'static,
+    ) -> Result<Self, StartError> {
+        let view = Arc::new(Mutex::new(View { status: off(), ports: Vec::new() }));
+        let mut guard = hand_over::inherit(worker, handed_over, SharedEvents::new(events), view)?;
+        guard.renew_worker();
+        guard.show();
+        Self::run(guard)
+    }
+
+    fn look<T>(&self, at: impl FnOnce(&View) -> T) -> T {
+        let (reply, answer) = sync_channel(1);
+        self.ask(Command::Look(reply));
+        let _last_ones_otherwise = answer.recv_timeout(LOOK_PATIENCE);
+        match self.view.lock() {
+            Ok(view) => at(&view),
+            Err(poisoned) => at(&poisoned.into_inner()),
+        }
+    }
+
+    fn ask(&self, command: Command) {
+        // A guard that has ended answers nothing: the asker's reply channel says so.
+        let _ended = self.commands.as_ref().map(|commands| commands.send(command));
+        wake(self.wake.as_fd());
+    }
+
+    fn end(&mut self) {
+        self.ask(Command::Stop);
+        self.commands = None;
+        if let Some(guard) = self.guard.take() {
+            let _panicked = guard.join();
+        }
     }
 }
 
-pub mod worker {
-    //! The sandboxed process.
+impl Drop for Network {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
 
-    /// The body of `sakimori-agent worker network`; gives the process's exit code.
-    pub fn run() -> std::process::ExitCode {
-        std::process::ExitCode::FAILURE
+fn open_queue() -> Result<QueueSocket, StartError> {
+    let mut last = None;
+    for number in FIRST_QUEUE..FIRST_QUEUE + QUEUES {
+        match QueueSocket::open(QueueOptions::new(number)) {
+            Ok(socket) => return Ok(socket),
+            Err(error @ OpenError::Configure { .. }) => last = Some(error),
+            Err(error) => return Err(StartError::Queue(error)),
+        }
+    }
+    Err(last.map_or_else(|| resource("queue")(io::ErrorKind::AddrInUse.into()), StartError::Queue))
+}
+
+fn resource(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
+    move |source| StartError::Resource { what, source }
+}
+
+/// The status before the first plan.
+fn off() -> ModuleStatus {
+    ModuleStatus {
+        module: ModuleId::INTRUSION_PREVENTION.as_str().to_owned(),
+        state: ModuleState::Off,
+        mode: sakimori_protocol::Mode::Off,
+        reasons: Vec::new(),
+        rules: 0,
+        counters: Vec::new(),
     }
 }

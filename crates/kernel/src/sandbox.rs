@@ -1,7 +1,7 @@
 //! The cage of a worker: what a process that reads hostile bytes gives up before the first of them.
 //!
-//! [`enter`] is called once, by a process with one thread, and cannot be undone. Four layers, each of which
-//! would do alone against most break-outs: no user and no capabilities (bounding set included), no file system
+//! [`enter`] is called once, by a process with one thread, and cannot be undone. Threads that it needs are started
+//! inside, between the layers. Four layers, each of which would do alone against most break-outs: no user and no capabilities (bounding set included), no file system
 //! and no TCP (Landlock with an empty rule set), no resources to build something with (limits), and a list of
 //! system calls that is complete ([`seccomp`]). What stays is the memory, the descriptors that the starter
 //! handed over, and the clock.
@@ -11,9 +11,10 @@
 pub mod seccomp;
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, LandlockStatus, Ruleset, RulesetAttr, RulesetStatus, Scope,
+    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, LandlockStatus, Ruleset, RulesetAttr,
+    RulesetStatus, Scope,
 };
-use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};
+use rustix::process::{DumpableBehavior, Resource, Rlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 use rustix::thread::{Gid, Uid};
 use std::io;
@@ -75,8 +76,9 @@ pub enum SandboxError {
     Seccomp(#[source] seccompiler::Error),
 }
 
-/// Gives up everything that `cage` does not keep.
-pub fn enter(cage: &Cage) -> Result<SandboxReport, SandboxError> {
+/// Gives up everything that `cage` does not keep. `inside` is called when only the last layer is missing, which
+/// then covers all threads: it starts the threads that the worker needs, for afterwards there can be no more.
+pub fn enter(cage: &Cage, inside: impl FnOnce() -> io::Result<()>) -> Result<SandboxReport, SandboxError> {
     let threads = std::fs::read_dir("/proc/self/task").map_err(step("count the threads"))?.count();
     if threads != 1 {
         return Err(SandboxError::Threads(threads));
@@ -86,14 +88,12 @@ pub fn enter(cage: &Cage) -> Result<SandboxReport, SandboxError> {
     limit_resources(cage.data_bytes)?;
     let uid = drop_privileges()?;
     let (landlock_abi, landlock_complete) = drop_file_system()?;
-    // After the change of user, which clears it. The supervisor's end (also by SIGKILL) must end the worker: a worker
-    // that holds the queue socket alone would keep packets waiting for verdicts that nobody may give.
-    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
-        .map_err(rustix_step("ask for a signal at the starter's end"))?;
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .map_err(rustix_step("forbid memory dumps"))?;
+    inside().map_err(step("start the threads of the worker"))?;
+    limit(Resource::Nproc, 0)?;
     if let Some(program) = &filter {
-        seccompiler::apply_filter(program).map_err(SandboxError::Seccomp)?;
+        seccompiler::apply_filter_all_threads(program).map_err(SandboxError::Seccomp)?;
     }
     Ok(SandboxReport {
         uid,
@@ -109,17 +109,17 @@ fn limit_resources(data_bytes: u64) -> Result<(), SandboxError> {
     let limits = [
         (Resource::Core, 0),
         (Resource::Fsize, 0),
-        (Resource::Nproc, 0),
         (Resource::Nofile, 8),
         (Resource::Memlock, 0),
         (Resource::Msgqueue, 0),
         (Resource::Data, data_bytes),
     ];
-    for (resource, most) in limits {
-        rustix::process::setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })
-            .map_err(rustix_step("limit resources"))?;
-    }
-    Ok(())
+    limits.into_iter().try_for_each(|(resource, most)| limit(resource, most))
+}
+
+fn limit(resource: Resource, most: u64) -> Result<(), SandboxError> {
+    rustix::process::setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })
+        .map_err(rustix_step("limit resources"))
 }
 
 /// Becomes nobody, without capabilities. Gives the new user.
@@ -135,7 +135,12 @@ fn drop_privileges() -> Result<u32, SandboxError> {
         match rustix::thread::remove_capability_from_bounding_set(capability) {
             Ok(()) => {}
             Err(rustix::io::Errno::INVAL) => break,
-            Err(e) => return Err(SandboxError::Step { step: "empty the capability bounding set", source: e.into() }),
+            Err(e) => {
+                return Err(SandboxError::Step {
+                    step: "empty the capability bounding set",
+                    source: e.into(),
+                });
+            }
         }
     }
     rustix::thread::set_thread_groups(&[]).map_err(rustix_step("leave all groups"))?;
@@ -159,8 +164,11 @@ fn set_ids(id: u32) -> rustix::io::Result<()> {
 fn clear_capabilities() -> Result<(), SandboxError> {
     rustix::thread::clear_ambient_capability_set().map_err(rustix_step("clear ambient capabilities"))?;
     let none = CapabilitySet::empty();
-    rustix::thread::set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })
-        .map_err(rustix_step("clear capabilities"))?;
+    rustix::thread::set_capabilities(
+        None,
+        CapabilitySets { effective: none, permitted: none, inheritable: none },
+    )
+    .map_err(rustix_step("clear capabilities"))?;
     rustix::thread::set_no_new_privs(true).map_err(rustix_step("give up new privileges"))
 }
 

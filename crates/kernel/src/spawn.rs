@@ -1,14 +1,14 @@
 //! Starting other programs: the only place for it.
 //!
-//! A child gets the arguments and the descriptors that are named and nothing else: no environment, no input, no
-//! other descriptor. Descriptors keep their numbers; the child learns them from its arguments.
+//! A child gets the arguments, the environment and the descriptors that are named and nothing else: no input, no
+//! other descriptor. Descriptors keep their numbers; the child learns them from its environment.
 
 use crate::pidfd::PidFd;
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 pub use sakimori_kernel_sys::process::{bequeath, inherited};
@@ -25,6 +25,8 @@ pub struct Program<'a> {
     pub name: OsString,
     /// Its arguments.
     pub arguments: Vec<OsString>,
+    /// Its whole environment.
+    pub environment: Vec<(OsString, OsString)>,
     /// What it inherits, each under its own number.
     pub descriptors: Vec<BorrowedFd<'a>>,
 }
@@ -46,6 +48,7 @@ pub fn spawn(program: &Program<'_>) -> io::Result<Child> {
         .arg0(&program.name)
         .args(&program.arguments)
         .env_clear()
+        .envs(program.environment.iter().map(|(name, value)| (name, value)))
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -56,15 +59,6 @@ pub fn spawn(program: &Program<'_>) -> io::Result<Child> {
     // Not waited for yet, so the number is still this child's.
     let process = PidFd::open(child.id())?;
     Ok(Child { id: child.id(), process })
-}
-
-/// Replaces this program by another, in this process: same number, same children, same namespace. The
-/// environment is kept and gets `variable`. Returns only if that failed.
-#[expect(clippy::disallowed_methods, reason = "the named place for it")]
-pub fn replace(path: &Path, arguments: &[OsString], variable: (&str, OsString)) -> io::Error {
-    let mut command = Command::new(path);
-    let (name, value) = variable;
-    command.args(arguments).env(name, value).exec()
 }
 
 /// Takes over several descriptors, by the numbers in a comma-separated list.

@@ -56,6 +56,8 @@ fn build(calls: &SystemCalls) -> Result<BpfProgram, seccompiler::BackendError> {
     let _brk = allowed.insert(libc::SYS_brk, vec![]); // the heap
     let _munmap = allowed.insert(libc::SYS_munmap, vec![]); // large allocations given back
     let _mremap = allowed.insert(libc::SYS_mremap, vec![]); // realloc; keeps the protection it finds
+    let _mprotect = allowed
+        .insert(libc::SYS_mprotect, vec![SeccompRule::new(vec![masked(2, bits(libc::PROT_EXEC), 0)?])?]); // the allocator's growth in a second thread
     let _madvise = allowed.insert(libc::SYS_madvise, vec![]); // the allocator's trimming
 
     // Time and chance.
@@ -68,18 +70,12 @@ fn build(calls: &SystemCalls) -> Result<BpfProgram, seccompiler::BackendError> {
 
     // A signal's or a system call's return, and the end.
     let _sigreturn = allowed.insert(libc::SYS_rt_sigreturn, vec![]); // after a handled signal
+    let _mask = allowed.insert(libc::SYS_rt_sigprocmask, vec![]); // the end of a thread, an abort
     let _restart = allowed.insert(libc::SYS_restart_syscall, vec![]); // a sleep that a stop interrupted
     let _altstack = allowed.insert(libc::SYS_sigaltstack, vec![]); // the standard library, at the end of main
     let _close = allowed.insert(libc::SYS_close, vec![]); // dropping what it has
     let _exit = allowed.insert(libc::SYS_exit, vec![]);
     let _exit_group = allowed.insert(libc::SYS_exit_group, vec![]);
-
-    // One word about itself: to outlive the program that started it while that is replaced by a newer version
-    // (the signal at the starter's end follows its thread, and replacing a program ends all threads but one).
-    let _prctl = allowed.insert(
-        libc::SYS_prctl,
-        vec![SeccompRule::new(vec![equal(0, bits(libc::PR_SET_PDEATHSIG))?])?],
-    );
 
     let architecture = std::env::consts::ARCH.try_into()?;
     SeccompFilter::new(allowed, SeccompAction::KillProcess, SeccompAction::Allow, architecture)?.try_into()

@@ -1,0 +1,629 @@
+//! The thread that keeps the traffic judged: it owns the table, the queue and the worker's life.
+//!
+//! While a worker runs it only watches: the process, its heartbeat, the orders from [`super::Network`]. When the worker
+//! ends, for whatever reason, everything that it had read gets the verdict of the policy's failure
+//! response at once, and a new worker starts; what still waits in the socket waits for it. If that takes longer than
+//! [`GRACE`], waiting packets get the failure response too. The guard reads packet *numbers*; it never
+//! looks into a packet.
+
+use super::channel::CageReport;
+use super::outage::Outage;
+use super::queue_head;
+use super::session::{ConfigureError, Configured, Session, gap};
+use super::tally::{self, Tally};
+use super::{Applied, ApplyError, Fixed, NetworkPlan, SharedEvents, View};
+use sakimori_kernel::clock;
+use sakimori_kernel::nfqueue::{
+    Batch, QueueMessage, QueueReader, QueueSocket, Verdict, VerdictMessage, VerdictWriter, read_statistics,
+};
+use sakimori_kernel::nftables::{Capabilities, CounterKind, Counters, Table, TablePlan, TableState};
+use sakimori_kernel::ring::wake;
+use sakimori_model::{FailureResponse, Level, Mode, ModuleId, PortRange, Severity};
+use sakimori_protocol::event::{Detail, Notice};
+use sakimori_protocol::{Event, ModuleState, ModuleStatus};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// How long packets may wait for a new worker. A start takes some tens of milliseconds; a TCP sender repeats after 200.
+const GRACE: Duration = Duration::from_millis(200);
+/// How long a worker may take to compile a rule set: 26,000 rules take a few seconds.
+const COMPILE_PATIENCE: Duration = Duration::from_secs(120);
+/// How long the judging thread may make no turn: a thousand times the longest honest one.
+const HANG: Duration = Duration::from_secs(5);
+/// How often a quiet guard looks around.
+const TURN: Duration = Duration::from_millis(500);
+/// How often a guard without worker looks for packets to answer.
+const OUTAGE_TURN: Duration = Duration::from_millis(5);
+/// How long packets in the queue are waited for before the table goes.
+const DRAIN_PATIENCE: Duration = Duration::from_millis(500);
+/// How long an old worker may take to judge what it has read.
+const RETIRE_PATIENCE: Duration = Duration::from_secs(2);
+/// How often packets that passed the full queue uninspected are looked for.
+const OVERFLOW_EVERY: Duration = Duration::from_secs(5);
+
+/// What [`super::Network`] asks of the guard.
+pub(super) enum Command {
+    Apply(Box<NetworkPlan>, SyncSender<Result<Applied, ApplyError>>),
+    Look(SyncSender<()>),
+    Stop,
+    HandOver(SyncSender<Guard>),
+}
+
+/// Sums over all workers; given on over [`super::Network::hand_over`].
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+pub(super) struct Totals {
+    pub(super) tally: Tally,
+    pub(super) judged: u64,
+    pub(super) restarts: u64,
+    /// Packets answered by the guard: passed or refused uninspected.
+    pub(super) passed: u64,
+    pub(super) refused: u64,
+    /// Packets that the kernel let by (or dropped) because the queue was full.
+    pub(super) overflowed: u64,
+    /// Counters of tables that were removed.
+    pub(super) kernel: KernelTotals,
+    /// Packets that the present table had queued more than were seen, when it was first looked at. Negative after
+    /// a former table was removed.
+    pub(super) queued_before: Option<i64>,
+    pub(super) overflow_told: u64,
+}
+
+/// The table's packet counters, summed over its paths.
+#[derive(Clone, Copy, Debug, Default, serde::Serialize, serde::Deserialize)]
+pub(super) struct KernelTotals {
+    queued: u64,
+    passed: u64,
+    refused: u64,
+    blocked: u64,
+    done: u64,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Guard {
+    pub(super) worker: PathBuf,
+    pub(super) socket: QueueSocket,
+    pub(super) fixed: Arc<Fixed>,
+    pub(super) table: Table,
+    pub(super) capabilities: Capabilities,
+    pub(super) writer: VerdictWriter,
+    pub(super) reader: QueueReader,
+    pub(super) events: SharedEvents,
+    pub(super) view: Arc<Mutex<View>>,
+    pub(super) plan: Option<NetworkPlan>,
+    pub(super) rules: u32,
+    pub(super) needs_responses: bool,
+    pub(super) session: Option<Session>,
+    pub(super) totals: Totals,
+    pub(super) outage: Option<Outage>,
+    /// The outage that the running worker ended.
+    pub(super) last_outage: Option<Outage>,
+    /// The number of the last packet that has an answer, while no worker runs.
+    pub(super) answered: u32,
+    /// Heartbeat and when it last changed.
+    pub(super) pulse: (u64, Duration),
+    pub(super) looked: Duration,
+    /// Events about the guard's own doings, given on when the traffic is in good hands again.
+    pub(super) untold: Vec<Event>,
+}
+
+impl Guard {
+    /// Watches until it is told to stop or to hand over.
+    pub(super) fn work(mut self, commands: &Receiver<Command>, wake_up: &OwnedFd) {
+        loop {
+            self.rest(wake_up);
+            match commands.try_recv() {
+                Ok(Command::Apply(plan, reply)) => {
+                    let result = self.apply(*plan);
+                    self.show();
+                    let _asker_has_gone = reply.send(result);
+                    // There may be more.
+                    wake(wake_up.as_fd());
+                }
+                Ok(Command::Look(reply)) => {
+                    self.show();
+                    let _asker_has_gone = reply.send(());
+                    wake(wake_up.as_fd());
+                }
+                Ok(Command::HandOver(reply)) => {
+                    let _asker_has_gone = reply.send(self);
+                    return;
+                }
+                Ok(Command::Stop) | Err(TryRecvError::Disconnected) => {
+                    self.put_off();
+                    self.tell();
+                    return;
+                }
+                Err(TryRecvError::Empty) => {}
+            }
+            self.turn();
+        }
+    }
+
+    /// Sleeps until there is something to do.
+    fn rest(&self, wake_up: &OwnedFd) {
+        use rustix::event::{PollFd, PollFlags, poll};
+        let turn = if self.outage.is_some() { OUTAGE_TURN } else { TURN };
+        let timeout = rustix::time::Timespec::try_from(turn).ok();
+        let mut watched = vec![PollFd::new(wake_up, PollFlags::IN)];
+        if let Some(session) = &self.session {
+            watched.push(PollFd::new(&session.process, PollFlags::IN));
+        }
+        let _ready = poll(&mut watched, timeout.as_ref());
+        let mut rung = [0; 8];
+        let _cleared = rustix::io::read(wake_up, &mut rung);
+    }
+
+    fn turn(&mut self) {
+        let now = clock::monotonic();
+        self.check_worker(now);
+        if let Some(outage) = self.outage.as_ref().filter(|outage| outage.next_try <= now) {
+            let attempt = outage.attempts;
+            self.restart(attempt);
+        }
+        self.answer_in_outage();
+        if self.outage.is_none() {
+            self.tell();
+            if now.saturating_sub(self.looked) >= OVERFLOW_EVERY {
+                self.looked = now;
+                self.look_for_overflow();
+            }
+        }
+    }
+
+    /// Whether the worker has ended or hangs.
+    fn check_worker(&mut self, now: Duration) {
+        let Some(session) = &self.session else { return };
+        let beat = tally::heartbeat(&session.page);
+        if beat != self.pulse.0 {
+            self.pulse = (beat, now);
+        }
+        let ended = session.process.wait(Some(Duration::ZERO));
+        let hangs = now.saturating_sub(self.pulse.1) >= HANG;
+        if !ended && !hangs {
+            return;
+        }
+        let why = match (session.is_corrupt(), ended) {
+            (true, _) => "corrupt",
+            (false, true) => "ended",
+            (false, false) => "hung",
+        };
+        self.lose_worker(why, now);
+    }
+
+    /// The worker is lost: answers what it had read, and begins an outage.
+    fn lose_worker(&mut self, why: &str, now: Duration) {
+        let Some(session) = self.session.take() else { return };
+        let (id, words) = (session.id, session.last_words());
+        tracing::error!(worker = id, why, words, "the network worker is lost; a new one starts");
+        self.close(session);
+        self.settle("worker-restart");
+        self.totals.restarts += 1;
+        self.outage = Some(Outage::begin(now, self.last_outage.take()));
+        self.untold.push(notice("worker-restarted", &[("why", why)]));
+    }
+
+    /// Ends a session and keeps its sums.
+    fn close(&mut self, session: Session) {
+        let progress = Arc::clone(&session.progress);
+        let last = session.end_and_add(&mut self.totals.tally);
+        self.totals.judged += progress.judged.load(std::sync::atomic::Ordering::Relaxed);
+        self.answered = last;
+    }
+
+    /// Gives the failure response to every packet that a lost worker read and did not judge.
+    ///
+    /// Numbers are given by the kernel one after another and read in that order, so those are the numbers after the
+    /// last answered one and before the first that still waits in the socket.
+    fn settle(&mut self, reason: &str) {
+        // Asked first: what is assigned later is still in the socket.
+        let assigned = read_statistics(self.fixed.number).ok().flatten().map(|s| s.last_id);
+        let waiting = queue_head::first_waiting(&self.fixed.queue);
+        let Some(up_to) = waiting.map(|id| id.wrapping_sub(1)).or(assigned) else { return };
+        let count = up_to.wrapping_sub(self.answered);
+        if count == 0 || count > u32::MAX / 2 {
+            return;
+        }
+        let response = self.failure_response();
+        if let Err(error) = self.writer.verdict_batch(up_to, response, None) {
+            tracing::error!(%error, "the failure response could not be given");
+            return;
+        }
+        self.answered = up_to;
+        self.count_answered(u64::from(count), reason);
+    }
+
+    fn count_answered(&mut self, count: u64, reason: &str) {
+        let what = if self.failure_response() == Verdict::Accept {
+            self.totals.passed += count;
+            "packets-uninspected"
+        } else {
+            self.totals.refused += count;
+            "packets-refused"
+        };
+        // One event for an outage, however many packets.
+        let same = self.untold.iter_mut().find_map(|event| match &mut event.detail {
+            Detail::Gap(gap) if gap.what == what && gap.reason == reason => Some(gap),
+            _ => None,
+        });
+        match same {
+            Some(gap) => gap.count += count,
+            None => self.untold.push(gap(what, count, reason)),
+        }
+    }
+
+    fn failure_response(&self) -> Verdict {
+        match self.plan.as_ref().map(|plan| plan.settings.failure_response) {
+            Some(FailureResponse::Closed) => Verdict::Drop,
+            Some(FailureResponse::Open) | None => Verdict::Accept,
+        }
+    }
+
+    /// Answers waiting packets with the failure response, if there has been no worker for too long.
+    fn answer_in_outage(&mut self) {
+        if !self.outage.as_ref().is_some_and(|outage| clock::monotonic().saturating_sub(outage.since) > GRACE) {
+            return;
+        }
+        let response = self.failure_response();
+        let mut batch = Batch::new(16);
+        // Bounded: a flood must not keep the guard from starting a worker.
+        for _ in 0..64 {
+            match self.reader.read(&mut batch, Some(0)) {
+                Ok(0) | Err(_) => return,
+                Ok(_some) => {}
+            }
+            let messages: Vec<VerdictMessage<'_>> = batch
+                .messages()
+                .filter_map(|message| match message {
+                    QueueMessage::Packet(packet) => {
+                        Some(VerdictMessage { id: packet.id, verdict: response, mark: None, payload: None })
+                    }
+                    QueueMessage::Refused { .. } | QueueMessage::Unknown => None,
+                })
+                .collect();
+            let Some(last) = messages.last() else { continue };
+            let (last, count) = (last.id, messages.len());
+            if self.writer.verdicts(&messages).is_ok() {
+                self.answered = last;
+                self.count_answered(count as u64, "worker-restart");
+            }
+        }
+    }
+
+    /// Tries to start a worker with the plan in force.
+    fn restart(&mut self, attempt: u32) {
+        let Some(plan) = self.plan.clone() else {
+            self.outage = None;
+            return;
+        };
+        match self.start_worker(&plan) {
+            Ok((session, configured)) => {
+                self.rules = configured.rules;
+                self.enter_service(session);
+                if attempt > 0 && self.put_table(TableState::Queue).is_err() {
+                    tracing::error!("the packet filter table could not be put back");
+                }
+            }
+            Err(error) => {
+                tracing::error!(?error, attempt, "the network worker does not start");
+                if let Some(outage) = &mut self.outage {
+                    outage.failed(clock::monotonic());
+                }
+                // No worker in sight: let the kernel give the response itself instead of copying every packet here.
+                if attempt >= 2 {
+                    let open = self.failure_response() == Verdict::Accept;
+                    let state = if open { TableState::PassAll } else { TableState::DropAll };
+                    if self.put_table(state).is_err() {
+                        tracing::error!("the packet filter table could not be changed");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Starts a worker and has it compile the plan; meanwhile, in an outage, packets are answered.
+    fn start_worker(&mut self, plan: &NetworkPlan) -> Result<(Session, Configured), ConfigureError> {
+        let started = Session::start(&self.worker, &self.fixed, self.answered, &self.events);
+        let mut session = started.map_err(|e| ConfigureError::Worker(e.to_string()))?;
+        let result = session.send_plan(plan).and_then(|()| self.await_answer(&mut session));
+        match result {
+            Ok(configured) => Ok((session, configured)),
+            Err(error) => {
+                session.finish();
+                Err(error)
+            }
+        }
+    }
+
+    fn await_answer(&mut self, session: &mut Session) -> Result<Configured, ConfigureError> {
+        let give_up = clock::monotonic() + COMPILE_PATIENCE;
+        while !session.control.readable(OUTAGE_TURN) {
+            self.answer_in_outage();
+            if clock::monotonic() > give_up {
+                return Err(ConfigureError::Worker("it did not compile the rules in time".to_owned()));
+            }
+        }
+        session.take_answer()
+    }
+
+    /// Lets a configured worker read.
+    fn enter_service(&mut self, session: Session) {
+        session.begin_after(self.answered);
+        if let Err(error) = session.go() {
+            // It has ended already; the next turn sees that.
+            tracing::error!(%error, "the network worker cannot be told to begin");
+        }
+        self.pulse = (0, clock::monotonic());
+        self.session = Some(session);
+        if let Some(outage) = self.outage.take() {
+            let lasted = clock::monotonic().saturating_sub(outage.since);
+            tracing::warn!(milliseconds = u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX), "a new network worker judges");
+            self.last_outage = Some(outage);
+        }
+    }
+
+    /// Replaces the running worker by a fresh one, without a packet being lost or passed uninspected between them.
+    pub(super) fn renew_worker(&mut self) {
+        let Some(plan) = self.plan.clone().filter(|plan| plan.settings.mode != Mode::Off) else { return };
+        match self.start_worker(&plan) {
+            Ok((fresh, configured)) => {
+                self.rules = configured.rules;
+                self.retire();
+                self.enter_service(fresh);
+            }
+            Err(error) => {
+                tracing::error!(?error, "the new program's worker does not start; the old one goes on");
+                self.untold.push(notice("worker-not-renewed", &[]));
+            }
+        }
+    }
+
+    /// Has the running worker judge what it has read, and ends it.
+    fn retire(&mut self) {
+        let Some(session) = self.session.take() else { return };
+        let clean = session.retire(RETIRE_PATIENCE);
+        self.close(session);
+        if !clean {
+            self.settle("worker-restart");
+        }
+    }
+
+    // === plans ===
+
+    fn apply(&mut self, plan: NetworkPlan) -> Result<Applied, ApplyError> {
+        if plan.settings.mode == Mode::Off {
+            self.put_off();
+            let generation = plan.generation;
+            self.plan = Some(plan);
+            return Ok(Applied { generation, rules: 0, warnings: Vec::new() });
+        }
+        let configured = match self.session.take() {
+            Some(mut running) => {
+                let result = running.send_plan(&plan).and_then(|()| self.await_answer(&mut running));
+                self.pulse.1 = clock::monotonic();
+                self.session = Some(running);
+                result.map_err(refusal)?
+            }
+            None => {
+                // In an outage too: the new plan may well be the remedy.
+                let (fresh, configured) = self.start_worker(&plan).map_err(refusal)?;
+                self.enter_service(fresh);
+                configured
+            }
+        };
+        let former = self.plan.replace(plan);
+        let needed_before = std::mem::replace(&mut self.needs_responses, configured.needs_responses);
+        if let Err(error) = self.put_table(TableState::Queue) {
+            self.needs_responses = needed_before;
+            self.plan = former;
+            self.go_back();
+            return Err(ApplyError::Table(error));
+        }
+        self.rules = configured.rules;
+        let generation = self.plan.as_ref().map(|plan| plan.generation);
+        let Some(generation) = generation else { return Err(ApplyError::Worker("no plan".to_owned())) };
+        Ok(Applied { generation, rules: configured.rules, warnings: configured.warnings })
+    }
+
+    /// Puts the former plan back into the worker after the table refused the new one.
+    fn go_back(&mut self) {
+        let former = self.plan.clone().filter(|plan| plan.settings.mode != Mode::Off);
+        let (Some(mut session), Some(former)) = (self.session.take(), former) else {
+            self.retire();
+            return;
+        };
+        let result = session.send_plan(&former).and_then(|()| self.await_answer(&mut session));
+        self.session = Some(session);
+        if result.is_err() {
+            self.lose_worker("ended", clock::monotonic());
+        }
+    }
+
+    fn put_table(&mut self, state: TableState) -> Result<(), sakimori_kernel::nftables::TableError> {
+        let Some(plan) = &self.plan else { return Ok(()) };
+        let open = plan.settings.failure_response == FailureResponse::Open;
+        if self.socket.options().fail_open != open {
+            if let Err(error) = self.socket.set_fail_open(open) {
+                tracing::error!(%error, "the queue's failure response could not be set");
+            }
+        }
+        self.table.apply(&TablePlan {
+            capabilities: self.capabilities,
+            queue: self.fixed.number,
+            bypass: open,
+            inspected_ports: plan.settings.http_ports.iter().map(|range| range.first..=range.last).collect(),
+            inspect_responses: self.needs_responses,
+            container_traffic: true,
+            state,
+        })
+    }
+
+    /// Takes the traffic out of the worker's hands, then removes the table and ends the worker. Removing the table makes
+    /// the kernel drop what waits in the queue, so it goes when that is empty.
+    fn put_off(&mut self) {
+        if self.plan.as_ref().is_some_and(|plan| plan.settings.mode != Mode::Off) {
+            let _removed_anyway = self.put_table(TableState::PassAll);
+            let give_up = clock::monotonic() + DRAIN_PATIENCE;
+            while clock::monotonic() < give_up
+                && read_statistics(self.fixed.number).ok().flatten().is_some_and(|s| s.waiting > 0)
+            {
+                clock::sleep(Duration::from_millis(5));
+                self.answer_in_outage();
+            }
+        }
+        let last = self.look_for_overflow();
+        match self.table.remove() {
+            Ok(()) => {
+                self.totals.kernel.add(&last);
+                self.totals.queued_before = None;
+            }
+            Err(error) => tracing::error!(%error, "the packet filter table could not be removed"),
+        }
+        self.retire();
+        self.outage = None;
+        self.rules = 0;
+        self.needs_responses = false;
+    }
+
+    // === numbers and words ===
+
+    /// Packets that were queued by the table and never seen by anybody: the queue or its socket was full.
+    fn look_for_overflow(&mut self) -> Counters {
+        let counters = self.table.read_counters().unwrap_or_default();
+        let queued = counters.total(CounterKind::Queued).packets;
+        // After the counter: what is queued in between makes the difference smaller, never larger.
+        let waiting = read_statistics(self.fixed.number).ok().flatten().map_or(0, |s| u64::from(s.waiting));
+        let seen = self.judged() + self.totals.passed + self.totals.refused + waiting;
+        let [queued, seen] = [queued, seen].map(|n| i64::try_from(n).unwrap_or(i64::MAX));
+        let already = i64::try_from(self.totals.overflowed).unwrap_or(i64::MAX);
+        let base = *self.totals.queued_before.get_or_insert(queued.saturating_sub(seen).saturating_sub(already));
+        let missing = queued.saturating_sub(base).saturating_sub(seen);
+        self.totals.overflowed = self.totals.overflowed.max(u64::try_from(missing).unwrap_or(0));
+        let untold = self.totals.overflowed - self.totals.overflow_told;
+        if untold > 0 {
+            self.totals.overflow_told = self.totals.overflowed;
+            let open = self.failure_response() == Verdict::Accept;
+            let what = if open { "packets-uninspected" } else { "packets-refused" };
+            self.untold.push(gap(what, untold, "queue-overflow"));
+        }
+        counters
+    }
+
+    fn judged(&self) -> u64 {
+        let running = self.session.as_ref();
+        let running = running.map_or(0, |s| s.progress.judged.load(std::sync::atomic::Ordering::Relaxed));
+        self.totals.judged + running
+    }
+
+    fn tell(&mut self) {
+        for event in std::mem::take(&mut self.untold) {
+            self.events.give(event);
+        }
+    }
+
+    /// Puts the present state where [`super::Network::status`] finds it.
+    pub(super) fn show(&mut self) {
+        let mut kernel = self.totals.kernel;
+        kernel.add(&self.look_for_overflow());
+        let mut counters = self.totals.tally.named(self.session.as_ref().map(|s| &s.page));
+        let open = self.failure_response() == Verdict::Accept;
+        let (passed_over, refused_over) = if open { (self.totals.overflowed, 0) } else { (0, self.totals.overflowed) };
+        let own = [
+            ("packets-queued", kernel.queued),
+            ("packets-judged", self.judged()),
+            ("packets-uninspected", self.totals.passed + passed_over + kernel.passed),
+            ("packets-refused", self.totals.refused + refused_over + kernel.refused),
+            ("packets-blocked-in-kernel", kernel.blocked),
+            ("packets-done-in-kernel", kernel.done),
+            ("worker-restarts", self.totals.restarts),
+        ];
+        counters.extend(own.map(|(name, value)| (name.to_owned(), value)));
+        let settings = self.plan.as_ref().map(|plan| &plan.settings);
+        let mode = settings.map_or(Mode::Off, |s| s.mode);
+        let (state, reasons) = self.state(mode);
+        let ports: Vec<PortRange> = match (state, settings) {
+            (ModuleState::Active | ModuleState::Degraded, Some(s)) if self.session.is_some() => s.http_ports.clone(),
+            _ => Vec::new(),
+        };
+        let status = ModuleStatus {
+            module: ModuleId::INTRUSION_PREVENTION.as_str().to_owned(),
+            state,
+            mode: match mode {
+                Mode::Off => sakimori_protocol::Mode::Off,
+                Mode::Detect => sakimori_protocol::Mode::Detect,
+                Mode::Prevent => sakimori_protocol::Mode::Prevent,
+            },
+            reasons,
+            rules: self.rules,
+            counters,
+        };
+        if let Ok(mut view) = self.view.lock() {
+            view.status = status;
+            view.ports = ports;
+        }
+    }
+
+    fn state(&self, mode: Mode) -> (ModuleState, Vec<String>) {
+        if mode == Mode::Off {
+            return (ModuleState::Off, Vec::new());
+        }
+        let Some(session) = &self.session else {
+            let hopeless = self.outage.as_ref().is_some_and(|outage| outage.attempts >= 3);
+            let state = if hopeless { ModuleState::Failed } else { ModuleState::Degraded };
+            return (state, vec!["worker-restarting".to_owned()]);
+        };
+        let reasons: Vec<String> =
+            session.cage.as_ref().map(cage_reasons).unwrap_or_default().into_iter().map(str::to_owned).collect();
+        let state = if reasons.is_empty() { ModuleState::Active } else { ModuleState::Degraded };
+        (state, reasons)
+    }
+}
+
+impl KernelTotals {
+    fn add(&mut self, counters: &Counters) {
+        let total = |kind| counters.total(kind).packets;
+        self.queued += total(CounterKind::Queued);
+        self.passed += total(CounterKind::Passed);
+        self.refused += total(CounterKind::Refused);
+        self.blocked += total(CounterKind::Blocked);
+        self.done += total(CounterKind::Done);
+    }
+}
+
+/// Which layers of the cage this kernel lacks.
+fn cage_reasons(cage: &CageReport) -> Vec<&'static str> {
+    let mut reasons = Vec::new();
+    if cage.landlock_abi == 0 {
+        reasons.push("sandbox-without-landlock");
+    }
+    if !cage.seccomp {
+        reasons.push("sandbox-without-seccomp");
+    }
+    reasons
+}
+
+fn refusal(error: ConfigureError) -> ApplyError {
+    match error {
+        ConfigureError::Rules(findings) => {
+            debug_assert!(findings.iter().any(|f| f.level == Level::Error), "refused without an error");
+            ApplyError::Rules(findings)
+        }
+        ConfigureError::Worker(words) => ApplyError::Worker(words),
+    }
+}
+
+fn notice(code: &str, args: &[(&str, &str)]) -> Event {
+    Event {
+        at: clock::wall_micros(),
+        module: ModuleId::INTRUSION_PREVENTION.as_str().to_owned(),
+        severity: Severity::Medium.as_str().to_owned(),
+        action: sakimori_model::Action::Noted.as_str().to_owned(),
+        detail: Detail::Notice(Notice {
+            code: code.to_owned(),
+            args: args.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        }),
+    }
+}

@@ -1,0 +1,360 @@
+//! The sandboxed process: packets in, verdicts and events out.
+//!
+//! Two threads, both in the cage ([`sakimori_kernel::sandbox`]) before the first packet is read. The *desk* takes
+//! orders and compiles rule sets, so that traffic does not stand still for a compilation; it also ends the process
+//! when the supervisor has gone. The *judge* reads packets, asks the engine, and writes events and verdicts
+//! into rings. An event is in its ring before the verdict of its packet is.
+
+use super::channel::{Answer, Channel, Order, cut};
+use super::tally;
+use sakimori_inspection::{Checksums, Config, Engine, FlowMark, Judgement, Verdict};
+use sakimori_kernel::nfqueue::{Batch, QueueMessage, QueueReader, QueuedPacket};
+use sakimori_kernel::nftables::{MARK_BLOCKED, MARK_DONE};
+use sakimori_kernel::raw_socket::RawSender;
+use sakimori_kernel::ring::RingFiles;
+use sakimori_kernel::ring::counters::CounterPage;
+use sakimori_kernel::ring::events::{EventProducer, PushError};
+use sakimori_kernel::ring::verdicts::{VerdictEntry, VerdictProducer};
+use sakimori_kernel::sandbox::{self, Cage, SystemCalls};
+use sakimori_kernel::{clock, spawn};
+use sakimori_model::{Diagnostic, IntrusionPrevention, Level, Now, Timestamp};
+use sakimori_signatures::{RuleSet, SourceFile, Variables, compile};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// Names the descriptors that a worker inherits: queue, raw IPv4, raw IPv6, verdict memory and wake-up, event
+/// memory and wake-up, counters, control.
+pub(super) const DESCRIPTORS_VARIABLE: &str = "SAKIMORI_WORKER";
+
+/// Bound of heap and private mappings. The engine's own limits lie below; this one holds when they fail.
+const DATA_BYTES: u64 = 1 << 30;
+/// Packets of one read.
+const SLOTS: usize = 32;
+/// Verdicts placed before they are shown to the writer, so that the first packets of a burst do not wait for the last.
+const PUBLISH_EVERY: usize = 8;
+/// How long an idle judge sleeps before it looks at its orders, and says that it is alive.
+const TURN_MS: u32 = 100;
+/// How long an event may wait for room before it is counted as lost: one disk's hiccup.
+const EVENT_PATIENCE: Duration = Duration::from_millis(50);
+/// How often time-outs of flows are looked for.
+const EXPIRE_EVERY: Duration = Duration::from_millis(500);
+
+/// What the desk asks of the judge. Each is answered when it is done.
+enum Change {
+    Rules(Box<IntrusionPrevention>, Arc<RuleSet>, SyncSender<bool>),
+    Go,
+    Retire(SyncSender<()>),
+}
+
+/// The control channel, for the last words of a panicking thread.
+static LAST_WORDS: OnceLock<Channel> = OnceLock::new();
+
+/// The body of `sakimori-agent worker network`; gives the process's exit code.
+pub fn run() -> ExitCode {
+    match serve() {
+        Ok(()) => ExitCode::SUCCESS,
+        // Standard error is closed to us inside the cage; outside of it the supervisor sees the code.
+        Err(_unsayable) => ExitCode::FAILURE,
+    }
+}
+
+fn serve() -> io::Result<()> {
+    let list = std::env::var(DESCRIPTORS_VARIABLE).map_err(io::Error::other)?;
+    let descriptors: [OwnedFd; 9] = spawn::inherited_list(&list)?
+        .try_into()
+        .map_err(|_other_count| io::Error::other("not the descriptors of a network worker"))?;
+    let [queue, raw4, raw6, verdicts, verdict_wake, events, event_wake, counters, control] = descriptors;
+
+    let cage = Cage {
+        system_calls: SystemCalls {
+            receive_many: vec![queue.as_raw_fd()],
+            send_to: vec![raw4.as_raw_fd(), raw6.as_raw_fd()],
+            read: vec![control.as_raw_fd()],
+            write: vec![control.as_raw_fd(), verdict_wake.as_raw_fd(), event_wake.as_raw_fd()],
+        },
+        data_bytes: DATA_BYTES,
+        without_seccomp: false,
+    };
+    let control = Channel::from_fd(control);
+    let counters_page = CounterPage::open(&counters)?;
+    drop(counters);
+    let judge = Judge {
+        engine: None,
+        reader: QueueReader::from_fd(queue),
+        raw: RawSender::from_fds(raw4, raw6),
+        verdicts: VerdictProducer::open(RingFiles { memory: verdicts, wake: verdict_wake })?,
+        events: EventProducer::open(RingFiles { memory: events, wake: event_wake })?,
+        patient: true,
+        counters: counters_page,
+        seeds: (seed()?, seed()?),
+    };
+
+    let (changes, orders) = channel();
+    let (entered, cage_entered) = sync_channel(1);
+    let last_words = LAST_WORDS.get_or_init(|| control);
+    std::panic::set_hook(Box::new(|panic| {
+        let mut words = panic.to_string();
+        words.truncate(words.char_indices().map(|(at, _)| at).take_while(|at| *at < 512).last().unwrap_or(0));
+        let _unsaid = last_words_channel().map(|channel| channel.send_answer(&Answer::Panicked(words)));
+        std::process::abort();
+    }));
+    let report = sandbox::enter(&cage, || {
+        std::thread::Builder::new().name("desk".into()).spawn(move || desk(last_words, &changes, &cage_entered)).map(drop)
+    })
+    .map_err(io::Error::other)?;
+    entered.send(report).map_err(io::Error::other)?;
+    judge.work(&orders)
+}
+
+fn last_words_channel() -> Option<&'static Channel> {
+    LAST_WORDS.get()
+}
+
+fn seed() -> io::Result<u64> {
+    use ring::rand::SecureRandom as _;
+    let mut bytes = [0; 8];
+    ring::rand::SystemRandom::new().fill(&mut bytes).map_err(|_unspecified| io::Error::other("no randomness"))?;
+    Ok(u64::from_le_bytes(bytes))
+}
+
+// === the desk ===
+
+/// Takes orders until the supervisor has gone; then ends the process, whatever the judge does.
+#[expect(clippy::exit, reason = "the process must end although its other thread is at work")]
+fn desk(control: &Channel, judge: &Sender<Change>, entered: &Receiver<sandbox::SandboxReport>) {
+    let Ok(cage) = entered.recv() else { std::process::exit(2) };
+    loop {
+        let Ok(Some((order, raw))) = control.receive_order() else { std::process::exit(0) };
+        let answer = match order {
+            Order::Configure { settings, files } => configure(judge, settings.into(), files, &raw, &cage),
+            Order::Go => {
+                let _judge_has_gone = judge.send(Change::Go);
+                None
+            }
+            Order::Retire => {
+                let (done, retired) = sync_channel(1);
+                let _judge_has_gone = judge.send(Change::Retire(done));
+                retired.recv().ok().map(|()| Answer::Retired)
+            }
+        };
+        let Some(answer) = answer else { continue };
+        let last = matches!(answer, Answer::Retired);
+        if control.send_answer(&answer).is_err() || last {
+            std::process::exit(0);
+        }
+    }
+}
+
+fn configure(
+    judge: &Sender<Change>,
+    settings: IntrusionPrevention,
+    files: Vec<(String, u32)>,
+    raw: &[u8],
+    cage: &sandbox::SandboxReport,
+) -> Option<Answer> {
+    let files = cut(files, raw)?;
+    let sources: Vec<SourceFile> =
+        files.into_iter().map(|file| SourceFile { name: file.name, text: file.text }).collect();
+    let compiled = compile(&sources, &Variables::default());
+    drop(sources);
+    let is_error = |d: &Diagnostic| d.level == Level::Error;
+    let broken = compiled.diagnostics.iter().any(is_error);
+    let findings = compiled.diagnostics.into_iter().map(Into::into).collect();
+    if broken {
+        return Some(Answer::Refused(findings));
+    }
+    let (done, swapped) = sync_channel(1);
+    judge.send(Change::Rules(Box::new(settings), Arc::new(compiled.rules), done)).ok()?;
+    let needs_responses = swapped.recv().ok()?;
+    Some(Answer::Configured {
+        rules: u32::try_from(compiled.loaded).unwrap_or(u32::MAX),
+        needs_responses,
+        findings,
+        cage: cage.clone().into(),
+    })
+}
+
+// === the judge ===
+
+struct Judge {
+    engine: Option<Engine>,
+    reader: QueueReader,
+    raw: RawSender,
+    verdicts: VerdictProducer,
+    events: EventProducer,
+    /// Whether the last event found room in time: a supervisor that has stopped is waited for once, not at each event.
+    patient: bool,
+    counters: CounterPage,
+    seeds: (u64, u64),
+}
+
+impl Judge {
+    fn work(mut self, changes: &Receiver<Change>) -> io::Result<()> {
+        let mut batch = Batch::new(SLOTS);
+        let mut turns = 0u64;
+        let mut reading = false;
+        let mut expired = Duration::ZERO;
+        loop {
+            turns += 1;
+            tally::beat(&self.counters, turns);
+            let change = if reading {
+                changes.try_recv().ok()
+            } else {
+                changes.recv_timeout(Duration::from_millis(TURN_MS.into())).ok()
+            };
+            match change {
+                Some(Change::Rules(settings, rules, done)) => {
+                    let needs = self.configure(*settings, rules);
+                    let _desk_has_gone = done.send(needs);
+                }
+                Some(Change::Go) => reading = true,
+                Some(Change::Retire(done)) => {
+                    // Everything read in earlier turns is judged and published.
+                    reading = false;
+                    let _desk_has_gone = done.send(());
+                }
+                None => {}
+            }
+            if !reading {
+                continue;
+            }
+            let read = self.reader.read(&mut batch, Some(TURN_MS))?;
+            let now = now();
+            if read > 0 {
+                self.judge(now, &batch);
+            }
+            if now.monotonic.saturating_sub(expired) >= EXPIRE_EVERY {
+                expired = now.monotonic;
+                if let Some(engine) = &mut self.engine {
+                    engine.expire(now);
+                }
+                self.drain_events();
+                self.publish_counters();
+            }
+        }
+    }
+
+    fn configure(&mut self, settings: IntrusionPrevention, rules: Arc<RuleSet>) -> bool {
+        if let Some(engine) = &mut self.engine {
+            engine.swap(settings, rules);
+        } else {
+            let (incident_seed, hash_seed) = self.seeds;
+            self.engine = Some(Engine::new(Config::new(settings, incident_seed, hash_seed), rules));
+        }
+        self.engine.as_ref().is_some_and(Engine::needs_responses)
+    }
+
+    fn judge(&mut self, now: Now, batch: &Batch) {
+        let mut placed = 0;
+        for message in batch.messages() {
+            let QueueMessage::Packet(packet) = message else { continue };
+            let Some(engine) = &mut self.engine else { continue };
+            // Verified only where neither the card nor the kernel has done so, and where it is there already.
+            let checksums = match packet.checksum_not_verified && !packet.checksum_not_ready {
+                true => Checksums::VerifyUnlessOffloaded,
+                false => Checksums::Ignore,
+            };
+            let judgement = engine.inspect(now, packet.payload, checksums);
+            // Events first: they must survive whatever happens after the verdict.
+            self.drain_events();
+            for injection in &judgement.inject {
+                // A packet that cannot be sent now (no route, full buffer) is the peer's time-out instead.
+                let _unsent = self.raw.send(&injection.packet);
+            }
+            let entry = entry(&packet, &judgement);
+            while self.verdicts.push(entry).is_err() {
+                // More than can wait in the queue: the writer is behind.
+                self.verdicts.publish();
+                clock::sleep(Duration::from_micros(50));
+            }
+            placed += 1;
+            if placed % PUBLISH_EVERY == 0 {
+                self.verdicts.publish();
+            }
+        }
+        self.verdicts.publish();
+        self.publish_counters();
+    }
+
+    fn drain_events(&mut self) {
+        let Some(engine) = &mut self.engine else { return };
+        for event in engine.drain_events() {
+            let event = sakimori_protocol::Event::from(event);
+            let Ok(bytes) = serde_json::to_vec(&event) else { continue };
+            self.patient = place(&mut self.events, &bytes, self.patient);
+        }
+    }
+
+    fn publish_counters(&self) {
+        if let Some(engine) = &self.engine {
+            tally::publish(&self.counters, &engine.counters());
+        }
+    }
+}
+
+/// Places an event; waits for room a little, if the last one did not wait in vain. Whether it found room.
+fn place(ring: &mut EventProducer, bytes: &[u8], patient: bool) -> bool {
+    let give_up = clock::monotonic() + if patient { EVENT_PATIENCE } else { Duration::ZERO };
+    loop {
+        match ring.push(bytes) {
+            Ok(()) => return true,
+            Err(PushError::Full) if clock::monotonic() < give_up => clock::sleep(Duration::from_millis(1)),
+            Err(PushError::Full | PushError::TooLong) => {
+                ring.count_lost();
+                return false;
+            }
+        }
+    }
+}
+
+/// A blocked flow's packet is *accepted* with the mark: a dropped packet's mark is lost, and the table's later
+/// chain both remembers the mark and drops.
+fn entry(packet: &QueuedPacket<'_>, judgement: &Judgement) -> VerdictEntry {
+    let (drop, mark) = match (judgement.verdict, judgement.mark) {
+        (_, FlowMark::Blocked) => (false, Some(packet.mark | MARK_BLOCKED)),
+        (Verdict::Accept, FlowMark::Done) => (false, Some(packet.mark | MARK_DONE)),
+        (Verdict::Accept, FlowMark::None) => (false, None),
+        (Verdict::Drop, FlowMark::None | FlowMark::Done) => (true, None),
+    };
+    VerdictEntry { id: packet.id, drop, mark }
+}
+
+/// A packet whose checksum nobody has looked at yet may be one that the server will throw away.
+fn checksums(packet: &QueuedPacket<'_>) -> Checksums {
+    if packet.checksum_not_verified && !packet.checksum_not_ready && !packet.gso {
+        Checksums::Verify
+    } else {
+        Checksums::Ignore
+    }
+}
+
+fn now() -> Now {
+    Now { wall: Timestamp(clock::wall_micros()), monotonic: clock::monotonic() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sakimori_kernel::ring::events::{self, EventConsumer};
+
+    #[test]
+    fn a_full_event_ring_is_waited_for_once_and_then_only_counted() {
+        let files = events::create().unwrap();
+        let consumer = EventConsumer::open(files.try_clone().unwrap()).unwrap();
+        let mut ring = EventProducer::open(files).unwrap();
+        let event = vec![b'x'; 30_000];
+        while ring.push(&event).is_ok() {}
+        let began = clock::monotonic();
+        assert!(!place(&mut ring, &event, true));
+        let patient = clock::monotonic() - began;
+        assert!(!place(&mut ring, &event, false));
+        let impatient = clock::monotonic() - began - patient;
+        assert!(patient >= EVENT_PATIENCE, "gave up after {patient:?}");
+        assert!(impatient < EVENT_PATIENCE, "waited again: {impatient:?}");
+        assert_eq!(consumer.lost(), 2);
+    }
+}
