@@ -63,10 +63,8 @@ function Navigation() {
   );
   return (
     <Nav aria-label={t("app.navigation")}>
-      <NavList>
-        {PAGES.map(item)}
-        <NavGroup title={t("nav.administration")}>{ADMINISTRATION.map(item)}</NavGroup>
-      </NavList>
+      <NavList>{PAGES.map(item)}</NavList>
+      <NavGroup title={t("nav.administration")}>{ADMINISTRATION.map(item)}</NavGroup>
     </Nav>
   );
 }

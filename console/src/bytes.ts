@@ -43,17 +43,18 @@ export function hexRows(bytes: Uint8Array, start: number, length: number, base: 
   return rows;
 }
 
-/** Makes what has no glyph visible: control characters as their pictures, line ends also as line ends. */
+const ESCAPES: Record<string, string> = { "\n": "\\n\n", "\r": "\\r", "\t": "\\t" };
+
+/** Makes what has no glyph visible by escapes; a line end is also one in view. */
 function visible(text: string): string {
-  return Array.from(text, (letter) => {
+  // Format characters (`Cf`) could turn the text around and show something else than what was sent.
+  return text.replace(/\p{Cc}|\p{Cf}/gu, (letter) => {
     const code = letter.codePointAt(0) ?? 0;
-    if (code === 0x0a) return "␊\n";
-    if (code < 0x20) return String.fromCodePoint(0x2400 + code);
-    if (code === 0x7f) return "␡";
-    // Format characters could turn the text around and show something else than what was sent.
-    if (/\p{Cf}|\p{Cc}/u.test(letter)) return `\\u{${code.toString(16)}}`;
-    return letter;
-  }).join("");
+    return (
+      ESCAPES[letter] ??
+      (code < 0x100 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u{${code.toString(16)}}`)
+    );
+  });
 }
 
 /** The bytes as text in stretches: before, within and after the marked part. */

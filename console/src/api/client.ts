@@ -1,4 +1,4 @@
-import createClient from "openapi-fetch";
+import createFetchClient, { type ClientOptions } from "openapi-fetch";
 import type { paths } from "../generated/api";
 import type { Problem } from "./types";
 
@@ -33,25 +33,30 @@ export function setOnUnauthorized(handler: () => void): void {
 
 const CHANGING = new Set(["POST", "PUT", "PATCH", "DELETE"]);
 
-/** The typed client of the manager's public API; the console has no other way to the manager. */
-export const api = createClient<paths>({ credentials: "same-origin" });
+/** A typed client of the manager's public API. */
+export function createClient(options: ClientOptions) {
+  const client = createFetchClient<paths>({ credentials: "same-origin", ...options });
+  client.use({
+    onRequest({ request }) {
+      if (csrfToken !== undefined && CHANGING.has(request.method)) {
+        request.headers.set("X-CSRF-Token", csrfToken);
+      }
+      return request;
+    },
+    onResponse({ request, response }) {
+      const { pathname } = new URL(request.url);
+      if (response.status === 401 && !pathname.startsWith("/api/v1/sessions")) onUnauthorized();
+      return response;
+    },
+    onError({ error }) {
+      return new NetworkError(error);
+    },
+  });
+  return client;
+}
 
-api.use({
-  onRequest({ request }) {
-    if (csrfToken !== undefined && CHANGING.has(request.method)) {
-      request.headers.set("X-CSRF-Token", csrfToken);
-    }
-    return request;
-  },
-  onResponse({ request, response }) {
-    const { pathname } = new URL(request.url);
-    if (response.status === 401 && !pathname.startsWith("/api/v1/sessions")) onUnauthorized();
-    return response;
-  },
-  onError({ error }) {
-    return new NetworkError(error);
-  },
-});
+/** The console's own client; it has no other way to the manager. */
+export const api = createClient({});
 
 interface Outcome<T> {
   data?: T;

@@ -439,6 +439,7 @@ export const en = {
     name: "Name",
     namePlaceholder: "Web servers",
     policy: "Policy",
+    policyAnyShort: "Any",
     policyAny: "Any (Base unless the line says otherwise)",
     expires: "Valid until",
     expiresIn: "Valid for",

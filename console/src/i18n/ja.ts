@@ -442,6 +442,7 @@ export const ja: Texts = {
     name: "名前",
     namePlaceholder: "Web サーバ",
     policy: "ポリシー",
+    policyAnyShort: "指定なし",
     policyAny: "指定なし (コマンドで指定しない場合は Base)",
     expires: "有効期限",
     expiresIn: "有効期間",

@@ -72,7 +72,7 @@ export function ComputerPage() {
   if (query.data === undefined) {
     return (
       <>
-        <PageHeading title={t("computers.title")} parent={parent} />
+        <PageHeading title={t("computers.title")} />
         <PageSection>
           {query.isError ? (
             <LoadError error={query.error} onRetry={() => void query.refetch()} />

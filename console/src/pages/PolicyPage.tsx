@@ -83,7 +83,7 @@ export function PolicyPage() {
   if (policy === undefined) {
     return (
       <>
-        <PageHeading title={t("policies.title")} parent={parent} />
+        <PageHeading title={t("policies.title")} />
         <PageSection>
           {query.isError ? (
             <LoadError error={query.error} onRetry={() => void query.refetch()} />

@@ -51,7 +51,7 @@ function TokensTable({
             </Td>
             <Td dataLabel={t("tokens.policy")}>
               {token.policyId === null
-                ? t("tokens.policyAny")
+                ? t("tokens.policyAnyShort")
                 : (nameOf.get(token.policyId) ?? token.policyId)}
             </Td>
             <Td dataLabel={t("tokens.uses")}>

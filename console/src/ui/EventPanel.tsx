@@ -3,6 +3,7 @@ import { TimesIcon } from "@patternfly/react-icons/dist/esm/icons/times-icon";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useEffect, useRef } from "react";
+import { createPortal } from "react-dom";
 import { useTranslation } from "react-i18next";
 import { eventQuery } from "../api/queries";
 import { detailOf, type Event, type IntrusionDetail } from "../api/types";
@@ -175,7 +176,8 @@ export function EventPanel({ id, onClose }: { id: string; onClose: () => void })
     return () => document.removeEventListener("keydown", onKey);
   }, [onClose]);
 
-  return (
+  // Outside of the page's own scrolling area, which would cut it.
+  return createPortal(
     <aside className="skm-panel" aria-labelledby="event-panel-title">
       <div className="skm-panel-head">
         <Title headingLevel="h2" size="lg" id="event-panel-title" ref={heading} tabIndex={-1}>
@@ -190,6 +192,7 @@ export function EventPanel({ id, onClose }: { id: string; onClose: () => void })
         )}
         {query.data !== undefined && <EventBody event={query.data} />}
       </div>
-    </aside>
+    </aside>,
+    document.body,
   );
 }

@@ -1,4 +1,4 @@
-import { Alert, Button, Card, CardBody, CardTitle, Gallery, List, ListItem } from "@patternfly/react-core";
+import { Alert, Button, Card, CardBody, CardTitle, List, ListItem } from "@patternfly/react-core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import { api, take } from "../../api/client";
@@ -60,44 +60,46 @@ export function ComputerOverview({ computer }: { computer: Computer }) {
   return (
     <>
       {computer.status === "clone" && <CloneNotice computer={computer} />}
-      <Gallery hasGutter minWidths={{ default: "100%", lg: "28rem" }}>
-        <Card>
-          <CardTitle component="h2">{t("computers.status")}</CardTitle>
-          <CardBody>
-            <div className="skm-gap-below">
-              <StatusLabel status={computer.status} />
-            </div>
-            {computer.statusReasons.length > 0 ? (
-              <List className="skm-gap-below">
-                {computer.statusReasons.map((reason) => (
-                  <ListItem key={reason.code}>{statusReasonText(reason)}</ListItem>
-                ))}
-              </List>
-            ) : (
-              computer.status === "online" && <p className="skm-gap-below">{t("computer.allWell")}</p>
-            )}
-            <Facts>
-              <Fact name={t("computer.lastSeen")}>
-                <Ago at={computer.lastSeen} />
-              </Fact>
-              <Fact name={t("computer.settingsState")}>
-                {t(bundle.upToDate ? "computer.upToDate" : "computer.notUpToDate")}
-                {bundle.refused !== null && (
-                  <div className="skm-subtle">{t("computer.refused", { reason: bundle.refused })}</div>
-                )}
-              </Fact>
-              <Fact name={t("computers.modules")}>
-                <ModuleChips modules={computer.modules} />
-              </Fact>
-            </Facts>
-          </CardBody>
-        </Card>
-        <Card>
-          <CardTitle component="h2">{t("computer.policy")}</CardTitle>
-          <CardBody>
-            <AssignPolicy computer={computer} />
-          </CardBody>
-        </Card>
+      <div className="skm-columns">
+        <div className="skm-column">
+          <Card>
+            <CardTitle component="h2">{t("computers.status")}</CardTitle>
+            <CardBody>
+              <div className="skm-gap-below">
+                <StatusLabel status={computer.status} />
+              </div>
+              {computer.statusReasons.length > 0 ? (
+                <List className="skm-gap-below">
+                  {computer.statusReasons.map((reason) => (
+                    <ListItem key={reason.code}>{statusReasonText(reason)}</ListItem>
+                  ))}
+                </List>
+              ) : (
+                computer.status === "online" && <p className="skm-gap-below">{t("computer.allWell")}</p>
+              )}
+              <Facts>
+                <Fact name={t("computer.lastSeen")}>
+                  <Ago at={computer.lastSeen} />
+                </Fact>
+                <Fact name={t("computer.settingsState")}>
+                  {t(bundle.upToDate ? "computer.upToDate" : "computer.notUpToDate")}
+                  {bundle.refused !== null && (
+                    <div className="skm-subtle">{t("computer.refused", { reason: bundle.refused })}</div>
+                  )}
+                </Fact>
+                <Fact name={t("computers.modules")}>
+                  <ModuleChips modules={computer.modules} />
+                </Fact>
+              </Facts>
+            </CardBody>
+          </Card>
+          <Card>
+            <CardTitle component="h2">{t("computer.policy")}</CardTitle>
+            <CardBody>
+              <AssignPolicy computer={computer} />
+            </CardBody>
+          </Card>
+        </div>
         <Card>
           <CardTitle component="h2">{t("computer.identity")}</CardTitle>
           <CardBody>
@@ -132,7 +134,7 @@ export function ComputerOverview({ computer }: { computer: Computer }) {
             </Facts>
           </CardBody>
         </Card>
-      </Gallery>
+      </div>
     </>
   );
 }

@@ -1,5 +1,4 @@
 import {
-  ActionGroup,
   Alert,
   Button,
   Card,
@@ -146,7 +145,7 @@ export function PolicyEditor({ policy, policies }: { policy: Policy; policies: P
             ) : (
               <SaveError error={save.error} />
             ))}
-          <ActionGroup className="skm-heading-title">
+          <div className="skm-heading-title">
             <Button isDisabled={!ready} isLoading={save.isPending} onClick={() => save.mutate()}>
               {t("common.save")}
             </Button>
@@ -164,7 +163,7 @@ export function PolicyEditor({ policy, policies }: { policy: Policy; policies: P
             <span role="status" className="skm-subtle">
               {!valid ? t("policy.fixFirst") : dirty && t("policy.unsaved")}
             </span>
-          </ActionGroup>
+          </div>
         </StackItem>
       )}
     </Stack>

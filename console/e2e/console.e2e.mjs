@@ -1,0 +1,367 @@
+// The built console against a running manager, in a real browser.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { after, before, describe, it } from "node:test";
+import { promisify } from "node:util";
+import {
+  ask,
+  enter,
+  keep,
+  launch,
+  logIn,
+  open,
+  overflow,
+  settings,
+  settled,
+  violations,
+} from "./browser.mjs";
+
+const PAGES = [
+  { path: "/", name: "overview", en: "Overview", ja: "概要" },
+  { path: "/computers", name: "computers", en: "Computers", ja: "コンピュータ" },
+  { path: "/events", name: "events", en: "Events", ja: "イベント" },
+  { path: "/policies", name: "policies", en: "Policies", ja: "ポリシー" },
+  { path: "/rules", name: "rules", en: "Rules", ja: "ルール" },
+  { path: "/activation-tokens", name: "tokens", en: "Activation tokens", ja: "有効化トークン" },
+  { path: "/audit", name: "audit", en: "Audit", ja: "監査" },
+];
+
+const LOOKS = [
+  { name: "en-light-1280", language: "en", locale: "en-US", width: 1280, colorScheme: "light" },
+  { name: "ja-dark-1280", language: "ja", locale: "ja-JP", width: 1280, colorScheme: "dark" },
+  { name: "ja-light-400", language: "ja", locale: "ja-JP", width: 400, colorScheme: "light" },
+];
+
+const ARRIVAL_MS = 30_000;
+
+let browser;
+before(async () => {
+  browser = await launch();
+});
+after(async () => {
+  await browser?.close();
+  console.log(`screenshots: ${settings.screenshots}`);
+});
+
+/** Opens a page, hands it over and sees that nothing went wrong on it. */
+async function withPage(look, use) {
+  const page = await open(browser, look);
+  try {
+    await use(page);
+    assert.deepEqual(page.wrong, [], "the browser's console stays empty");
+  } catch (error) {
+    await keep(page, `failed-${Date.now()}`).catch(() => {});
+    throw error;
+  } finally {
+    await page.context().close();
+  }
+}
+
+async function assertSound(page, name) {
+  await keep(page, name);
+  assert.deepEqual(await violations(page), [], `axe on ${name}`);
+  assert.ok((await overflow(page)) <= 0, `${name} fits the window`);
+}
+
+async function assertLanguage(page, language) {
+  assert.equal(await page.locator("html").getAttribute("lang"), language);
+}
+
+describe("log-in", () => {
+  it("refuses a wrong password and says so", () =>
+    withPage({}, async (page) => {
+      await page.goTo("/login");
+      await assertSound(page, "login-en");
+      page.expectRefusals(true);
+      await logIn(page, "certainly not the password");
+      await page.getByText("The user name or the password is not right.").waitFor();
+      assert.equal(new URL(page.url()).pathname, "/login");
+    }));
+
+  it("speaks the browser's language, and the one that is chosen from then on", () =>
+    withPage({ locale: "ja-JP" }, async (page) => {
+      await page.goTo("/login");
+      await assertLanguage(page, "ja");
+      await page.getByRole("heading", { name: "ログイン" }).waitFor();
+      await assertSound(page, "login-ja");
+      await page.getByRole("button", { name: "表示設定" }).click();
+      await page.getByRole("menuitem", { name: "English" }).click();
+      await page.getByRole("heading", { name: "Log in" }).waitFor();
+      await assertLanguage(page, "en");
+      await page.reload();
+      await page.getByRole("heading", { name: "Log in" }).waitFor();
+      await assertLanguage(page, "en");
+    }));
+
+  it("leads to the page that was asked for, keeps the session, and ends it", () =>
+    withPage({}, async (page) => {
+      page.expectRefusals(true);
+      await page.goTo("/policies?x=1");
+      assert.equal(new URL(page.url()).pathname, "/login");
+      await logIn(page);
+      await page.waitForURL((url) => url.pathname === "/policies");
+      page.expectRefusals(false);
+      await page.reload();
+      await page.getByRole("heading", { level: 1, name: "Policies" }).waitFor();
+      await page.getByRole("button", { name: /^User menu/ }).click();
+      await page.getByRole("menuitem", { name: "Log out" }).click();
+      await page.getByRole("heading", { name: "Log in" }).waitFor();
+      page.expectRefusals(true);
+      await page.goTo("/computers");
+      assert.equal(new URL(page.url()).pathname, "/login");
+    }));
+
+  it("is shown again when the session has ended elsewhere", () =>
+    withPage({}, async (page) => {
+      await enter(page);
+      assert.equal((await ask(page, "DELETE", "/sessions/current")).status, 204);
+      page.expectRefusals(true);
+      await page.getByRole("link", { name: "Policies" }).click();
+      await page.getByText("Your session has ended. Please log in again.").waitFor();
+      await logIn(page);
+      await page.getByRole("heading", { level: 1, name: "Policies" }).waitFor();
+    }));
+});
+
+describe("pages", () => {
+  for (const look of LOOKS) {
+    it(`are sound: ${look.name}`, () =>
+      withPage(look, async (page) => {
+        await enter(page);
+        await assertLanguage(page, look.language);
+        for (const one of PAGES) {
+          await page.goTo(one.path);
+          await page.getByRole("heading", { level: 1, name: one[look.language], exact: true }).waitFor();
+          assert.match(await page.title(), new RegExp(`^${one[look.language]} · Sakimori`));
+          await assertSound(page, `${one.name}-${look.name}`);
+        }
+      }));
+  }
+
+  it("are reached by keyboard, past the navigation", () =>
+    withPage({}, async (page) => {
+      await enter(page);
+      await page.goTo("/computers");
+      await page.keyboard.press("Tab");
+      assert.equal(await page.evaluate(() => document.activeElement?.textContent), "Skip to content");
+      await page.keyboard.press("Enter");
+      assert.equal(await page.evaluate(() => document.activeElement?.id), "main-content");
+    }));
+
+  it("say so when there is nothing at an address", () =>
+    withPage({}, async (page) => {
+      await enter(page);
+      await page.goTo("/nothing-here");
+      await page.getByRole("heading", { name: "This page does not exist" }).waitFor();
+      page.expectRefusals(true);
+      await page.goTo("/computers/00000000-0000-7000-8000-000000000000");
+      await page.getByRole("heading", { name: "This could not be loaded" }).waitFor();
+      await assertSound(page, "computer-missing");
+    }));
+});
+
+describe("computers", () => {
+  it("are added with one line to run", () =>
+    withPage({}, async (page) => {
+      await enter(page);
+      await page.goTo("/computers");
+      await page.getByRole("button", { name: "Add a computer" }).first().click();
+      const name = `e2e ${Date.now()}`;
+      await page.locator("#token-name").fill(name);
+      await page.locator("#token-uses").fill("0");
+      await page.getByText("Enter a whole number from 1 to 1,000,000.").waitFor();
+      await page.locator("#token-uses").fill("1");
+      await assertSound(page, "add-computer");
+      await page.getByRole("button", { name: "Create the line" }).click();
+      const line = await page.getByRole("textbox", { name: "Deployment line" }).inputValue();
+      assert.match(line, /^curl .*--pinnedpubkey 'sha256\/\/.+\/deploy\/linux\.sh .*--token \S+\.\S+/);
+      await assertSound(page, "add-computer-line");
+      await page
+        .getByRole("contentinfo")
+        .or(page.locator("footer"))
+        .getByRole("button", { name: "Close" })
+        .click();
+
+      await page.goTo("/activation-tokens");
+      const row = page.getByRole("row").filter({ hasText: name });
+      await row.getByText("0 of 1").waitFor();
+      await row.getByRole("button", { name: "Revoke" }).click();
+      await page.getByRole("dialog").getByRole("button", { name: "Revoke" }).click();
+      await row.waitFor({ state: "detached" });
+    }));
+
+  it("are filtered by the address", () =>
+    withPage({}, async (page) => {
+      await enter(page);
+      await page.goTo("/computers?q=no-such-computer-anywhere");
+      await page.getByRole("heading", { name: "Nothing matches the filters" }).waitFor();
+      await page.getByRole("button", { name: "Clear all filters" }).click();
+      await page.waitForURL((url) => url.search === "");
+      await page.getByRole("combobox", { name: "Status" }).selectOption("offline");
+      await page.waitForURL((url) => url.searchParams.get("status") === "offline");
+    }));
+
+  for (const look of LOOKS) {
+    it(`are shown one by one: ${look.name}`, (context) =>
+      withPage(look, async (page) => {
+        await enter(page);
+        const { body } = await ask(page, "GET", "/computers?limit=1");
+        if (body.items.length === 0) return context.skip("this manager has no computer");
+        const [computer] = body.items;
+        for (const tab of ["overview", "modules", "ports", "events"]) {
+          await page.goTo(`/computers/${computer.id}?tab=${tab}`);
+          await page.getByRole("heading", { level: 1, name: computer.displayName }).waitFor();
+          await assertSound(page, `computer-${tab}-${look.name}`);
+        }
+      }));
+  }
+});
+
+describe("events", () => {
+  it("are filtered by the address, and paused", () =>
+    withPage({}, async (page) => {
+      await enter(page);
+      await page.goTo("/events?severity=critical&action=blocked&q=no-such-event-anywhere");
+      assert.equal(await page.getByRole("combobox", { name: "Severity" }).inputValue(), "critical");
+      assert.equal(await page.getByRole("combobox", { name: "Action" }).inputValue(), "blocked");
+      await page.getByRole("heading", { name: "Nothing matches the filters" }).waitFor();
+      await page.getByText("Live updates").click();
+      await page.waitForURL((url) => url.searchParams.get("live") === "false");
+    }));
+
+  for (const look of LOOKS) {
+    it(`show their details: ${look.name}`, (context) =>
+      withPage(look, async (page) => {
+        await enter(page);
+        const { body } = await ask(page, "GET", "/events?module=intrusion-prevention&limit=50");
+        const event = body.items.find((one) => one.kind === "intrusion");
+        if (event === undefined) return context.skip("this manager has no event of an attack");
+        await page.goTo(`/events?event=${event.id}`);
+        const panel = page.getByRole("complementary", { name: event.detail.message });
+        await panel.getByText(event.explanation[look.language]).waitFor();
+        await panel.getByText(`${event.detail.incident}`).first().waitFor();
+        const match = Buffer.from(event.detail.excerpt, "base64").subarray(
+          event.detail.excerptOffset,
+          event.detail.excerptOffset + event.detail.length,
+        );
+        await panel.getByRole("button", { name: look.language === "ja" ? "16 進数" : "Hex" }).click();
+        const marked = await panel.locator(".skm-bytes mark").allInnerTexts();
+        const hex = marked.filter((_, index) => index % 2 === 0).join(" ");
+        assert.equal(
+          hex.replaceAll(" ", ""),
+          match.toString("hex"),
+          "exactly the offending bytes are marked",
+        );
+        await assertSound(page, `event-${look.name}`);
+        await page.keyboard.press("Escape");
+        await panel.waitFor({ state: "detached" });
+      }));
+  }
+
+  it("arrive live", { skip: settings.trigger === undefined && "SAKIMORI_TRIGGER is not set" }, () =>
+    withPage({}, async (page) => {
+      await enter(page);
+      await page.goTo("/events");
+      await page.getByText("Live", { exact: true }).waitFor();
+      const shown = () =>
+        page.locator("[data-event-id]").evaluateAll((rows) => rows.map((row) => row.dataset.eventId));
+      const known = await shown();
+      await promisify(execFile)("sh", ["-c", settings.trigger], { timeout: ARRIVAL_MS });
+      await page.waitForFunction(
+        (before) =>
+          [...document.querySelectorAll("[data-event-id]")].some(
+            (row) => !before.includes(row.dataset.eventId),
+          ),
+        known,
+        { timeout: ARRIVAL_MS },
+      );
+      await keep(page, "event-arrived");
+    }),
+  );
+});
+
+describe("policies", () => {
+  it("are made, changed, guarded against each other's changes, and deleted", () =>
+    withPage({}, async (page) => {
+      await enter(page);
+      await page.goTo("/policies");
+      await page.getByRole("button", { name: "Create a policy" }).click();
+      const name = `e2e ${Date.now()}`;
+      await page.locator("#policy-name").fill(name);
+      await assertSound(page, "create-policy");
+      await page.getByRole("dialog").getByRole("button", { name: "Create", exact: true }).click();
+      await page.getByRole("heading", { level: 1, name }).waitFor();
+      const id = new URL(page.url()).pathname.split("/").pop();
+
+      // Settings.
+      await page.locator("#setting-mode-prevent").check();
+      await page.locator("#setting-httpPorts").fill("80, 99999");
+      await page.getByText("“99999” is neither a port").waitFor();
+      assert.ok(await page.getByRole("button", { name: "Save" }).isDisabled());
+      await page.locator("#setting-httpPorts").fill("80, 8000-8090");
+      await page.getByRole("button", { name: "Save" }).click();
+      await page.getByText("The policy has been saved.").waitFor();
+      const saved = (await ask(page, "GET", `/policies/${id}`)).body;
+      assert.equal(saved.intrusionPrevention.mode, "prevent");
+      assert.deepEqual(saved.intrusionPrevention.httpPorts, ["80", "8000-8090"]);
+      await assertSound(page, "policy");
+
+      // One rule's mode, where the manager has rules.
+      const { body: rules } = await ask(page, "GET", "/rules?limit=1");
+      const rule = rules.items[0];
+      if (rule !== undefined) {
+        await page.getByRole("combobox", { name: `Mode of rule ${rule.sid}` }).selectOption("off");
+        await page.getByRole("button", { name: "Save" }).click();
+        await page.getByText("The policy has been saved.").waitFor();
+        const { body } = await ask(page, "GET", `/policies/${id}`);
+        assert.equal(body.intrusionPrevention.ruleModes[rule.sid], "off");
+      }
+
+      // Somebody else is faster.
+      await page.locator("#setting-failure-closed").check();
+      const { body: current } = await ask(page, "GET", `/policies/${id}`);
+      const other = await ask(
+        page,
+        "PATCH",
+        `/policies/${id}`,
+        { description: "Changed elsewhere" },
+        { "If-Match": current.etag },
+      );
+      assert.equal(other.status, 200);
+      page.expectRefusals(true);
+      await page.getByRole("button", { name: "Save" }).click();
+      await page.getByText("Somebody else changed this in the meantime").waitFor();
+      page.expectRefusals(false);
+      await keep(page, "policy-conflict");
+      await page.getByRole("button", { name: "Load the current version" }).click();
+      await page.locator("#policy-edit-description").filter({ hasText: "Changed elsewhere" }).waitFor();
+      assert.ok(await page.locator("#setting-failure-closed").isChecked(), "the own change is still there");
+      await page.getByRole("button", { name: "Save" }).click();
+      await page.getByText("The policy has been saved.").waitFor();
+      const { body: merged } = await ask(page, "GET", `/policies/${id}`);
+      assert.equal(merged.intrusionPrevention.failureResponse, "closed");
+      assert.equal(merged.description, "Changed elsewhere");
+
+      await page.getByRole("button", { name: "Delete" }).click();
+      await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+      await page.getByRole("heading", { level: 1, name: "Policies" }).waitFor();
+      page.expectRefusals(true);
+      assert.equal((await ask(page, "GET", `/policies/${id}`)).status, 404);
+    }));
+});
+
+describe("rules", () => {
+  it("are searched and read", (context) =>
+    withPage({}, async (page) => {
+      await enter(page);
+      const { body } = await ask(page, "GET", "/rules?limit=1");
+      const rule = body.items[0];
+      if (rule === undefined) return context.skip("this manager has no rules");
+      await page.goTo(`/rules?q=${rule.sid}`);
+      await page.getByRole("link", { name: rule.message, exact: true }).click();
+      await page.getByRole("heading", { level: 1, name: rule.message }).waitFor();
+      await settled(page);
+      await page.getByText(`sid:${rule.sid}`).waitFor();
+      await assertSound(page, "rule");
+    }));
+});

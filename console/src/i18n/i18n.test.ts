@@ -1,0 +1,67 @@
+import { describe, expect, it } from "vitest";
+import { en } from "./en";
+import { initialLanguage } from "./index";
+import { ja } from "./ja";
+
+function texts(node: object, path = ""): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const [key, value] of Object.entries(node)) {
+    const here = path === "" ? key : `${path}.${key}`;
+    if (typeof value === "string") found.set(here, value);
+    else for (const [inner, text] of texts(value as object, here)) found.set(inner, text);
+  }
+  return found;
+}
+
+const placeholders = (text: string) => [...text.matchAll(/\{\{(\w+)\}\}/g)].map((match) => match[1]).sort();
+
+/** Texts that are the same in both languages on purpose. */
+const SAME = new Set([
+  "settings.english",
+  "settings.japanese",
+  "app.name",
+  "event.cves",
+  "rules.cve",
+  "rules.cvss",
+]);
+
+describe("texts", () => {
+  const english = texts(en);
+  const japanese = texts(ja);
+
+  it("have the same keys in both languages", () => {
+    expect([...japanese.keys()].sort()).toEqual([...english.keys()].sort());
+  });
+
+  it("have the same values to fill in in both languages", () => {
+    const differing = [...english].filter(
+      ([key, text]) => `${placeholders(text)}` !== `${placeholders(japanese.get(key) ?? "")}`,
+    );
+    expect(differing).toEqual([]);
+  });
+
+  it("are translated", () => {
+    const untranslated = [...english].filter(
+      ([key, text]) =>
+        japanese.get(key) === text && !SAME.has(key) && /[A-Za-z]{3}/.test(text.replace(/\{\{\w+\}\}/g, "")),
+    );
+    expect(untranslated.map(([key]) => key)).toEqual(["audit.actorKind.system"]);
+  });
+
+  it("are never empty", () => {
+    for (const [key, text] of [...english, ...japanese]) expect(text.trim(), key).not.toBe("");
+  });
+});
+
+describe("first language", () => {
+  it.each([
+    ["ja", ["en-US"], "ja"],
+    [null, ["ja-JP", "en-US"], "ja"],
+    [null, ["fr-FR", "en-GB", "ja"], "en"],
+    [null, ["fr-FR"], "en"],
+    ["xx", ["ja"], "ja"],
+    [null, [], "en"],
+  ] as const)("stored %s and browser %j give %s", (stored, browser, expected) => {
+    expect(initialLanguage(stored, browser)).toBe(expected);
+  });
+});
