@@ -7,7 +7,9 @@ use std::time::Duration;
 use sakimori_kernel::nfqueue::{Hook, QueueOptions, QueueSocket, Verdict, read_statistics};
 use sakimori_kernel::nftables::{CounterKind, CounterPath, MARK_BLOCKED, MARK_DONE, PayloadMatch, TablePlan};
 
-use crate::support::{Answerer, LOOPBACKS, PORT, QUEUE, apply, connect, echo, exchange, in_namespace, plan};
+use crate::support::{
+    Answerer, LOOPBACKS, PORT, QUEUE, apply, connect, echo, exchange, in_namespace, plan, wait_for,
+};
 
 const FIN: u8 = 1;
 const SYN: u8 = 2;
@@ -272,6 +274,7 @@ fn an_overflow_under_fail_open_neither_ends_the_reader_nor_the_traffic() {
         let statistics = read_statistics(QUEUE).unwrap().unwrap();
         assert_eq!((statistics.queue_dropped, statistics.user_dropped), (0, 0), "fail-open hides the loss");
         // A flow after the burst is still read.
+        wait_for("the slow reader", || read_statistics(QUEUE).unwrap().unwrap().waiting == 0);
         let server = echo(LOOPBACKS[0], PORT, 1);
         exchange(&mut connect(LOOPBACKS[0], PORT).unwrap(), b"afterwards").unwrap();
         server.join().unwrap();
