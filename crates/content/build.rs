@@ -1,0 +1,34 @@
+//! Puts our own content pack into the crate: its description, metadata and rules, not the attack cases.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a build script reads its own project"
+)]
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+fn main() {
+    let root = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../../content/virtual-patches");
+    let root = root.canonicalize().expect("content/virtual-patches stands beside the crates");
+    println!("cargo::rerun-if-changed={}", root.join("rules").display());
+    let mut rules: Vec<PathBuf> = std::fs::read_dir(root.join("rules"))
+        .expect("the pack has a folder of rules")
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "rules"))
+        .collect();
+    rules.sort();
+    let mut out = String::new();
+    for (name, file) in [("PACK", "pack.toml"), ("METADATA", "metadata.toml")] {
+        writeln!(out, "const {name}: &str = include_str!({:?});", root.join(file)).unwrap();
+    }
+    out.push_str("const RULES: &[(&str, &str)] = &[\n");
+    for path in rules {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        writeln!(out, "    ({name:?}, include_str!({path:?})),").unwrap();
+    }
+    out.push_str("];\n");
+    let target = Path::new(&std::env::var("OUT_DIR").unwrap()).join("embedded.rs");
+    std::fs::write(target, out).unwrap();
+}
