@@ -89,7 +89,7 @@ pub fn inline(programs: &Programs, accept_all: Option<&Path>) -> anyhow::Result<
 
 fn start_accept_all(lab: &Lab, program: &Path) -> anyhow::Result<Process> {
     let mut reader = lab.host(Role::Server).command(program);
-    reader.arg("80");
+    reader.args(["--ports", "80"]);
     let mut reader = lab.host(Role::Server).start("accept-all", reader)?;
     wait::pause(Duration::from_secs(1))?;
     reader.check_alive()?;

@@ -133,9 +133,9 @@ pub(crate) fn command_line(
     let sakimori = |arguments: &[&str]| {
         let mut command = lab.host(Role::Manager).command(programs.cli());
         command
-            .env("SAKIMORI_MANAGER", format!("https://{}", manager.address()))
+            .env("SAKIMORI_URL", format!("https://{}", manager.address()))
             .env("SAKIMORI_API_KEY", api.key())
-            .env("SAKIMORI_PIN", &manager.pin)
+            .env("SAKIMORI_CA_PIN", &manager.pin)
             .env("HOME", lab.host(Role::Manager).folder())
             .args(arguments);
         process::run(command)
