@@ -53,6 +53,7 @@ const appRoute = createRoute({
       throw redirect({ to: "/login", search: { next: next === "/" ? undefined : next, ended } });
     }
     hadSession = true;
+    return { session };
   },
   component: Shell,
 });

@@ -1,4 +1,5 @@
-import { useQueryClient, useSuspenseQuery } from "@tanstack/react-query";
+import { useQueryClient } from "@tanstack/react-query";
+import { useRouteContext } from "@tanstack/react-router";
 import { useCallback } from "react";
 import { api, setCsrfToken, take } from "./api/client";
 import { sessionQuery } from "./api/queries";
@@ -11,9 +12,8 @@ export function adoptSession(session: Session | null): void {
 
 /** The session of whoever looks at the page. Only below the routes that need one. */
 export function useSession(): Session {
-  const { data } = useSuspenseQuery(sessionQuery);
-  if (data === null) throw new Error("no session");
-  return data;
+  // From the route, not from the cache: a session that ends must not take the page away under its own feet.
+  return useRouteContext({ from: "/app", select: (context) => context.session });
 }
 
 /** Whether the role of whoever looks at the page may change things. */

@@ -31,6 +31,11 @@ export function setOnUnauthorized(handler: () => void): void {
   onUnauthorized = handler;
 }
 
+/** Told by whoever finds out that the session is over. */
+export function sessionOver(): void {
+  onUnauthorized();
+}
+
 const CHANGING = new Set(["POST", "PUT", "PATCH", "DELETE"]);
 
 /** A typed client of the manager's public API. */

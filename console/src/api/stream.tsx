@@ -1,5 +1,6 @@
 import { type QueryClient, useQueryClient } from "@tanstack/react-query";
 import { createContext, type ReactNode, useContext, useEffect, useMemo, useRef, useState } from "react";
+import { sessionOver } from "./client";
 import { sessionQuery } from "./queries";
 import type { Computer, Event } from "./types";
 
@@ -51,8 +52,11 @@ export function StreamProvider({ children }: { children: ReactNode }) {
       source.addEventListener("error", () => {
         setConnected(false);
         if (source?.readyState === EventSource.CLOSED) {
-          // The browser gives up on a refusal; a session that has ended shows in the next question.
-          void client.invalidateQueries({ queryKey: sessionQuery.queryKey });
+          // The browser gives up on a refusal: most likely the session has ended.
+          void client
+            .fetchQuery({ ...sessionQuery, staleTime: 0 })
+            .then((session) => session === null && sessionOver())
+            .catch(() => {});
           reopen = setTimeout(open, REOPEN_MS);
         }
       });

@@ -1,4 +1,4 @@
-import { Alert, Login, LoginForm, LoginHeader, LoginMainBody, LoginMainHeader } from "@patternfly/react-core";
+import { Alert, Login, LoginForm, LoginHeader, LoginMainBody, Title } from "@patternfly/react-core";
 import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate, useRouter, useSearch } from "@tanstack/react-router";
 import { type FormEvent, type MouseEvent, useEffect, useState } from "react";
@@ -62,7 +62,12 @@ export function LoginPage() {
         />
       }
     >
-      <LoginMainHeader title={t("login.title")} headerUtilities={<DisplayMenu />} />
+      <div className="skm-heading skm-login-head">
+        <Title headingLevel="h1" size="3xl">
+          {t("login.title")}
+        </Title>
+        <DisplayMenu />
+      </div>
       <LoginMainBody>
         {ended && failure === undefined && (
           <Alert variant="info" isInline title={t("login.ended")} component="p" className="skm-gap-below" />

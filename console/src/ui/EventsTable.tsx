@@ -48,8 +48,12 @@ function EventRow({
         <Button variant="link" isInline className="skm-link-text" onClick={() => onSelect(event.id)}>
           {eventHeadline(event)}
         </Button>
+        {intrusion && (
+          <div className="skm-small">
+            <Cves cves={intrusion.cves} />
+          </div>
+        )}
       </Td>
-      <Td dataLabel={t("event.cves")}>{intrusion && <Cves cves={intrusion.cves} />}</Td>
       <Td dataLabel={t("events.source")}>
         <span className="skm-break">{intrusion?.client}</span>
       </Td>
@@ -75,7 +79,6 @@ export function EventsTable({ events, ...rest }: Props) {
           <Th>{t("severity.label")}</Th>
           <Th>{t("action.label")}</Th>
           <Th>{t("events.event")}</Th>
-          <Th>{t("event.cves")}</Th>
           <Th>{t("events.source")}</Th>
           {rest.showComputer && <Th>{t("events.computer")}</Th>}
         </Tr>
