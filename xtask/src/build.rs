@@ -43,8 +43,8 @@ pub(crate) fn accept_all(release: &Path) -> anyhow::Result<Option<PathBuf>> {
     Ok(Some(release.join("examples/accept_all")))
 }
 
-/// Runs an example of the test kit, optimised, with one argument.
-pub(crate) fn run_example(example: &str, argument: &Path) -> anyhow::Result<()> {
+/// Runs an example of the test kit, optimised, with paths as arguments.
+pub(crate) fn run_example(example: &str, arguments: &[PathBuf]) -> anyhow::Result<()> {
     let mut run = cargo();
     run.args([
         "run",
@@ -57,7 +57,9 @@ pub(crate) fn run_example(example: &str, argument: &Path) -> anyhow::Result<()> 
         example,
         "--",
     ]);
-    run.arg(std::path::absolute(argument)?);
+    for argument in arguments {
+        run.arg(std::path::absolute(argument)?);
+    }
     show(run)
 }
 

@@ -19,6 +19,8 @@ pub(crate) fn lint() -> anyhow::Result<()> {
 
 /// Everything, or the Rust tests whose names contain one of `filters`.
 pub(crate) fn test(filters: &[String]) -> anyhow::Result<()> {
+    // Namespaces need root; going on as root at once spares building twice.
+    setup::as_root_again()?;
     if filters.is_empty() {
         setup::everything()?;
         lint()?;
@@ -32,7 +34,6 @@ pub(crate) fn test(filters: &[String]) -> anyhow::Result<()> {
     if filters.is_empty() {
         console::browser()?;
     }
-    setup::as_root_again()?;
     println!("\n== tests");
     let mut nextest = cargo();
     nextest.args(["nextest", "run", "--locked", "--workspace", "--no-fail-fast"]).args(filters);

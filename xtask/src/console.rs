@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::SystemTime;
 
-use anyhow::Context as _;
-use sakimori_testkit::{debian, process, programs};
+use anyhow::{Context as _, bail};
+use sakimori_testkit::story::{self, Target};
+use sakimori_testkit::{debian, interrupt, process, programs};
 
 use crate::build::show;
 
@@ -68,7 +69,7 @@ pub(crate) fn checks() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The browser test against the built programs.
+/// The browser test against a manager that has just seen the demo's attack.
 pub(crate) fn browser() -> anyhow::Result<()> {
     if !is_there() {
         println!("skipped: browser test of the console (console/package.json is not there)");
@@ -76,7 +77,18 @@ pub(crate) fn browser() -> anyhow::Result<()> {
     }
     println!("\n== console: browser test");
     debian::require(debian::BROWSER)?;
-    npm(&["run", "e2e"])
+    interrupt::watch()?;
+    let as_told = story::play_and_visit(Target::Blog, |console| {
+        let mut command = Command::new("npm");
+        command.args(["run", "e2e"]).current_dir(folder());
+        command.env("SAKIMORI_URL", &console.url).env("SAKIMORI_TRIGGER", &console.trigger);
+        command.env("SAKIMORI_USER", &console.user).env("SAKIMORI_PASSWORD", &console.password);
+        show(command)
+    })?;
+    if !as_told {
+        bail!("the demo before the browser test did not go as told");
+    }
+    Ok(())
 }
 
 fn modified(path: &std::path::Path) -> Option<SystemTime> {

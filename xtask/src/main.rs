@@ -12,7 +12,7 @@ mod console;
 mod fuzz;
 mod setup;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -67,6 +67,9 @@ enum Command {
         /// Folder for the packages.
         #[arg(long, default_value = "target/packages")]
         out: PathBuf,
+        /// File of the Ed25519 key that signs them; made when there is none.
+        #[arg(long, default_value = "target/packages/signing-key")]
+        signing_key: PathBuf,
     },
     /// Runs fuzz targets (on the stable compiler).
     Fuzz {
@@ -116,10 +119,10 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Ci => checks::test(&[]).map(|()| true),
         Command::Lint => checks::lint().map(|()| true),
         Command::Conformance { what: Conformance::Rules { dir } } => {
-            build::run_example("conformance_rules", &dir).map(|()| true)
+            build::run_example("conformance_rules", &[dir]).map(|()| true)
         }
         Command::Bench { what } => measure(&what),
-        Command::Package { out } => package_all(&out).map(|()| true),
+        Command::Package { out, signing_key } => package_all(&out, &signing_key).map(|()| true),
         Command::Fuzz { seconds, target } => fuzz::run(seconds, target.as_deref()).map(|()| true),
     }
 }
@@ -154,14 +157,17 @@ fn measure(what: &Bench) -> anyhow::Result<bool> {
     Ok(report.all_met())
 }
 
-fn package_all(out: &std::path::Path) -> anyhow::Result<()> {
+fn package_all(out: &Path, signing_key: &Path) -> anyhow::Result<()> {
     debian::require(debian::BUILD)?;
     console::build_if_stale()?;
     let built = build::release_programs()?;
     let out = programs::source().join(out);
     std::fs::create_dir_all(&out)?;
+    let mut files = vec![programs::source().join(signing_key)];
     for package in Package::ALL {
-        println!("{}", package::build(package, &built, &out, Packing::Small)?.display());
+        let file = package::build(package, &built, &out, Packing::Small)?;
+        println!("{}", file.display());
+        files.push(file);
     }
-    Ok(())
+    build::run_example("sign_package", &files)
 }

@@ -21,6 +21,38 @@ pub use visitors::Visitors;
 /// # Errors
 /// When the stage itself cannot be set: programs not built, no root, no namespaces.
 pub fn play(target: Target, once: bool) -> anyhow::Result<bool> {
+    play_then(target, |stage| if once { Ok(()) } else { stage.stay_up() })
+}
+
+/// Plays the story and, when it was played to its end, gives the console of its manager to `visit`.
+/// Gives whether every step was as told.
+///
+/// # Errors
+/// As [`play`], and the error of `visit`.
+pub fn play_and_visit(
+    target: Target,
+    visit: impl FnOnce(&Console) -> anyhow::Result<()>,
+) -> anyhow::Result<bool> {
+    play_then(target, |stage| visit(&stage.console()?))
+}
+
+/// How a browser of the machine itself reaches the lab's manager.
+#[derive(Debug, Clone)]
+pub struct Console {
+    /// `https://127.0.0.1:PORT`
+    pub url: String,
+    /// Name of the administrator.
+    pub user: String,
+    /// Password of the administrator.
+    pub password: String,
+    /// A shell command that attacks the protected website once more.
+    pub trigger: String,
+}
+
+fn play_then(
+    target: Target,
+    last: impl FnOnce(&mut Stage<'_>) -> anyhow::Result<()>,
+) -> anyhow::Result<bool> {
     interrupt::watch()?;
     let programs = Programs::find()?;
     programs.check()?;
@@ -44,8 +76,8 @@ pub fn play(target: Target, once: bool) -> anyhow::Result<bool> {
         }
     }
     steps.summary();
-    if !once && played.is_ok() {
-        stage.stay_up()?;
+    if played.is_ok() {
+        last(&mut stage)?;
     }
     Ok(steps.all_passed())
 }
@@ -123,18 +155,36 @@ impl<'lab> Stage<'lab> {
         Ok(())
     }
 
+    /// Opens the way to the console.
+    fn console(&self) -> anyhow::Result<Console> {
+        let port = forward::into_lab(self.lab.host(Role::Manager), self.manager.address(), PUBLIC)?;
+        let attack = self.lab.host(Role::Attacker).command("sh");
+        let attack = std::iter::once(attack.get_program()).chain(attack.get_args());
+        let attack = attack.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ");
+        let script = crate::programs::source().join("demo/attack/deface.sh");
+        Ok(Console {
+            url: format!("https://{}", SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
+            user: self.manager.user.clone(),
+            password: self.manager.password.clone(),
+            // The script ends with 1 or 2 when the attack was stopped, which is as it should be.
+            trigger: format!(
+                "{attack} '{}' http://{} query || true",
+                script.display(),
+                self.website.address()
+            ),
+        })
+    }
+
     fn stay_up(&mut self) -> anyhow::Result<()> {
-        let manager = self.manager.address();
-        let port = forward::into_lab(self.lab.host(Role::Manager), manager, PUBLIC)?;
+        let console = self.console()?;
         let site = self.website.address();
         let blog = forward::into_lab(self.lab.host(Role::Visitor), site, 8080)?;
-        let console = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         println!("\nEverything stays up until Ctrl-C:");
         println!(
-            "  Console:  https://{console}/   (the certificate is the manager's own; pin {})",
-            self.manager.pin
+            "  Console:  {}/   (the certificate is the manager's own; pin {})",
+            console.url, self.manager.pin
         );
-        println!("  Log-in:   {} / {}", self.manager.user, self.manager.password);
+        println!("  Log-in:   {} / {}", console.user, console.password);
         println!("  Blog:     http://127.0.0.1:{blog}/   (read through the protected server)");
         if let IpAddr::V4(address) = site.ip() {
             println!("  Attack:   demo/attack/deface.sh http://127.0.0.1:{blog}   (server {address})");

@@ -1,5 +1,4 @@
 //! A fresh manager: zero configuration, one log-in, the deployment line.
-#![expect(clippy::unwrap_used, reason = "a test ends where the world is not as it should be")]
 
 use sakimori_testkit::fleet::{start_manager, text};
 use sakimori_testkit::{Lab, Programs, Role};
