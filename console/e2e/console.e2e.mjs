@@ -187,7 +187,8 @@ describe("computers", () => {
       await row.getByText("0 of 1").waitFor();
       await row.getByRole("button", { name: "Revoke" }).click();
       await page.getByRole("dialog").getByRole("button", { name: "Revoke" }).click();
-      await row.waitFor({ state: "detached" });
+      await row.getByText("No longer usable").waitFor();
+      assert.equal(await row.getByRole("button").count(), 0, "what is revoked cannot be revoked again");
     }));
 
   it("are filtered by the address", () =>

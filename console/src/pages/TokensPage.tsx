@@ -67,9 +67,11 @@ function TokensTable({
             </Td>
             {onRevoke && (
               <Td isActionCell>
-                <Button variant="link" isInline isDanger onClick={() => onRevoke(token)}>
-                  {t("tokens.revoke")}
-                </Button>
+                {token.usable && (
+                  <Button variant="link" isInline isDanger onClick={() => onRevoke(token)}>
+                    {t("tokens.revoke")}
+                  </Button>
+                )}
               </Td>
             )}
           </Tr>

@@ -8,8 +8,8 @@ import { ModeLabel, ModuleStateLabel } from "../../ui/labels";
 import { moduleReasonTexts } from "../../ui/reasons";
 import { Empty } from "../../ui/states";
 
-/** The counters that say that something got past: marked where they are not zero. */
-const WORRYING = new Set(["packets-uninspected", "packets-dropped"]);
+/** The counters that say that something was missed: marked where they are not zero. */
+const WORRYING = new Set(["packets-uninspected", "packets-refused", "events-lost"]);
 
 function OneModule({ module }: { module: ComputerModule }) {
   const { t } = useTranslation();

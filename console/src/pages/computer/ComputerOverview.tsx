@@ -9,7 +9,7 @@ import { CopyLine } from "../../ui/CopyLine";
 import { Fact, Facts } from "../../ui/Facts";
 import { StatusLabel } from "../../ui/labels";
 import { ModuleChips } from "../../ui/ModuleChips";
-import { statusReasonText } from "../../ui/reasons";
+import { moduleReasonTexts, statusReasonText } from "../../ui/reasons";
 import { SaveError } from "../../ui/states";
 import { Ago, Time } from "../../ui/Time";
 import { AssignPolicy } from "./AssignPolicy";
@@ -71,7 +71,17 @@ export function ComputerOverview({ computer }: { computer: Computer }) {
               {computer.statusReasons.length > 0 ? (
                 <List className="skm-gap-below">
                   {computer.statusReasons.map((reason) => (
-                    <ListItem key={reason.code}>{statusReasonText(reason)}</ListItem>
+                    <ListItem key={`${reason.code} ${reason.args.module ?? ""}`}>
+                      {statusReasonText(reason)}
+                      {computer.modules
+                        .filter((module) => module.module === reason.args.module)
+                        .flatMap(moduleReasonTexts)
+                        .map((text) => (
+                          <div key={text} className="skm-subtle">
+                            {text}
+                          </div>
+                        ))}
+                    </ListItem>
                   ))}
                 </List>
               ) : (
