@@ -7,7 +7,7 @@ use crate::sign::{PACK, SignError, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
 /// Largest signed pack, in bytes.
-pub const ARCHIVE_BYTES: usize = 64 << 20;
+pub(crate) const ARCHIVE_BYTES: usize = 64 << 20;
 
 /// A pack in one text with its signature.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -105,6 +105,8 @@ struct Builder<'v> {
     sticky: Option<Target>,
     /// Where the sticky buffer was named, while nothing has used it.
     unused: Option<(usize, &'static str)>,
+    /// There is a sid, if not a valid one.
+    sid_written: bool,
     /// An option before failed: what refers to it is not reported as well.
     failed: bool,
     flow: FlowConditions,
@@ -125,6 +127,7 @@ pub(crate) fn draft(
         items: Vec::new(),
         sticky: None,
         unused: None,
+        sid_written: false,
         failed: false,
         flow: FlowConditions::default(),
         flow_seen: false,
@@ -283,18 +286,18 @@ impl Builder<'_> {
     fn option(&mut self, option: &RawOption<'_>) -> Result<(), Finding> {
         let name = option.name;
         if let Some((buffer, keyword)) = sticky_buffer(name.text) {
-            self.no_value(option)?;
+            Self::no_value(option)?;
             self.report_unused();
             self.sticky = buffer.map(|buffer| Target { buffer, transforms: Vec::new() });
             self.unused = Some((name.at, keyword));
             return Ok(());
         }
         if let Some(buffer) = legacy_modifier(name.text) {
-            self.no_value(option)?;
+            Self::no_value(option)?;
             return self.move_content(buffer, name);
         }
         if let Some(transform) = Transform::named(name.text) {
-            self.no_value(option)?;
+            Self::no_value(option)?;
             let Some(target) = self.sticky.as_mut().filter(|_| self.unused.is_some()) else {
                 return Err(Finding::error(
                     "S042",
@@ -351,7 +354,7 @@ impl Builder<'_> {
         }
     }
 
-    fn no_value(&self, option: &RawOption<'_>) -> Result<(), Finding> {
+    fn no_value(option: &RawOption<'_>) -> Result<(), Finding> {
         match option.value {
             Some(v) if !v.text.is_empty() => Err(Finding::error(
                 "S013",

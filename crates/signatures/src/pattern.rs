@@ -4,6 +4,7 @@ use crate::parse::Word;
 
 /// A literal with its conditions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "the modifiers of the language, any of which may be there")]
 pub(crate) struct Content {
     /// As written; lower case where `nocase`.
     pub(crate) bytes: Vec<u8>,
@@ -30,6 +31,7 @@ impl Content {
 
 /// A regular expression.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent properties, each asked for by name")]
 pub(crate) struct Pcre {
     pub(crate) regex: regex::bytes::Regex,
     pub(crate) negated: bool,
@@ -266,7 +268,7 @@ pub(crate) fn content_bytes(word: Word<'_>) -> Result<Vec<u8>, Finding> {
             }
             (None, '\\') => match chars.next() {
                 Some((_, c @ ('"' | ';' | ':' | '\\' | '|' | '\''))) => {
-                    out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes())
+                    out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
                 }
                 Some((at, c)) => return Err(bad(at, format!("\\{} is not an escape", c.escape_default()))),
                 None => return Err(bad(at, "the backslash at the end escapes nothing".into())),

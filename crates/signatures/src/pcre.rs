@@ -20,6 +20,10 @@ pub(crate) struct Parsed {
 }
 
 #[derive(Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the letters behind an expression, any of which may be there"
+)]
 struct Flags {
     nocase: bool,
     dotall: bool,
@@ -235,7 +239,7 @@ impl Translator<'_> {
                 '[' => self.class(at)?,
                 '(' => self.group(at)?,
                 '$' if !self.flags.multiline && !self.flags.dollar_end_only => {
-                    self.out.push_str("(?:\\n?\\z)")
+                    self.out.push_str("(?:\\n?\\z)");
                 }
                 '{' => {
                     if is_counted(self.text.get(at..).unwrap_or_default()) {
@@ -278,7 +282,8 @@ impl Translator<'_> {
     }
 
     fn byte(&mut self, byte: u8) {
-        self.out.push_str(&format!("\\x{byte:02x}"));
+        let digit = |n: u8| char::from_digit(n.into(), 16).unwrap_or('0');
+        self.out.extend(['\\', 'x', digit(byte >> 4), digit(byte & 15)]);
     }
 
     fn group(&mut self, at: usize) -> Result<(), Finding> {
@@ -362,8 +367,8 @@ impl Translator<'_> {
                     self.out.push('\\');
                     self.out.push(c);
                 }
-                '-' if self.text.get(here + 1..).is_some_and(|r| r.starts_with("-")) => {
-                    self.out.push_str("\\-")
+                '-' if self.text.get(here + 1..).is_some_and(|r| r.starts_with('-')) => {
+                    self.out.push_str("\\-");
                 }
                 '-' if self.after_class_escape() => self.out.push_str("\\-"),
                 '\t' | '\n' | '\r' => self.byte(c as u8),

@@ -16,7 +16,7 @@ impl std::fmt::Debug for Prefilter {
         f.debug_struct("Prefilter")
             .field("patterns", &self.rules.len())
             .field("longest", &self.longest)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

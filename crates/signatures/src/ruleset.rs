@@ -149,20 +149,17 @@ pub fn compile(files: &[SourceFile], variables: &Variables) -> Compiled {
             let mut accepted = None;
             if let Some((draft, text)) = result {
                 let (sid, at) = draft.meta.sid.unwrap_or_default();
-                match sids.get(&sid) {
-                    Some((first, number)) => {
-                        let name = files.get(*first).map_or("", |f| f.name.as_str());
-                        findings.push(Finding::error(
-                            "S017",
-                            at,
-                            format!("the sid {sid} is taken by {name}:{number}"),
-                            "give each rule a number of its own; the first one stays loaded",
-                        ));
-                    }
-                    None => {
-                        sids.insert(sid, (index, line.number()));
-                        accepted = Some(Loaded { draft, file: index, line: line.number(), text });
-                    }
+                if let Some((first, number)) = sids.get(&sid) {
+                    let name = files.get(*first).map_or("", |f| f.name.as_str());
+                    findings.push(Finding::error(
+                        "S017",
+                        at,
+                        format!("the sid {sid} is taken by {name}:{number}"),
+                        "give each rule a number of its own; the first one stays loaded",
+                    ));
+                } else {
+                    sids.insert(sid, (index, line.number()));
+                    accepted = Some(Loaded { draft, file: index, line: line.number(), text });
                 }
             }
             match accepted {
@@ -303,19 +300,17 @@ fn assemble(mut loaded: Vec<Loaded>) -> RuleSet {
             groups.push(Group { slot, conditions: Conditions::new(steps) });
         }
         let evidence = fast.as_ref().map_or(0, |(group, _)| *group);
-        match fast.and_then(|(group, pattern)| groups.get(group).map(|g| (g.slot, pattern))) {
-            Some((slot, pattern)) => {
-                if let Some(patterns) = patterns.get_mut(slot) {
-                    patterns.entry(pattern).or_default().push(number);
-                }
+        if let Some((slot, pattern)) =
+            fast.and_then(|(group, pattern)| groups.get(group).map(|g| (g.slot, pattern)))
+        {
+            if let Some(patterns) = patterns.get_mut(slot) {
+                patterns.entry(pattern).or_default().push(number);
             }
-            None => match groups.first().and_then(|g| set.slots.get_mut(g.slot)) {
-                Some(slot) => slot.unfiltered.push(number),
-                None => {
-                    let [transaction, streams] = &mut set.bare;
-                    if stream { streams.push(number) } else { transaction.push(number) }
-                }
-            },
+        } else {
+            let [transaction, streams] = &mut set.bare;
+            let bare = if stream { streams } else { transaction };
+            let slot = groups.first().and_then(|g| set.slots.get_mut(g.slot));
+            slot.map_or(bare, |slot| &mut slot.unfiltered).push(number);
         }
         let bits = draft
             .flowbits
@@ -373,12 +368,15 @@ fn note_needs(needs: &mut Needs, draft: &Draft, stream: bool) {
     needs.response_body |= body && to_client;
 }
 
+/// Named by the author, how telling the buffer is, length, rarity of the bytes.
+type Score = (bool, u8, usize, u32);
+
 /// The pattern by which a rule is found, lower-cased, and the group it belongs to.
 ///
 /// The one the author named; else of the contents that must be present one in the most telling
 /// buffer, the longest, the one with the rarest bytes.
 fn fast_pattern(draft: &Draft) -> Option<(usize, Vec<u8>)> {
-    let mut best: Option<((bool, u8, usize, u32), usize, &Content)> = None;
+    let mut best: Option<(Score, usize, &Content)> = None;
     for (group, (target, steps)) in draft.groups.iter().enumerate() {
         for step in steps {
             let Step::Content(content) = step else { continue };

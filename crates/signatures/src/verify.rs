@@ -125,16 +125,10 @@ struct Run<'a> {
 impl Run<'_> {
     /// Takes work off the budget; false when nothing is left.
     fn spend(&mut self, bytes: usize) -> bool {
-        match self.budget.checked_sub(bytes + ATTEMPT) {
-            Some(rest) => {
-                self.budget = rest;
-                true
-            }
-            None => {
-                self.exhausted = true;
-                false
-            }
-        }
+        let rest = self.budget.checked_sub(bytes + ATTEMPT);
+        self.budget = rest.unwrap_or(0);
+        self.exhausted |= rest.is_none();
+        rest.is_some()
     }
 
     fn chain(&mut self, steps: &[Prepared], cursor: usize) -> bool {

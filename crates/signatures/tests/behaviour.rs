@@ -4,7 +4,15 @@
 //! `buffer=value` pairs; a value in quotes has Rust's escapes; `<buffer=` belongs to the response.
 //! Each case is asked once with everything there, and once with every growing buffer arriving byte
 //! by byte: both must say the same.
-#![allow(clippy::disallowed_methods, clippy::print_stderr, reason = "tests read their own fixtures")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test ends when its fixtures are not as it expects"
+)]
 
 use sakimori_signatures::{
     Buffer, Direction, FlowFacts, FlowState, Inspected, Match, Memory, SourceFile, Stage, TransactionState,
@@ -167,7 +175,7 @@ fn fixtures() {
         let mut current = None;
         for (number, line) in text.lines().enumerate() {
             let place = format!("{}:{}", path.file_name().unwrap().to_string_lossy(), number + 1);
-            let (word, rest) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
+            let (word, rest) = line.trim().split_once(' ').unwrap_or_else(|| (line.trim(), ""));
             match word {
                 "" | "#" => {}
                 "rule" => {

@@ -62,7 +62,7 @@ impl Builder<'_> {
         if takes_value {
             value(option)?;
         } else if name.text != "fast_pattern" {
-            self.no_value(option)?;
+            Self::no_value(option)?;
         }
         let (_, content) = self.last_content(name)?;
         let twice = || {

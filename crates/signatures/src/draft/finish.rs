@@ -12,20 +12,12 @@ impl Builder<'_> {
         let protocol = self.keep(protocol(outline.protocol));
         let header = self.header(outline);
         let end = outline.options.last().map_or(outline.action.at, |o| o.name.at);
-        if self.meta.sid.is_none() && !self.findings.iter().any(|f| f.title.contains("valid id")) {
+        if !self.sid_written {
             self.findings.push(Finding::error(
                 "S015",
                 end,
                 "the rule has no sid",
                 "give it a number of its own: sid:1000001;",
-            ));
-        }
-        if self.meta.msg.is_none() {
-            self.findings.push(Finding::warning(
-                "S016",
-                end,
-                "the rule has no msg",
-                "say what it found: msg:\"...\";",
             ));
         }
         let items = std::mem::take(&mut self.items);
@@ -54,6 +46,14 @@ impl Builder<'_> {
         }
         let directions = self.directions(&groups, protocol, end);
         let failed = self.findings.iter().any(|f| f.level == Level::Error);
+        if self.meta.msg.is_none() && !failed {
+            self.findings.push(Finding::warning(
+                "S016",
+                end,
+                "the rule has no msg",
+                "say what it found: msg:\"...\";",
+            ));
+        }
         self.findings.sort_by_key(|f| f.at);
         let draft = match (action, protocol, header, failed) {
             (Some(action), Some(protocol), Some(header), false) => Some(Draft {

@@ -27,6 +27,7 @@ impl Builder<'_> {
                 self.meta.msg = Some(unescape(word.text));
             }
             "sid" => {
+                self.sid_written = true;
                 let word = value(option)?;
                 twice(self.meta.sid.is_some())?;
                 self.meta.sid = Some((id(word, 1)?, word.at));
@@ -155,9 +156,8 @@ fn rate(option: &RawOption<'_>) -> Result<RateFilter, Finding> {
         let (key, value) = part.split_once(|c: char| c.is_ascii_whitespace()).unwrap_or((part, ""));
         let value = value.trim_ascii();
         match (key, value) {
-            ("type", "limit") => {}
             ("type", "threshold" | "both") => only_after = true,
-            ("type", "backoff") | ("multiplier", _) => {}
+            ("type", "limit" | "backoff") | ("multiplier", _) => {}
             ("track", "by_src" | "by_rule" | "by_both" | "by_flow") => tracked = true,
             ("track", "by_dst") => {
                 tracked = true;
