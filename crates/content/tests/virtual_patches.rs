@@ -2,7 +2,6 @@
 //!
 //! Each case is played as a TCP connection through the whole inspection pipeline, in full segments
 //! and one byte at a time: a rule that only sees its attack in one piece is no protection.
-#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test ends when the pack is not there")]
 
 use sakimori_content::{Pack, cases};
 use sakimori_inspection::offline::play;

@@ -37,7 +37,7 @@ pub trait Inspected {
     ///
     /// `None`: not there yet or not part of this transaction (a header field that was not sent).
     /// Of a buffer that [grows](Buffer::grows) all bytes from [`Inspected::start`] on; what was shown
-    /// once does not change. A transaction shows the raw bytes of its side so far as [`Buffer::Payload`].
+    /// once does not change.
     fn buffer(&self, buffer: Buffer, direction: Direction) -> Option<&[u8]>;
 
     /// Whether nothing will be added to the buffer: it ended, or the limit up to which it is kept is reached.

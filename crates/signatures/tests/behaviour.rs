@@ -5,9 +5,7 @@
 //! Each case is asked once with everything there, and once with every growing buffer arriving byte
 //! by byte: both must say the same.
 #![expect(
-    clippy::disallowed_methods,
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,

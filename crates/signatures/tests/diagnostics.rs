@@ -230,6 +230,7 @@ fn each_code() {
         ("byte_test:9,>,1,0;", "S014"),
         ("byte_jump:2;", "S014"),
         ("isdataat:x;", "S014"),
+        ("content:\"a\"; http.uri; content:\"b\";", "S055"),
     ] {
         assert!(codes(text).contains(&expected), "{text}: {:?}, expected {expected}", codes(text));
     }

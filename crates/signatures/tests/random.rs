@@ -31,7 +31,7 @@ impl Inspected for Body {
 }
 
 fn inspect(rules: &sakimori_signatures::RuleSet, bytes: &[u8], step: usize) -> Vec<u32> {
-    let any = "192.0.2.1".parse().unwrap();
+    let any = std::net::IpAddr::from([192, 0, 2, 1]);
     let flow = FlowFacts { client: any, client_port: 1, server: any, server_port: 80, established: true };
     let mut body = Body { bytes: bytes.to_vec(), shown: 0, flow };
     let (mut scratch, mut bits, mut state) =
@@ -118,8 +118,8 @@ proptest! {
         for (sid, options) in options.iter().enumerate() {
             // flowbits of several rules depend on which of them is decided first
             let options: Vec<&String> = options.iter().filter(|o| !o.starts_with("flowbits") && !o.starts_with("dsize")).collect();
-            let joined: String = options.iter().map(|o| format!("{o}; ")).collect();
-            text.push_str(&format!("alert http any any -> any any (http.request_body; {joined} msg:\"m\"; sid:{};)\n", sid + 1));
+            let joined = options.iter().map(|o| o.as_str()).collect::<Vec<_>>().join("; ");
+            text.extend([format!("alert http any any -> any any (http.request_body; {joined}; msg:\"m\"; sid:{};)\n", sid + 1)]);
         }
         let compiled = load(text.as_bytes());
         let whole = inspect(&compiled.rules, body.as_bytes(), usize::MAX);
@@ -132,8 +132,8 @@ proptest! {
         options in prop::collection::vec(option(), 1..9),
         body in prop::collection::vec(any::<u8>(), 0..80),
     ) {
-        let joined: String = options.iter().map(|o| format!("{o}; ")).collect();
-        let compiled = load(format!("alert tcp any any -> any any ({joined} msg:\"m\"; sid:1;)\n").as_bytes());
+        let joined = options.iter().map(String::as_str).collect::<Vec<_>>().join("; ");
+        let compiled = load(format!("alert tcp any any -> any any ({joined}; msg:\"m\"; sid:1;)\n").as_bytes());
         inspect(&compiled.rules, &body, 7);
     }
 }

@@ -138,6 +138,16 @@ impl Builder<'_> {
             }
             directions = next;
         }
+        let payload = groups.iter().any(|(t, _)| t.buffer == Buffer::Payload);
+        if let (true, Some((target, _))) = (payload, groups.iter().find(|(t, _)| t.buffer != Buffer::Payload))
+        {
+            self.findings.push(Finding::error(
+                "S055",
+                end,
+                format!("the rule looks at the raw stream and at {}", target.buffer),
+                "put the contents without a buffer into one: http.uri, http.header.raw, http.request_body",
+            ));
+        }
         let http = groups.iter().find(|(t, _)| t.buffer != Buffer::Payload);
         if let (Some((target, _)), Some(Protocol::Tcp | Protocol::Ip)) = (http, protocol)
             && self.segment.is_some()
