@@ -20,7 +20,7 @@ export function Cves({ cves }: { cves: string[] }) {
   return (
     <>
       {cves.map((cve) => (
-        <div key={cve} className="skm-nowrap">
+        <div key={cve} className="skm-cve">
           <Outside href={cveAddress(cve)}>{cve}</Outside>
         </div>
       ))}
