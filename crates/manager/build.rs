@@ -38,7 +38,10 @@ fn main() -> io::Result<()> {
         let copy = kept.join(number.to_string());
         fs::copy(path, &copy)?;
         // Writing to a String never fails.
-        let _never = writeln!(code, "    ({name:?}, include_bytes!({copy:?})),");
+        let _never = writeln!(
+            code,
+            "    ({name:?}, include_bytes!(concat!(env!(\"OUT_DIR\"), \"/console/{number}\"))),"
+        );
     }
     code.push_str("];\n");
     fs::write(out.join("console_files.rs"), code)

@@ -33,7 +33,7 @@ pub struct Event {
     pub explanation: Explanation,
 }
 
-/// What an event means, in each language of the console.
+/// A text for people in each language of the console.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Explanation {
     /// English.

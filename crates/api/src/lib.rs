@@ -2,7 +2,7 @@
 //!
 //! camelCase, RFC 3339 times in UTC, UUIDs as text, enums as words, explicit `null`. A request with a
 //! member that is not named here is refused (400), so a misspelt setting is never silently ignored.
-//! Every refusal is a [`Problem`]. The OpenAPI document made from these types is `openapi.json`.
+//! Every refusal is a [`Problem`]. The `OpenAPI` document made from these types is `openapi.json`.
 #![forbid(unsafe_code)]
 
 pub mod audit;
@@ -29,8 +29,10 @@ pub use policy::{
 };
 pub use problem::{FieldError, Page, Problem};
 pub use rule::Rule;
-pub use session::{ApiKey, CreatedApiKey, Credentials, NewApiKey, PasswordChange, Role, Session, SessionUser, User};
+pub use session::{
+    ApiKey, CreatedApiKey, Credentials, NewApiKey, PasswordChange, Role, Session, SessionUser, User,
+};
 pub use token::{ActivationToken, CreatedActivationToken, NewActivationToken};
 
-/// The committed OpenAPI document.
+/// The committed `OpenAPI` document.
 pub const OPENAPI: &str = include_str!("../openapi.json");

@@ -78,7 +78,7 @@ pub struct IntrusionPreventionPatch {
     pub rule_modes: Patch<BTreeMap<String, Option<Mode>>>,
 }
 
-/// How [`IntrusionPreventionPatch::rule_modes`] looks in the OpenAPI document: a mode or `null`.
+/// How [`IntrusionPreventionPatch::rule_modes`] looks in the `OpenAPI` document: a mode or `null`.
 #[derive(Clone, Copy, Debug)]
 pub struct ModeOrNull;
 

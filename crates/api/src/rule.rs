@@ -1,4 +1,5 @@
 //! Rules of the content pack.
+use crate::Explanation;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -12,6 +13,10 @@ pub struct Rule {
     pub rev: u32,
     /// What it finds.
     pub message: String,
+    /// Its name for people.
+    pub title: Explanation,
+    /// The hole and what the rule stops.
+    pub description: Explanation,
     /// `CVE-2017-1001000`.
     pub cves: Vec<String>,
     /// CVSS base score.
@@ -21,6 +26,8 @@ pub struct Rule {
     pub severity: String,
     /// What it protects: `Web Application`.
     pub application_type: String,
+    /// Versions that have the hole.
+    pub affected: String,
     /// Day the rule was first published.
     pub published: String,
     /// Day the rule was last changed.

@@ -16,68 +16,70 @@ use uuid::Uuid;
 
 /// The manager's parts.
 #[derive(Debug)]
-pub struct App {
+pub(crate) struct App {
     /// Tells the time.
-    pub clock: Clock,
+    pub(crate) clock: Clock,
     /// The system of record.
-    pub store: Store,
+    pub(crate) store: Store,
     /// The events.
-    pub events: DayFiles,
+    pub(crate) events: DayFiles,
     /// The keys.
-    pub authority: Authority,
+    pub(crate) authority: Authority,
     /// The rules that came with the product.
-    pub content: Content,
+    pub(crate) content: Content,
     /// The bundles in force.
-    pub bundles: Bundles,
+    pub(crate) bundles: Bundles,
     /// Presence.
-    pub fleet: Fleet,
+    pub(crate) fleet: Fleet,
     /// Counters.
-    pub metrics: Arc<Metrics>,
+    pub(crate) metrics: Arc<Metrics>,
     /// What happens, for consoles.
-    pub news: broadcast::Sender<Arc<News>>,
+    pub(crate) news: broadcast::Sender<Arc<News>>,
     /// Failed log-ins.
-    pub log_ins: Mutex<HashMap<String, crate::http::LogInFailures>>,
+    pub(crate) log_ins: Mutex<HashMap<String, crate::http::LogInFailures>>,
     /// Password hashes computed at once: each takes 19 MiB.
-    pub hashing: Semaphore,
+    pub(crate) hashing: Semaphore,
+    /// Event batches taken at once: each is up to 1 MiB before it is unpacked.
+    pub(crate) batches: Semaphore,
     /// Event batches unpacked at once: each takes up to 16 MiB and its window.
-    pub unpacking: Semaphore,
+    pub(crate) unpacking: Semaphore,
     /// The tenant that the first start made.
-    pub tenant: Uuid,
+    pub(crate) tenant: Uuid,
     /// Names and addresses by which the manager is reached, the most public first.
-    pub public_hosts: Vec<String>,
+    pub(crate) public_hosts: Vec<String>,
     /// Port of the public listener.
-    pub public_port: u16,
+    pub(crate) public_port: u16,
     /// Port of the gateway.
-    pub gateway_port: u16,
+    pub(crate) gateway_port: u16,
     /// Agent packages.
-    pub packages: PathBuf,
+    pub(crate) packages: PathBuf,
     /// The console from a folder instead of the binary.
-    pub console_dist: Option<PathBuf>,
+    pub(crate) console_dist: Option<PathBuf>,
     /// True once the manager is to end.
-    pub stopping: watch::Receiver<bool>,
+    pub(crate) stopping: watch::Receiver<bool>,
 }
 
 /// Something for consoles.
 #[derive(Clone, Debug)]
-pub struct News {
+pub(crate) struct News {
     /// Who may see it.
-    pub tenant: Uuid,
+    pub(crate) tenant: Uuid,
     /// `event` or `computer`.
-    pub kind: &'static str,
+    pub(crate) kind: &'static str,
     /// JSON in one line.
-    pub data: String,
+    pub(crate) data: String,
 }
 
 impl App {
     /// Compiles the tenant's policies and wakes waiting check-ins.
-    pub async fn refresh_bundles(&self, tenant: Uuid) -> Result<(), Refused> {
+    pub(crate) async fn refresh_bundles(&self, tenant: Uuid) -> Result<(), Refused> {
         let ctx = TenantCtx::system(tenant);
         let now = self.clock.now();
         Ok(self.bundles.refresh(&self.store, &ctx, &self.authority, &self.content, now).await?)
     }
 
     /// Tells consoles that a computer has changed. What cannot be told is in the lists anyhow.
-    pub async fn tell_computer(&self, tenant: Uuid, id: Uuid) {
+    pub(crate) async fn tell_computer(&self, tenant: Uuid, id: Uuid) {
         if self.news.receiver_count() == 0 {
             return;
         }
@@ -93,24 +95,25 @@ impl App {
     }
 
     /// Tells consoles; nobody may be listening.
-    pub fn tell(&self, news: News) {
+    pub(crate) fn tell(&self, news: News) {
         let _nobody = self.news.send(Arc::new(news));
     }
 
     /// The name by which a caller reached the manager, where it is one of the manager's names.
-    pub fn host_used(&self, headers: &axum::http::HeaderMap) -> &str {
-        let host = headers.get(axum::http::header::HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    pub(crate) fn host_used(&self, headers: &axum::http::HeaderMap) -> &str {
+        let host =
+            headers.get(axum::http::header::HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let name = host_name(host);
         self.public_hosts
             .iter()
             .find(|known| known.eq_ignore_ascii_case(name))
-            .or(self.public_hosts.first())
+            .or_else(|| self.public_hosts.first())
             .map_or("localhost", String::as_str)
     }
 }
 
 /// Waits until the manager is to end.
-pub async fn stopped(stopping: &mut watch::Receiver<bool>) {
+pub(crate) async fn stopped(stopping: &mut watch::Receiver<bool>) {
     // An error means that the manager is gone already.
     let _gone = stopping.wait_for(|stop| *stop).await;
 }
@@ -120,11 +123,12 @@ fn host_name(host: &str) -> &str {
     if let Some(rest) = host.strip_prefix('[') {
         return rest.split_once(']').map_or(rest, |(address, _)| address);
     }
-    host.rsplit_once(':').map_or(host, |(name, port)| if port.bytes().all(|b| b.is_ascii_digit()) { name } else { host })
+    host.rsplit_once(':')
+        .map_or(host, |(name, port)| if port.bytes().all(|b| b.is_ascii_digit()) { name } else { host })
 }
 
 /// `name:port`, with the brackets that an IPv6 address needs.
-pub fn authority_of(host: &str, port: u16) -> String {
+pub(crate) fn authority_of(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 

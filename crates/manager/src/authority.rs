@@ -31,7 +31,7 @@ const CA_LIFE: Duration = Duration::from_secs(20 * 365 * DAY);
 const TLS_LIFE: Duration = Duration::from_secs(397 * DAY);
 const TLS_RENEW_BEFORE: Duration = Duration::from_secs(60 * DAY);
 /// Certificates begin earlier than now, for clocks that are behind.
-const BACKDATE: Duration = Duration::from_secs(3600);
+const BACKDATE: Duration = Duration::from_hours(1);
 /// Bound of a key or certificate file.
 const FILE_BYTES: u64 = 64 << 10;
 
@@ -100,26 +100,25 @@ impl Authority {
         let now = clock.now();
         let ca_key = key_pair(&dir.join("ca.key"))?;
         let ca_path = dir.join("ca.pem");
-        let ca_pem = match read(&ca_path)? {
-            Some(pem) => pem,
-            None => {
-                let pem = ca_params(now)?.self_signed(&ca_key)?.pem();
-                write(&ca_path, pem.as_bytes(), 0o644)?;
-                pem
-            }
+        let ca_pem = if let Some(pem) = read(&ca_path)? {
+            pem
+        } else {
+            let pem = ca_params(now)?.self_signed(&ca_key)?.pem();
+            write(&ca_path, pem.as_bytes(), 0o644)?;
+            pem
         };
         let ca_der = der(&ca_pem).ok_or_else(|| AuthorityError::Damaged(ca_path.clone()))?;
-        let issuer = Issuer::from_ca_cert_pem(&ca_pem, ca_key).map_err(|_e| AuthorityError::Damaged(ca_path))?;
+        let issuer =
+            Issuer::from_ca_cert_pem(&ca_pem, ca_key).map_err(|_e| AuthorityError::Damaged(ca_path))?;
 
         let tls_key = key_pair(&dir.join("tls.key"))?;
         let tls_path = dir.join("tls.pem");
-        let tls_pem = match read(&tls_path)?.filter(|pem| tls_is_good(pem, hosts, now)) {
-            Some(pem) => pem,
-            None => {
-                let pem = tls_params(hosts, now)?.signed_by(&tls_key, &issuer)?.pem();
-                write(&tls_path, pem.as_bytes(), 0o644)?;
-                pem
-            }
+        let tls_pem = if let Some(pem) = read(&tls_path)?.filter(|pem| tls_is_good(pem, hosts, now)) {
+            pem
+        } else {
+            let pem = tls_params(hosts, now)?.signed_by(&tls_key, &issuer)?.pem();
+            write(&tls_path, pem.as_bytes(), 0o644)?;
+            pem
         };
         let bundle_key = bundle_key(&dir.join("bundle-signing.key"))?;
         Ok(Self { issuer, ca_pem, ca_der, tls_pem, tls_key, bundle_key })
@@ -308,7 +307,10 @@ fn tls_is_good(pem: &str, hosts: &[String], now: Timestamp) -> bool {
 }
 
 fn ip(bytes: &[u8]) -> Option<IpAddr> {
-    <[u8; 4]>::try_from(bytes).map(IpAddr::from).or_else(|_e| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
+    <[u8; 4]>::try_from(bytes)
+        .map(IpAddr::from)
+        .or_else(|_e| <[u8; 16]>::try_from(bytes).map(IpAddr::from))
+        .ok()
 }
 
 fn der(pem: &str) -> Option<CertificateDer<'static>> {
@@ -326,13 +328,12 @@ fn key_pair(path: &Path) -> Result<KeyPair, AuthorityError> {
 
 fn bundle_key(path: &Path) -> Result<Ed25519KeyPair, AuthorityError> {
     let damaged = || AuthorityError::Damaged(path.to_owned());
-    let pem = match read(path)? {
-        Some(pem) => pem,
-        None => {
-            let pem = KeyPair::generate_for(&rcgen::PKCS_ED25519)?.serialize_pem();
-            write(path, pem.as_bytes(), 0o600)?;
-            pem
-        }
+    let pem = if let Some(pem) = read(path)? {
+        pem
+    } else {
+        let pem = KeyPair::generate_for(&rcgen::PKCS_ED25519)?.serialize_pem();
+        write(path, pem.as_bytes(), 0o600)?;
+        pem
     };
     let key = PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_e| damaged())?;
     Ed25519KeyPair::from_pkcs8(key.secret_der()).map_err(|_e| damaged())
@@ -363,6 +364,6 @@ fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), AuthorityError> {
         .map_err(failed)?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed)?;
     std::fs::rename(&temporary, path).map_err(failed)?;
-    let dir = path.parent().unwrap_or(Path::new("."));
+    let dir = path.parent().unwrap_or_else(|| Path::new("."));
     std::fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed)
 }

@@ -23,12 +23,18 @@ pub struct Compiled {
 #[derive(Debug)]
 pub struct Bundles {
     current: RwLock<HashMap<(Uuid, Uuid), Arc<Compiled>>>,
+    /// Held from reading the policies to showing what they come to, so that an older result never comes last.
+    refreshing: tokio::sync::Mutex<()>,
     changed: watch::Sender<u64>,
 }
 
 impl Default for Bundles {
     fn default() -> Self {
-        Self { current: RwLock::default(), changed: watch::Sender::new(0) }
+        Self {
+            current: RwLock::default(),
+            refreshing: tokio::sync::Mutex::default(),
+            changed: watch::Sender::new(0),
+        }
     }
 }
 
@@ -58,6 +64,7 @@ impl Bundles {
         content: &Content,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        let _turn = self.refreshing.lock().await;
         let mut write = store.begin(ctx, now).await?;
         let policies = write.policies().await?;
         let mut kept: HashMap<Uuid, BundleRow> =
@@ -66,20 +73,20 @@ impl Bundles {
         for policy in &policies {
             let mut bundle = compile(ctx.tenant, policy, &policies, content);
             let content_hash = Hash::of(json(&bundle)?.as_bytes()).to_string();
-            let row = match kept.remove(&policy.id).filter(|row| row.content_hash == content_hash) {
-                Some(row) => row,
-                None => {
-                    bundle.compiled_at = now.as_millis();
-                    let signed = authority.sign_bundle(json(&bundle)?);
-                    let row = BundleRow {
-                        policy: policy.id,
-                        content_hash,
-                        bundle: signed.bundle,
-                        signature: signed.signature,
-                    };
-                    write.put_bundle(&row).await?;
-                    row
-                }
+            let same = kept.remove(&policy.id).filter(|row| row.content_hash == content_hash);
+            let row = if let Some(row) = same {
+                row
+            } else {
+                bundle.compiled_at = now.as_millis();
+                let signed = authority.sign_bundle(json(&bundle)?);
+                let row = BundleRow {
+                    policy: policy.id,
+                    content_hash,
+                    bundle: signed.bundle,
+                    signature: signed.signature,
+                };
+                write.put_bundle(&row).await?;
+                row
             };
             let hash = Hash::of(row.bundle.as_bytes());
             let signed = SignedBundle { bundle: row.bundle, signature: row.signature };

@@ -23,14 +23,14 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run the manager until Ctrl-C or SIGTERM.
     Run(Box<Flags>),
-    /// Print the OpenAPI document of the REST interface.
+    /// Print the document of the REST interface for `OpenAPI`.
     Openapi,
 }
 
 /// Flags and environment of `run`.
 #[derive(Debug, Args)]
 pub(crate) struct Flags {
-    /// TOML file with the same settings, written with underscores: data_dir = "/srv/sakimori".
+    /// TOML file with the same settings, written with underscores: `data_dir` = "/srv/sakimori".
     #[arg(long, env = "SAKIMORI_CONFIG")]
     config: Option<PathBuf>,
     /// Directory for everything the manager keeps [default: /var/lib/sakimori-manager].
@@ -79,7 +79,7 @@ pub(crate) enum LogFormat {
 /// The same settings in a file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct File {
+struct Written {
     data_dir: Option<PathBuf>,
     public: Option<SocketAddr>,
     gateway: Option<SocketAddr>,
@@ -104,7 +104,7 @@ impl Flags {
     /// Lays flags and environment over the file and the defaults.
     pub(crate) fn settle(self) -> anyhow::Result<Settings> {
         let file = match &self.config {
-            None => File::default(),
+            None => Written::default(),
             Some(path) => {
                 let text = read(path)?;
                 toml::from_str(&text).with_context(|| format!("{} is not valid", path.display()))?
@@ -154,7 +154,8 @@ mod tests {
     fn flags_go_before_the_file_and_the_file_before_defaults() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("manager.toml");
-        std::fs::write(&file, "public = \"127.0.0.1:1\"\nevent_days = 7\npublic_hosts = [\"a.example\"]\n").unwrap();
+        std::fs::write(&file, "public = \"127.0.0.1:1\"\nevent_days = 7\npublic_hosts = [\"a.example\"]\n")
+            .unwrap();
         let file = file.to_str().unwrap();
         let settings = settle(&["--config", file, "--public", "127.0.0.1:2"]).unwrap();
         assert_eq!(settings.options.public.port(), 2);

@@ -23,7 +23,8 @@ pub(crate) async fn serve(State(app): State<Arc<App>>, method: Method, uri: Uri)
     }
     if !matches!(method, Method::GET | Method::HEAD) {
         let detail = "Pages are only read.";
-        return Refused::new(StatusCode::METHOD_NOT_ALLOWED, "method", "Not that way.", detail).into_response();
+        return Refused::new(StatusCode::METHOD_NOT_ALLOWED, "method", "Not that way.", detail)
+            .into_response();
     }
     let is_page = path.rsplit('/').next().is_none_or(|last| !last.contains('.'));
     let found = match file(&app, path).await {
@@ -33,8 +34,7 @@ pub(crate) async fn serve(State(app): State<Arc<App>>, method: Method, uri: Uri)
     };
     let Some((name, bytes)) = found else { return Refused::not_found("file").into_response() };
     // Files in assets/ carry a hash of their content in their name.
-    let cache =
-        if name.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let cache = if name.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
     let mut response = Response::new(Body::from(bytes));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind(name)));
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));

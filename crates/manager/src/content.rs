@@ -1,6 +1,8 @@
 //! The rules that came with the product.
-use sakimori_api::Rule;
+use sakimori_api::{Explanation, Rule};
+use sakimori_content::{Metadata, Pack};
 use sakimori_protocol::{BlobRef, Hash};
+use sakimori_signatures::{SourceFile, Variables, compile};
 
 /// The content pack of this manager.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +33,62 @@ impl ContentFile {
 impl Content {
     /// The content that came with the product.
     pub fn of_product() -> Result<Self, String> {
-        Ok(Self::default())
+        let pack = Pack::embedded().map_err(|e| e.to_string())?;
+        Self::of_pack(&pack)
+    }
+
+    /// The content of a pack; refused whole where one of its rules does not compile.
+    pub fn of_pack(pack: &Pack) -> Result<Self, String> {
+        let sources: Vec<SourceFile> = pack
+            .rules()
+            .iter()
+            .map(|file| SourceFile { name: file.name.clone(), text: file.text.clone().into_bytes() })
+            .collect();
+        let compiled = compile(&sources, &Variables::default());
+        if compiled.refused > 0 {
+            let findings: Vec<String> = compiled.diagnostics.iter().map(ToString::to_string).collect();
+            return Err(findings.join("\n"));
+        }
+        let name = format!("{} {}", pack.info().name, pack.info().version);
+        let mut rules: Vec<Rule> = compiled
+            .rules
+            .rules()
+            .iter()
+            .map(|written| rule(written, pack.metadata(written.sid), &name))
+            .collect();
+        rules.sort_by_key(|rule| rule.sid);
+        let files = sources.into_iter().map(|file| ContentFile::new(&file.name, file.text)).collect();
+        Ok(Self { files, rules })
+    }
+}
+
+/// A rule as the API shows it: as it is written, with what the pack says of it.
+fn rule(written: &sakimori_signatures::Rule, said: Option<&Metadata>, pack: &str) -> Rule {
+    let cves = said.map(|said| said.cve.clone()).filter(|cves| !cves.is_empty());
+    let text = |of: fn(&Metadata) -> &sakimori_content::Text| {
+        said.map_or_else(
+            || Explanation { en: written.msg.clone(), ja: written.msg.clone() },
+            |said| Explanation { en: of(said).en.clone(), ja: of(said).ja.clone() },
+        )
+    };
+    Rule {
+        sid: written.sid.0,
+        rev: written.rev,
+        message: written.msg.clone(),
+        title: text(|said| &said.title),
+        description: text(|said| &said.description),
+        cves: cves.unwrap_or_else(|| written.cves.clone()),
+        cvss: said.and_then(|said| said.cvss).map(f64::from),
+        severity: said.map_or(written.severity, |said| said.severity).to_string(),
+        application_type: said.map(|said| said.application_type.clone()).unwrap_or_default(),
+        affected: said.map(|said| said.affected.clone()).unwrap_or_default(),
+        published: said.map(|said| said.published.clone()).unwrap_or_default(),
+        updated: said.map(|said| said.updated.clone()).unwrap_or_default(),
+        references: said.map_or_else(
+            || written.references.iter().map(|r| format!("{}: {}", r.kind, r.value)).collect(),
+            |said| said.references.clone(),
+        ),
+        text: written.text.clone(),
+        pack: pack.to_owned(),
     }
 }

@@ -32,7 +32,8 @@ pub(crate) async fn linux_script(
         .replace("@TLS_PIN@", &app.authority.tls_pin())
         .replace("@CA_PIN@", &app.authority.ca_pin())
         .replace("        @PACKAGES@\n", &cases);
-    let kind = [(header::CONTENT_TYPE, "text/x-shellscript; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
+    let kind =
+        [(header::CONTENT_TYPE, "text/x-shellscript; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
     Ok((kind, script).into_response())
 }
 
@@ -54,7 +55,7 @@ pub(crate) async fn package(
 /// Whether a name is that of an agent package and nothing else: it goes into a path and into a script.
 fn is_package(name: &str) -> bool {
     name.starts_with("sakimori-agent_")
-        && name.ends_with(".deb")
+        && Path::new(name).extension().is_some_and(|extension| extension == "deb")
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-+~".contains(&b))
 }
 

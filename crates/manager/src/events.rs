@@ -1,6 +1,6 @@
 //! Events: durable once acknowledged, never twice, searched newest first.
 //!
-//! Behind [`EventStore`], so that a site that outgrows SQLite moves its events, and only them, elsewhere.
+//! Behind [`EventStore`], so that a site that outgrows `SQLite` moves its events, and only them, elsewhere.
 mod day_files;
 
 pub use day_files::DayFiles;
@@ -120,7 +120,11 @@ pub trait EventStore: Send + Sync + 'static {
         limit: u32,
     ) -> impl Future<Output = Result<Vec<StoredEvent>, sqlx::Error>> + Send;
     /// One event of a tenant.
-    fn get(&self, tenant: Uuid, id: Uuid) -> impl Future<Output = Result<Option<StoredEvent>, sqlx::Error>> + Send;
+    fn get(
+        &self,
+        tenant: Uuid,
+        id: Uuid,
+    ) -> impl Future<Output = Result<Option<StoredEvent>, sqlx::Error>> + Send;
     /// Finishes what was begun; after it nothing is taken.
     fn close(&self) -> impl Future<Output = ()> + Send;
 }

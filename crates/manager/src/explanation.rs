@@ -9,7 +9,9 @@ pub fn explain(computer: &str, action: &str, detail: &EventDetail) -> Explanatio
         EventDetail::Notice(detail) => notice(computer, detail),
         EventDetail::Other(_) => both(
             format!("{computer} reported something that this manager does not know; update the manager."),
-            format!("{computer} から、このマネージャーが知らない種類のイベントが届きました。マネージャーを更新してください。"),
+            format!(
+                "{computer} から、このマネージャーが知らない種類のイベントが届きました。マネージャーを更新してください。"
+            ),
         ),
     }
 }
@@ -25,10 +27,7 @@ fn intrusion(computer: &str, action: &str, i: &IntrusionDetail) -> Explanation {
         || (format!("traffic to port {}", i.server_port), format!("ポート {} への通信", i.server_port)),
         |http| {
             let target: String = http.target.chars().take(80).collect();
-            (
-                format!("the request {} {target}", http.method),
-                format!("リクエスト {} {target}", http.method),
-            )
+            (format!("the request {} {target}", http.method), format!("リクエスト {} {target}", http.method))
         },
     );
     let (client, message, sid) = (&i.client, &i.message, i.sid);
@@ -64,9 +63,13 @@ fn intrusion(computer: &str, action: &str, i: &IntrusionDetail) -> Explanation {
 fn gap(computer: &str, gap: &GapDetail) -> Explanation {
     let (count, reason) = (gap.count, &gap.reason);
     let (why, why_ja) = match gap.reason.as_str() {
-        "spool-full" => ("the event spool on its disk was full", "ディスク上のイベント一時保存領域がいっぱいになった"),
+        "spool-full" => {
+            ("the event spool on its disk was full", "ディスク上のイベント一時保存領域がいっぱいになった")
+        }
         "worker-restart" => ("the network worker was restarted", "ネットワークワーカーが再起動した"),
-        "queue-overflow" => ("packets came faster than they could be inspected", "検査が追いつかない速さでパケットが届いた"),
+        "queue-overflow" => {
+            ("packets came faster than they could be inspected", "検査が追いつかない速さでパケットが届いた")
+        }
         _ => ("of an internal condition", "内部の状態の"),
     };
     if gap.what == "events" {
@@ -77,7 +80,9 @@ fn gap(computer: &str, gap: &GapDetail) -> Explanation {
     } else {
         both(
             format!("{computer} let {count} packets pass without inspection because {why} ({reason})."),
-            format!("{computer} は、{why_ja}ため、{count} 個のパケットを検査せずに通過させました（{reason}）。"),
+            format!(
+                "{computer} は、{why_ja}ため、{count} 個のパケットを検査せずに通過させました（{reason}）。"
+            ),
         )
     }
 }
@@ -103,7 +108,11 @@ fn notice(computer: &str, notice: &NoticeDetail) -> Explanation {
     let args = arguments(notice);
     both(
         if args.is_empty() { format!("{computer}: {en}.") } else { format!("{computer}: {en} ({args}).") },
-        if args.is_empty() { format!("{computer}: {ja}。") } else { format!("{computer}: {ja}（{args}）。") },
+        if args.is_empty() {
+            format!("{computer}: {ja}。")
+        } else {
+            format!("{computer}: {ja}（{args}）。")
+        },
     )
 }
 

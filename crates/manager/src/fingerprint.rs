@@ -38,7 +38,11 @@ pub fn compare(kept: &Fingerprint, said: &Fingerprint) -> Machine {
     if another {
         let facts = [("cloud-instance", cloud), ("dmi-uuid", dmi), ("machine-id", machine)];
         return Machine::Another(
-            facts.into_iter().filter(|(_, same)| *same == Some(false)).map(|(name, _)| name.to_owned()).collect(),
+            facts
+                .into_iter()
+                .filter(|(_, same)| *same == Some(false))
+                .map(|(name, _)| name.to_owned())
+                .collect(),
         );
     }
     // What is not said this time is kept: a fact that comes and goes must not be forgotten.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 /// No contact for this long, with no check-in held, is offline: the longest hold with its jitter, and a minute.
-pub const OFFLINE_AFTER: Duration = Duration::from_secs(360);
+pub const OFFLINE_AFTER: Duration = Duration::from_mins(6);
 /// After the last check-in ended without a next one, this is enough.
 pub const DISCONNECTED_AFTER: Duration = Duration::from_secs(45);
 /// So many superseded boots are remembered of each computer.
@@ -22,8 +22,8 @@ const BOOTS: usize = 16;
 pub struct Presence {
     /// Whose.
     pub tenant: Uuid,
-    /// The policy it is assigned.
-    pub policy: Uuid,
+    /// The policy it was assigned when it was first in contact.
+    policy: Uuid,
     /// When it was last in contact.
     pub last_seen: Timestamp,
     /// Check-ins held now.
@@ -57,6 +57,9 @@ pub struct Noted {
 #[derive(Debug, Default)]
 pub struct Fleet {
     computers: Mutex<HashMap<Uuid, Presence>>,
+    /// Assignments made since the start, nothing where the computer was deleted: they count more than what a
+    /// check-in has read from the database before.
+    assigned: Mutex<HashMap<Uuid, Option<Uuid>>>,
 }
 
 impl Fleet {
@@ -66,8 +69,12 @@ impl Fleet {
 
     /// Notes a check-in and that it is held from now on.
     pub fn arrived(&self, row: &ComputerRow, said: &CheckIn, now: Timestamp) -> Noted {
-        let refused = said.refused.as_ref().map(|(hash, why)| (hash.to_string(), why.chars().take(1000).collect()));
+        let refused =
+            said.refused.as_ref().map(|(hash, why)| (hash.to_string(), why.chars().take(1000).collect()));
         let bundle = said.bundle.map(|hash| hash.to_string());
+        if self.assignment(row.id) == Some(None) {
+            return Noted { changed: false, second_machine: false, first: false };
+        }
         let mut computers = self.lock();
         let first = !computers.contains_key(&row.id);
         let presence = computers.entry(row.id).or_insert_with(|| Presence {
@@ -101,7 +108,6 @@ impl Fleet {
             || presence.refused != refused
             || presence.agent_version != said.agent_version
             || states(&presence.modules) != states(&said.modules);
-        presence.policy = row.policy;
         presence.last_seen = now;
         presence.held += 1;
         presence.agent_version.clone_from(&said.agent_version);
@@ -124,18 +130,22 @@ impl Fleet {
 
     /// Notes an assignment.
     pub fn assign(&self, computer: Uuid, policy: Uuid) {
-        if let Some(presence) = self.lock().get_mut(&computer) {
-            presence.policy = policy;
-        }
+        self.assigned.lock().unwrap_or_else(PoisonError::into_inner).insert(computer, Some(policy));
+    }
+
+    fn assignment(&self, computer: Uuid) -> Option<Option<Uuid>> {
+        self.assigned.lock().unwrap_or_else(PoisonError::into_inner).get(&computer).copied()
     }
 
     /// The policy a computer is assigned; nothing once it was deleted.
     pub fn policy(&self, computer: Uuid) -> Option<Uuid> {
-        self.lock().get(&computer).map(|presence| presence.policy)
+        let since = self.assignment(computer);
+        since.unwrap_or_else(|| self.lock().get(&computer).map(|presence| presence.policy))
     }
 
     /// Forgets a computer.
     pub fn remove(&self, computer: Uuid) {
+        self.assigned.lock().unwrap_or_else(PoisonError::into_inner).insert(computer, None);
         self.lock().remove(&computer);
     }
 
@@ -182,7 +192,9 @@ impl Fleet {
     pub fn newly_offline(&self, now: Timestamp) -> Vec<(Uuid, Uuid)> {
         self.lock()
             .iter_mut()
-            .filter(|(_, presence)| presence.shown_online && !is_online(presence.held, presence.last_seen, now))
+            .filter(|(_, presence)| {
+                presence.shown_online && !is_online(presence.held, presence.last_seen, now)
+            })
             .map(|(id, presence)| {
                 presence.shown_online = false;
                 (presence.tenant, *id)

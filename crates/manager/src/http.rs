@@ -12,7 +12,7 @@ mod sessions;
 mod tokens;
 
 pub(crate) use extract::{Message, too_large};
-pub use sessions::LogInFailures;
+pub(crate) use sessions::LogInFailures;
 
 use crate::app::App;
 use crate::metrics::count;
@@ -46,7 +46,7 @@ pub(crate) struct ListQuery {
 
 /// Schemas that no handler names.
 #[derive(utoipa::OpenApi)]
-#[openapi(components(schemas(sakimori_api::Problem, sakimori_api::FieldError)))]
+#[openapi(components(schemas(Problem, sakimori_api::FieldError)))]
 struct Extra;
 
 fn api() -> OpenApiRouter<Arc<App>> {
@@ -76,7 +76,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
     )
 }
 
-/// The OpenAPI document, as JSON with a final line feed.
+/// The `OpenAPI` document, as JSON with a final line feed.
 pub fn openapi_json() -> Result<String, serde_json::Error> {
     let document = openapi::with_problems(api().into_openapi());
     let mut text = serde_json::to_string_pretty(&document)?;
@@ -116,7 +116,12 @@ fn finish(router: Router<Arc<App>>, app: &Arc<App>) -> Router {
     router
         .method_not_allowed_fallback(async || {
             let detail = "The OpenAPI document at /api/v1/openapi.json says which methods there are.";
-            Refused::new(StatusCode::METHOD_NOT_ALLOWED, "method", "The path does not take this method.", detail)
+            Refused::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method",
+                "The path does not take this method.",
+                detail,
+            )
         })
         .layer(DefaultBodyLimit::max(paths::MESSAGE_BYTES))
         .layer(from_fn_with_state(Arc::clone(app), outermost))
@@ -126,7 +131,8 @@ fn finish(router: Router<Arc<App>>, app: &Arc<App>) -> Router {
 /// Gives every request an id, every answer its headers, and every refusal its form.
 async fn outermost(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let id = uuid::Uuid::now_v7().simple().to_string();
-    let span = tracing::info_span!("request", id = %id, method = %request.method(), path = %request.uri().path());
+    let span =
+        tracing::info_span!("request", id = %id, method = %request.method(), path = %request.uri().path());
     let is_api = request.uri().path().starts_with("/api/");
     let mut response = next.run(request).instrument(span.clone()).await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {

@@ -6,6 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use hyper::body::Incoming;
+use hyper::header::{HOST, HeaderValue};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -17,10 +18,11 @@ use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
+use tower_http::timeout::TimeoutBody;
 
 /// A handshake takes at most this long.
 const HANDSHAKE: Duration = Duration::from_secs(15);
-/// The head of a request takes at most this long.
+/// The head of a request, and each piece of its body, takes at most this long.
 const HEAD: Duration = Duration::from_secs(30);
 /// What was begun may take this long after the end was asked for.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -109,10 +111,15 @@ impl Connection {
         let router = self.router;
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
+            // HTTP/2 says the host in the target.
+            let host = request.uri().authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok());
+            if let Some(host) = host {
+                request.headers_mut().entry(HOST).or_insert(host);
+            }
             if let Some(identity) = &identity {
                 request.extensions_mut().insert(identity.clone());
             }
-            router.clone().oneshot(request.map(Body::new))
+            router.clone().oneshot(request.map(|body| Body::new(TimeoutBody::new(HEAD, Box::pin(body)))))
         });
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);

@@ -189,6 +189,7 @@ impl Manager {
             news: broadcast::channel(NEWS).0,
             log_ins: Mutex::new(HashMap::new()),
             hashing: Semaphore::new(2),
+            batches: Semaphore::new(64),
             unpacking: Semaphore::new(4),
             tenant,
             public_hosts,
@@ -199,10 +200,14 @@ impl Manager {
             stopping,
         });
         for tenant in app.store.tenants().await? {
-            app.refresh_bundles(tenant).await.map_err(|refused: Refused| StartError::Policies(refused.title))?;
+            app.refresh_bundles(tenant)
+                .await
+                .map_err(|refused: Refused| StartError::Policies(refused.title))?;
         }
         let tasks = vec![
-            tokio::spawn(listener(&app, "public", public_socket, tls(&app, false)?, crate::http::public(&app)).run()),
+            tokio::spawn(
+                listener(&app, "public", public_socket, tls(&app, false)?, crate::http::public(&app)).run(),
+            ),
             tokio::spawn(
                 listener(&app, "gateway", gateway_socket, tls(&app, true)?, crate::http::gateway(&app)).run(),
             ),
@@ -295,12 +300,8 @@ impl Manager {
 fn lock(dir: &Path) -> Result<std::fs::File, StartError> {
     let path = dir.join("lock");
     let unusable = |e| StartError::DataDir(dir.to_owned(), e);
-    let file = std::fs::OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(unusable)?;
+    let file =
+        std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(unusable)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(StartError::InUse(dir.to_owned())),
@@ -337,13 +338,12 @@ async fn first_start(
     password: Option<String>,
     now: Timestamp,
 ) -> Result<(Uuid, Option<FirstStart>), StartError> {
-    let tenant = match store.tenants().await?.first() {
-        Some(tenant) => *tenant,
-        None => {
-            let tenant = Uuid::now_v7();
-            store.create_tenant(tenant, "default", now).await?;
-            tenant
-        }
+    let tenant = if let Some(tenant) = store.tenants().await?.first() {
+        *tenant
+    } else {
+        let tenant = Uuid::now_v7();
+        store.create_tenant(tenant, "default", now).await?;
+        tenant
     };
     let ctx = TenantCtx::system(tenant);
     // Policies and administrator come in one transaction: a start that broke off before it begins anew.
@@ -397,7 +397,12 @@ fn built_in_policies(now: Timestamp) -> Vec<PolicyRow> {
             updated_at: now,
         }
     };
-    let base = policy("Base", "Reports attacks and stops nothing; all other policies may inherit it.", None, Mode::Detect);
+    let base = policy(
+        "Base",
+        "Reports attacks and stops nothing; all other policies may inherit it.",
+        None,
+        Mode::Detect,
+    );
     let web = policy(
         "Web server",
         "Stops attacks on web applications with the virtual patches of the product.",
@@ -414,7 +419,9 @@ fn tls(app: &App, mutual: bool) -> Result<Arc<ServerConfig>, StartError> {
     let builder = if mutual {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(app.authority.ca_der().clone())?;
-        builder.with_client_cert_verifier(WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build()?)
+        builder.with_client_cert_verifier(
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build()?,
+        )
     } else {
         builder.with_no_client_auth()
     };

@@ -6,13 +6,13 @@ macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident = $metric:literal, $help:literal;)*) => {
         /// What the manager has done since its start.
         #[derive(Debug, Default)]
-        pub struct Metrics {
-            $($(#[$doc])* pub $name: AtomicU64,)*
+        pub(crate) struct Metrics {
+            $($(#[$doc])* pub(crate) $name: AtomicU64,)*
         }
 
         impl Metrics {
             /// The counters and the gauges given, in the text format.
-            pub fn text(&self, gauges: &[(&str, &str, u64)]) -> String {
+            pub(crate) fn text(&self, gauges: &[(&str, &str, u64)]) -> String {
                 let mut text = String::new();
                 $(line(&mut text, $metric, $help, "counter", self.$name.load(Ordering::Relaxed));)*
                 for (name, help, value) in gauges {
@@ -57,6 +57,6 @@ fn line(text: &mut String, name: &str, help: &str, kind: &str, value: u64) {
 }
 
 /// Adds to a counter.
-pub fn count(counter: &AtomicU64, by: usize) {
+pub(crate) fn count(counter: &AtomicU64, by: usize) {
     counter.fetch_add(u64::try_from(by).unwrap_or_default(), Ordering::Relaxed);
 }

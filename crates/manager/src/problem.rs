@@ -8,36 +8,41 @@ use sakimori_api::{FieldError, Problem};
 
 /// A request was refused.
 #[derive(Clone, Debug)]
-pub struct Refused {
+pub(crate) struct Refused {
     /// HTTP status.
-    pub status: StatusCode,
+    pub(crate) status: StatusCode,
     /// Stable code.
-    pub code: &'static str,
+    pub(crate) code: &'static str,
     /// What is wrong.
-    pub title: String,
+    pub(crate) title: String,
     /// What to do about it.
-    pub detail: String,
+    pub(crate) detail: String,
     /// Each member that is wrong.
-    pub errors: Vec<FieldError>,
+    pub(crate) errors: Vec<FieldError>,
     /// Seconds until it may be tried again.
-    pub retry_after: Option<u64>,
+    pub(crate) retry_after: Option<u64>,
 }
 
 impl Refused {
     /// A refusal.
-    pub fn new(status: StatusCode, code: &'static str, title: &str, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(
+        status: StatusCode,
+        code: &'static str,
+        title: &str,
+        detail: impl Into<String>,
+    ) -> Self {
         let (title, detail) = (title.to_owned(), detail.into());
         Self { status, code, title, detail, errors: Vec::new(), retry_after: None }
     }
 
     /// The path names nothing, or nothing that the caller may know of.
-    pub fn not_found(what: &str) -> Self {
+    pub(crate) fn not_found(what: &str) -> Self {
         let detail = "It was deleted, or the id is wrong; read the list again.";
         Self::new(StatusCode::NOT_FOUND, "not-found", &format!("There is no such {what}."), detail)
     }
 
     /// Nobody, or nobody any more, is logged in.
-    pub fn unauthenticated() -> Self {
+    pub(crate) fn unauthenticated() -> Self {
         Self::new(
             StatusCode::UNAUTHORIZED,
             "unauthenticated",
@@ -47,24 +52,24 @@ impl Refused {
     }
 
     /// The role does not allow it.
-    pub fn forbidden(detail: impl Into<String>) -> Self {
+    pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", "Your role does not allow this.", detail)
     }
 
     /// The message does not parse or breaks a bound.
-    pub fn invalid(detail: impl Into<String>) -> Self {
+    pub(crate) fn invalid(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid", "The request is not valid.", detail)
     }
 
     /// Some members of the message are wrong.
-    pub fn fields(errors: Vec<FieldError>) -> Self {
+    pub(crate) fn fields(errors: Vec<FieldError>) -> Self {
         let mut refused = Self::invalid("Correct the members named in `errors`.");
         refused.errors = errors;
         refused
     }
 
     /// One member of the message is wrong.
-    pub fn field(pointer: &str, code: &str, message: &str) -> Self {
+    pub(crate) fn field(pointer: &str, code: &str, message: &str) -> Self {
         Self::fields(vec![FieldError {
             pointer: pointer.to_owned(),
             code: code.to_owned(),
@@ -74,12 +79,12 @@ impl Refused {
     }
 
     /// Something stands against it.
-    pub fn conflict(code: &'static str, title: &str, detail: impl Into<String>) -> Self {
+    pub(crate) fn conflict(code: &'static str, title: &str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, code, title, detail)
     }
 
     /// Too much at once.
-    pub fn busy(status: StatusCode, retry_after: u64) -> Self {
+    pub(crate) fn busy(status: StatusCode, retry_after: u64) -> Self {
         let detail = format!("Try again in {retry_after} seconds.");
         let mut refused = Self::new(status, "busy", "Too many requests at once.", detail);
         refused.retry_after = Some(retry_after);

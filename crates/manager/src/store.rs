@@ -1,4 +1,4 @@
-//! The system of record: SQLite in the data directory.
+//! The system of record: `SQLite` in the data directory.
 //!
 //! One writer, so that nobody waits for a lock; readers see the last commit. Every method takes a
 //! [`TenantCtx`] and names its tenant in the statement: what belongs to another tenant is not found.
@@ -18,7 +18,7 @@ pub use tokens::TokenRow;
 use sakimori_model::Timestamp;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, SqlSafeStr as _, SqlitePool, Transaction};
+use sqlx::{SqlSafeStr as _, Sqlite, SqlitePool, Transaction};
 use std::path::Path;
 use std::time::Duration;
 use uuid::Uuid;
@@ -122,8 +122,10 @@ impl Store {
         let sql = include_str!("../migrations/0001_initial.sql").into_sql_str();
         let first = Migration::new(1, "initial".into(), MigrationType::Simple, sql, false);
         Migrator::with_migrations(vec![first]).run(&write).await?;
-        let read =
-            SqlitePoolOptions::new().max_connections(4).connect_with(options.create_if_missing(false)).await?;
+        let read = SqlitePoolOptions::new()
+            .max_connections(4)
+            .connect_with(options.create_if_missing(false))
+            .await?;
         Ok(Self { read, write })
     }
 
@@ -147,7 +149,8 @@ impl Store {
 
     /// The tenants, oldest first.
     pub async fn tenants(&self) -> Result<Vec<Uuid>, StoreError> {
-        let ids: Vec<(String,)> = sqlx::query_as("SELECT id FROM tenant ORDER BY id").fetch_all(&self.read).await?;
+        let ids: Vec<(String,)> =
+            sqlx::query_as("SELECT id FROM tenant ORDER BY id").fetch_all(&self.read).await?;
         Ok(ids.iter().map(|(id,)| uuid(id)).collect())
     }
 
@@ -165,10 +168,11 @@ impl Store {
 
     /// A part of a bundle, or of the product's content.
     pub async fn blob(&self, hash: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let row: Option<(Vec<u8>,)> = sqlx::query_as("SELECT content FROM blob WHERE hash = ? AND tenant_id IS NULL")
-            .bind(hash)
-            .fetch_optional(&self.read)
-            .await?;
+        let row: Option<(Vec<u8>,)> =
+            sqlx::query_as("SELECT content FROM blob WHERE hash = ? AND tenant_id IS NULL")
+                .bind(hash)
+                .fetch_optional(&self.read)
+                .await?;
         Ok(row.map(|(content,)| content))
     }
 

@@ -1,4 +1,4 @@
-//! Events in one SQLite file for each day of arrival (UTC): retention is to remove a file.
+//! Events in one `SQLite` file for each day of arrival (UTC): retention is to remove a file.
 //!
 //! One task writes: it takes all batches that wait and commits them together (`synchronous=FULL`). The
 //! watermark of a stream is written in the same transaction and the same file as its events, so a crash
@@ -8,7 +8,9 @@ use super::{AppendError, Appended, Batch, EventFilter, EventStore, NewEvent, Sto
 use crate::clock::{self, Clock};
 use crate::secrets;
 use sakimori_model::Timestamp;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+};
 use sqlx::{Row as _, Sqlite, SqlitePool, Transaction};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -22,7 +24,7 @@ use uuid::Uuid;
 const WAITING: usize = 128;
 /// Most events in one transaction, except that a batch is never split.
 const GROUP: usize = 8_000;
-/// Rows in one statement: 11 columns each, under SQLite's limit of 32,766 values.
+/// Rows in one statement: 11 columns each, under `SQLite`'s limit of 32,766 values.
 const ROWS: usize = 100;
 /// Day files searched for one answer: a search over years is made in parts.
 const COLUMNS: &str = "SELECT id, tenant_id, computer_id, computer_name, received_at, at, module, severity, action, \
@@ -247,8 +249,10 @@ impl Days {
             let rows: Vec<(String, String, i64)> =
                 sqlx::query_as("SELECT computer_id, epoch, sequence FROM watermark").fetch_all(&pool).await?;
             for (computer, epoch, sequence) in rows {
-                let key =
-                    (Uuid::parse_str(&computer).unwrap_or_default(), Uuid::parse_str(&epoch).unwrap_or_default());
+                let key = (
+                    Uuid::parse_str(&computer).unwrap_or_default(),
+                    Uuid::parse_str(&epoch).unwrap_or_default(),
+                );
                 let sequence = u64::try_from(sequence).unwrap_or_default();
                 let known = all.entry(key).or_default();
                 *known = sequence.max(*known);

@@ -6,7 +6,7 @@ use crate::metrics::count;
 use crate::problem::Refused;
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{FromRequest as _, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use sakimori_model::{Severity, Timestamp};
 use sakimori_protocol::{EventsAnswer, event as wire, paths};
@@ -20,9 +20,9 @@ pub(crate) async fn events(
     State(app): State<Arc<App>>,
     Peer(row): Peer,
     headers: HeaderMap,
-    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
+    request: Request,
 ) -> Result<Json<EventsAnswer>, Refuse> {
-    let result = take(&app, &row, &headers, body).await;
+    let result = take(&app, &row, &headers, request).await;
     if result.is_err() {
         count(&app.metrics.batches_refused, 1);
     }
@@ -33,7 +33,7 @@ async fn take(
     app: &Arc<App>,
     row: &crate::store::ComputerRow,
     headers: &HeaderMap,
-    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
+    request: Request,
 ) -> Result<Json<EventsAnswer>, Refuse> {
     let epoch: Uuid = header(headers, paths::STREAM_EPOCH)
         .and_then(|text| text.parse().ok())
@@ -41,12 +41,19 @@ async fn take(
     let first_sequence: u64 = header(headers, paths::FIRST_SEQUENCE)
         .and_then(|text| text.parse().ok())
         .filter(|first| (1..=u64::MAX >> 1).contains(first))
-        .ok_or_else(|| Refuse::invalid(format!("The header {} is a number from 1.", paths::FIRST_SEQUENCE)))?;
-    let body = body.map_err(|e| crate::http::too_large(&e))?;
-    let Ok(_permit) = app.unpacking.try_acquire() else {
+        .ok_or_else(|| {
+            Refuse::invalid(format!("The header {} is a number from 1.", paths::FIRST_SEQUENCE))
+        })?;
+    // Before the body is read: what waits costs no memory.
+    let Ok(_slot) = app.batches.try_acquire() else {
+        return Err(Refused::busy(StatusCode::SERVICE_UNAVAILABLE, 3).into());
+    };
+    let body = Bytes::from_request(request, app).await.map_err(|e| crate::http::too_large(&e))?;
+    let Ok(unpacking) = app.unpacking.acquire().await else {
         return Err(Refused::busy(StatusCode::SERVICE_UNAVAILABLE, 3).into());
     };
     let events = tokio::task::spawn_blocking(move || unpack(&body)).await??;
+    drop(unpacking);
     let sent = events.len();
     let batch = Batch {
         tenant: row.tenant,
@@ -85,7 +92,8 @@ fn unpack(body: &[u8]) -> Result<Vec<NewEvent>, Refuse> {
     }
     let mut events = Vec::new();
     for (number, line) in (1_u32..).zip(text.lines()) {
-        let event = event(line).map_err(|why| Refuse::invalid(format!("Line {number} of the batch: {why}.")))?;
+        let event =
+            event(line).map_err(|why| Refuse::invalid(format!("Line {number} of the batch: {why}.")))?;
         events.push(event);
     }
     Ok(events)

@@ -14,7 +14,7 @@ use uuid::Uuid;
 /// The console's cookie.
 pub(crate) const COOKIE: &str = "sakimori_session";
 /// A session unused for this long has ended.
-const IDLE: Duration = Duration::from_secs(2 * 3600);
+const IDLE: Duration = Duration::from_hours(2);
 /// Uses are noted this often at most.
 const TOUCH: i64 = 60_000_000;
 

@@ -193,7 +193,7 @@ fn audited(row: &ComputerRow) -> serde_json::Value {
 #[into_params(parameter_in = Query)]
 pub(super) struct ComputerQuery {
     /// Only computers in this status.
-    pub(super) status: Option<sakimori_api::ComputerStatus>,
+    pub(super) status: Option<ComputerStatus>,
     /// Only computers whose name, host name or address contains this text.
     pub(super) q: Option<String>,
     /// At most so many, 1 to 500; 100 where absent.
@@ -240,7 +240,11 @@ pub(super) async fn list(
 /// One computer.
 #[utoipa::path(get, path = "/computers/{id}", tag = "computers", operation_id = "getComputer",
     params(("id" = uuid::Uuid, Path)), responses((status = 200, body = Computer)))]
-pub(super) async fn get(State(app): State<Arc<App>>, caller: Caller, Id(id): Id) -> Result<Response, Refused> {
+pub(super) async fn get(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<Response, Refused> {
     let ctx = caller.may(Resource::Computers, Access::Read)?;
     Ok(with_etag(&load(&app, ctx, id).await?))
 }

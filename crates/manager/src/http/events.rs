@@ -21,6 +21,9 @@ use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 use uuid::Uuid;
 
+/// A console is told for this long; then it asks again, and again it is checked who it is.
+const LISTENING: Duration = Duration::from_mins(15);
+
 /// An event as the API shows it.
 pub(crate) fn shown(stored: StoredEvent) -> Event {
     let detail = detail(&stored.event.kind, &stored.event.detail);
@@ -41,7 +44,9 @@ pub(crate) fn shown(stored: StoredEvent) -> Event {
 
 fn detail(kind: &str, text: &str) -> EventDetail {
     let known = match kind {
-        "intrusion" => serde_json::from_str(text).ok().map(|i: wire::Intrusion| EventDetail::Intrusion(Box::new(intrusion(i)))),
+        "intrusion" => serde_json::from_str(text)
+            .ok()
+            .map(|i: wire::Intrusion| EventDetail::Intrusion(Box::new(intrusion(i)))),
         "gap" => serde_json::from_str(text).ok().map(|g: wire::Gap| {
             EventDetail::Gap(GapDetail { what: g.what, count: g.count, reason: g.reason })
         }),
@@ -92,7 +97,7 @@ fn time(name: &str, text: Option<&str>) -> Result<Option<Timestamp>, Refused> {
 #[into_params(parameter_in = Query)]
 pub(super) struct EventQuery {
     /// Only of this computer.
-    pub(super) computer_id: Option<uuid::Uuid>,
+    pub(super) computer_id: Option<Uuid>,
     /// Only of this module.
     pub(super) module: Option<String>,
     /// Only of this severity.
@@ -164,16 +169,20 @@ pub(super) async fn stream(
     caller.may(Resource::Computers, Access::Read)?;
     let tenant = ctx.tenant;
     let state = (app.news.subscribe(), app.stopping.clone());
+    let end = tokio::time::Instant::now() + LISTENING;
     let news = futures_util::stream::unfold(state, move |(mut news, mut stopping)| async move {
         loop {
             let received = tokio::select! {
                 received = news.recv() => received,
                 () = stopped(&mut stopping) => return None,
+                () = tokio::time::sleep_until(end) => return None,
             };
             let event = match received {
                 Ok(item) if item.tenant != tenant => continue,
                 Ok(item) => SseEvent::default().event(item.kind).data(&item.data),
-                Err(RecvError::Lagged(missed)) => SseEvent::default().event("lagged").data(missed.to_string()),
+                Err(RecvError::Lagged(missed)) => {
+                    SseEvent::default().event("lagged").data(missed.to_string())
+                }
                 Err(RecvError::Closed) => return None,
             };
             return Some((Ok(event), (news, stopping)));

@@ -14,7 +14,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Message<T> {
     type Rejection = Refused;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refused> {
-        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let kind =
+            request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
         let kind = kind.split(';').next().unwrap_or_default().trim();
         if !kind.eq_ignore_ascii_case("application/json")
             && !kind.eq_ignore_ascii_case("application/merge-patch+json")
@@ -92,7 +93,11 @@ pub(crate) fn page<T>(mut items: Vec<T>, limit: u32, key: impl Fn(&T) -> String)
 pub(crate) fn check_if_match(headers: &HeaderMap, etag: &str) -> Result<(), Refused> {
     let Some(given) = headers.get(header::IF_MATCH) else { return Ok(()) };
     let given = given.to_str().unwrap_or_default();
-    if given.split(',').map(str::trim).any(|one| one == "*" || one == etag || one.trim_matches('"') == etag.trim_matches('"')) {
+    if given
+        .split(',')
+        .map(str::trim)
+        .any(|one| one == "*" || one == etag || one.trim_matches('"') == etag.trim_matches('"'))
+    {
         return Ok(());
     }
     Err(Refused::new(
@@ -107,7 +112,11 @@ pub(crate) fn check_if_match(headers: &HeaderMap, etag: &str) -> Result<(), Refu
 pub(crate) fn name(pointer: &str, text: &str) -> Result<String, Refused> {
     let trimmed = text.trim();
     if trimmed.is_empty() || trimmed.chars().count() > 128 || trimmed.chars().any(char::is_control) {
-        return Err(Refused::field(pointer, "not-a-name", "A name has 1 to 128 characters, none of them control characters."));
+        return Err(Refused::field(
+            pointer,
+            "not-a-name",
+            "A name has 1 to 128 characters, none of them control characters.",
+        ));
     }
     Ok(trimmed.to_owned())
 }

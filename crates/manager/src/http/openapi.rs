@@ -1,4 +1,4 @@
-//! The OpenAPI document: made from the handlers, committed, compared by a test.
+//! The `OpenAPI` document: made from the handlers, committed, compared by a test.
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
     Components, ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, ResponseBuilder,
@@ -18,10 +18,7 @@ pub(super) fn base() -> OpenApi {
     components.add_security_scheme(
         "apiKey",
         SecurityScheme::Http(
-            HttpBuilder::new()
-                .scheme(HttpAuthScheme::Bearer)
-                .description(Some("sak_<id>_<secret>"))
-                .build(),
+            HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("sak_<id>_<secret>")).build(),
         ),
     );
     OpenApiBuilder::new()
@@ -30,7 +27,9 @@ pub(super) fn base() -> OpenApi {
                 .title("Sakimori manager")
                 .version("1")
                 .description(Some("Everything the console does, for scripts."))
-                .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build())),
+                .license(Some(
+                    LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build(),
+                )),
         )
         .components(Some(components))
         .security(Some([
@@ -50,8 +49,7 @@ pub(super) fn with_problems(mut document: OpenApi) -> OpenApi {
         )
         .build();
     for item in document.paths.paths.values_mut() {
-        let operations =
-            [&mut item.get, &mut item.post, &mut item.patch, &mut item.put, &mut item.delete];
+        let operations = [&mut item.get, &mut item.post, &mut item.patch, &mut item.put, &mut item.delete];
         for operation in operations.into_iter().flatten() {
             operation.responses.responses.insert("default".to_owned(), problem.clone().into());
         }

@@ -141,7 +141,11 @@ pub(super) async fn create(
 /// One policy.
 #[utoipa::path(get, path = "/policies/{id}", tag = "policies", operation_id = "getPolicy",
     params(("id" = uuid::Uuid, Path)), responses((status = 200, body = Policy)))]
-pub(super) async fn get(State(app): State<Arc<App>>, caller: Caller, Id(id): Id) -> Result<Response, Refused> {
+pub(super) async fn get(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<Response, Refused> {
     let ctx = caller.may(Resource::Policies, Access::Read)?;
     let all = app.store.policies(ctx).await?;
     let used = app.store.policy_use(ctx).await?;

@@ -17,21 +17,23 @@ use serde_json::json;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
+use tokio::sync::SemaphorePermit;
 
 /// A session ends after this long however much it is used.
-const SESSION_LIFE: Duration = Duration::from_secs(12 * 3600);
+const SESSION_LIFE: Duration = Duration::from_hours(12);
 /// So many failed log-ins of one name from one address, or of any name from it tenfold, may follow quickly.
 const FAILURES: u32 = 5;
 /// Then this long must pass.
-const PENALTY: Duration = Duration::from_secs(60);
+const PENALTY: Duration = Duration::from_mins(1);
 /// Names and addresses remembered.
 const REMEMBERED: usize = 10_000;
 /// Verified when there is no such user, so that the time taken does not tell.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2FraW1vcmktbm9ib2R5$Nf3sG2ayk3Yy0Z4tH0jT9d3bq2v0m0hQn0p7mYyR0tE";
+const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$c2FraW1vcmktbm9ib2R5$Nf3sG2ayk3Yy0Z4tH0jT9d3bq2v0m0hQn0p7mYyR0tE";
 
 /// Failed log-ins of one name or address.
 #[derive(Clone, Copy, Debug)]
-pub struct LogInFailures {
+pub(crate) struct LogInFailures {
     count: u32,
     last: Timestamp,
 }
@@ -66,24 +68,17 @@ fn source(peer: SocketAddr) -> String {
     }
 }
 
-/// Refuses where too many log-ins have failed.
-fn check_rate(app: &App, keys: &[(String, u32)], now: Timestamp) -> Result<(), Refused> {
-    let failures = app.log_ins.lock().unwrap_or_else(PoisonError::into_inner);
+/// Counts an attempt as failed until it has succeeded, so that guesses made at once count too; refuses where too
+/// many have failed.
+fn attempt(app: &App, keys: &[(String, u32)], now: Timestamp) -> Result<(), Refused> {
+    let mut failures = app.log_ins.lock().unwrap_or_else(PoisonError::into_inner);
+    failures.retain(|_, of| now < of.last.plus(PENALTY));
     for (key, allowed) in keys {
-        if let Some(of) = failures.get(key)
-            && of.count >= *allowed
-            && now < of.last.plus(PENALTY)
-        {
+        if let Some(of) = failures.get(key).filter(|of| of.count >= *allowed) {
             let wait = u64::try_from(of.last.plus(PENALTY).0 - now.0).unwrap_or_default() / 1_000_000 + 1;
             return Err(Refused::busy(StatusCode::TOO_MANY_REQUESTS, wait));
         }
     }
-    Ok(())
-}
-
-fn note_failure(app: &App, keys: &[(String, u32)], now: Timestamp) {
-    let mut failures = app.log_ins.lock().unwrap_or_else(PoisonError::into_inner);
-    failures.retain(|_, of| now < of.last.plus(PENALTY));
     for (key, _) in keys {
         if failures.len() < REMEMBERED || failures.contains_key(key) {
             let of = failures.entry(key.clone()).or_insert(LogInFailures { count: 0, last: now });
@@ -91,13 +86,30 @@ fn note_failure(app: &App, keys: &[(String, u32)], now: Timestamp) {
             of.last = now;
         }
     }
+    Ok(())
+}
+
+/// Takes back what [`attempt`] counted.
+fn succeeded(app: &App, keys: &[(String, u32)]) {
+    let mut failures = app.log_ins.lock().unwrap_or_else(PoisonError::into_inner);
+    for (key, _) in keys {
+        if let Some(of) = failures.get_mut(key) {
+            of.count = of.count.saturating_sub(1);
+        }
+    }
+}
+
+/// A turn to compute a password hash.
+async fn turn(app: &App) -> Result<SemaphorePermit<'_>, Refused> {
+    match tokio::time::timeout(Duration::from_secs(5), app.hashing.acquire()).await {
+        Ok(Ok(permit)) => Ok(permit),
+        _ => Err(Refused::busy(StatusCode::SERVICE_UNAVAILABLE, 5)),
+    }
 }
 
 /// Whether the password is right, computed where it blocks nobody.
 async fn verified(app: &App, password: String, hash: String) -> Result<bool, Refused> {
-    let Ok(_permit) = app.hashing.acquire().await else {
-        return Err(Refused::busy(StatusCode::SERVICE_UNAVAILABLE, 5));
-    };
+    let _turn = turn(app).await?;
     Ok(tokio::task::spawn_blocking(move || secrets::verify_password(&password, &hash)).await?)
 }
 
@@ -118,12 +130,11 @@ pub(super) async fn log_in(
     let from = source(peer);
     let name: String = credentials.user.chars().take(64).collect();
     let keys = [(format!("{from} {name}"), FAILURES), (from, FAILURES * 10)];
-    check_rate(&app, &keys, now)?;
+    attempt(&app, &keys, now)?;
     let account = app.store.account_named(app.tenant, &name).await?;
     let hash = account.as_ref().map_or_else(|| NOBODY.to_owned(), |account| account.password_hash.clone());
     let right = credentials.password.len() <= 1024 && verified(&app, credentials.password, hash).await?;
     let Some(account) = account.filter(|_| right) else {
-        note_failure(&app, &keys, now);
         count(&app.metrics.log_ins_failed, 1);
         tracing::warn!(user = %name, peer = %peer, "log-in failed");
         return Err(Refused::new(
@@ -133,6 +144,7 @@ pub(super) async fn log_in(
             "Check both; after five failures a minute must pass.",
         ));
     };
+    succeeded(&app, &keys);
     let secret = secrets::new_secret()?;
     let expires_at = now.plus(SESSION_LIFE);
     let actor = Actor { kind: "user", id: Some(account.id), name: account.name.clone() };
@@ -215,23 +227,33 @@ pub(super) async fn change_password(
     let own = own(&caller)?;
     let length = change.new_password.chars().count();
     if length < 12 || change.new_password.len() > 1024 {
-        return Err(Refused::field("/newPassword", "password-length", "A password has 12 to 1024 characters."));
+        return Err(Refused::field(
+            "/newPassword",
+            "password-length",
+            "A password has 12 to 1024 characters.",
+        ));
     }
     if change.new_password == change.current_password {
-        return Err(Refused::field("/newPassword", "password-same", "Choose a password that is not the old one."));
+        return Err(Refused::field(
+            "/newPassword",
+            "password-same",
+            "Choose a password that is not the old one.",
+        ));
     }
     let now = app.clock.now();
     let keys = [(format!("password {}", own.user.id), FAILURES)];
-    check_rate(&app, &keys, now)?;
+    attempt(&app, &keys, now)?;
     if !verified(&app, change.current_password, own.password_hash.clone()).await? {
-        note_failure(&app, &keys, now);
-        return Err(Refused::field("/currentPassword", "password-wrong", "This is not the password until now."));
+        return Err(Refused::field(
+            "/currentPassword",
+            "password-wrong",
+            "This is not the password until now.",
+        ));
     }
+    succeeded(&app, &keys);
     let new = change.new_password;
     let hash = {
-        let Ok(_permit) = app.hashing.acquire().await else {
-            return Err(Refused::busy(StatusCode::SERVICE_UNAVAILABLE, 5));
-        };
+        let _turn = turn(&app).await?;
         tokio::task::spawn_blocking(move || secrets::hash_password(&new)).await??
     };
     let mut write = app.store.begin(ctx, app.clock.now()).await?;

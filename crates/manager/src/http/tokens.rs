@@ -69,7 +69,11 @@ pub(super) async fn create(
     if let Some(policy) = new.policy_id
         && !app.store.policies(ctx).await?.iter().any(|row| row.id == policy)
     {
-        return Err(Refused::field("/policyId", "no-such-policy", "There is no such policy; read the list again."));
+        return Err(Refused::field(
+            "/policyId",
+            "no-such-policy",
+            "There is no such policy; read the list again.",
+        ));
     }
     let secret = secrets::new_secret()?;
     let row = TokenRow {
@@ -102,7 +106,8 @@ pub(super) async fn create(
         app.authority.tls_pin(),
         authority_of(app.host_used(&headers), app.public_port),
     );
-    let created = CreatedActivationToken { activation_token: token(&row, now), token: secret, deployment_line };
+    let created =
+        CreatedActivationToken { activation_token: token(&row, now), token: secret, deployment_line };
     Ok((StatusCode::CREATED, Json(created)))
 }
 

@@ -24,7 +24,19 @@ pub struct Change<'a> {
     pub after: Option<Value>,
 }
 
-type Row = (i64, i64, String, Option<String>, String, String, String, String, Option<String>, Option<String>, String);
+type Row = (
+    i64,
+    i64,
+    String,
+    Option<String>,
+    String,
+    String,
+    String,
+    String,
+    Option<String>,
+    Option<String>,
+    String,
+);
 
 const COLUMNS: &str = "SELECT sequence, at, actor_kind, actor_id, actor_name, action, object_kind, object_id, \
      before, after, hash FROM audit_record";

@@ -195,7 +195,12 @@ impl Store {
     }
 
     /// Whose certificate this is, unless it was revoked.
-    pub async fn certificate_valid(&self, ctx: &TenantCtx, serial: &str, of: Uuid) -> Result<bool, StoreError> {
+    pub async fn certificate_valid(
+        &self,
+        ctx: &TenantCtx,
+        serial: &str,
+        of: Uuid,
+    ) -> Result<bool, StoreError> {
         let row: Option<(i64,)> = sqlx::query_as(
             "SELECT 1 FROM certificate WHERE tenant_id = ? AND serial = ? AND computer_id = ? \
              AND revoked_at IS NULL",
