@@ -26,7 +26,13 @@ const ENCRYPTED_UDP: &[u16] = &[443, 500, 784, 853, 1194, 4500, 4433, 5061, 5349
 
 /// The sockets that listen on this computer now.
 pub fn listening_sockets() -> Vec<ListeningSocket> {
-    Vec::new()
+    let found = sakimori_kernel::listening::listeners().into_iter().map(|listener| ListeningSocket {
+        protocol: if listener.tcp { "tcp" } else { "udp" },
+        address: listener.address.to_string(),
+        port: listener.port,
+        process: listener.process,
+    });
+    found.collect()
 }
 
 /// Whether each port is inspected. A port that the policy names is called inspected only if the network part says so

@@ -4,8 +4,9 @@
 //! for root alone.
 use crate::control::{Control, Link};
 use crate::state::{self, StateError};
-use sakimori_protocol::{ListeningPort, ModuleStatus};
+use sakimori_protocol::{ListeningPort, Mode, ModuleState, ModuleStatus};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, BufRead as _, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -56,7 +57,7 @@ pub struct Report {
     /// Why a newer bundle is not in force.
     pub refused: Option<RefusedReport>,
     /// Each module.
-    pub modules: Vec<ModuleStatus>,
+    pub modules: Vec<ModuleReport>,
     /// The kernel's queue mechanism.
     pub queue_mechanism: String,
     /// Why the queue could not be opened.
@@ -103,6 +104,31 @@ pub struct RefusedReport {
     pub bundle: String,
     /// Why.
     pub reason: String,
+}
+
+/// How a module is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ModuleReport {
+    /// Registered name: `intrusion-prevention`.
+    pub module: String,
+    /// How it is.
+    pub state: ModuleState,
+    /// The mode it enforces.
+    pub mode: Mode,
+    /// Why, by code.
+    pub reasons: Vec<String>,
+    /// Rules loaded.
+    pub rules: u32,
+    /// Counters since the agent's start, by name.
+    pub counters: BTreeMap<String, u64>,
+}
+
+impl From<ModuleStatus> for ModuleReport {
+    fn from(status: ModuleStatus) -> Self {
+        let ModuleStatus { module, state, mode, reasons, rules, counters } = status;
+        Self { module, state, mode, reasons, rules, counters: counters.into_iter().collect() }
+    }
 }
 
 /// How full the spool is.
@@ -267,7 +293,7 @@ pub fn report(control: &Control) -> Report {
             compiled_at: enforced.compiled_at,
         }),
         refused: state.refused.map(|(hash, reason)| RefusedReport { bundle: hash.to_string(), reason }),
-        modules: vec![control.module()],
+        modules: vec![control.module().into()],
         queue_mechanism: control.queue_mechanism(),
         queue_failure: state.start_failure,
         ports: state.ports,

@@ -24,6 +24,8 @@ use uuid::Uuid;
 
 /// How often module states and ports are looked at. Reading `/proc/net` is the agent's only regular work.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
+/// Ports are looked at every so many looks: finding the program of a socket reads every process's descriptors.
+const PORTS_EVERY: u32 = 4;
 /// An identity that appeared without an order (made by hand, restored) is found after this long.
 const IDENTITY_EVERY: Duration = Duration::from_secs(30);
 
@@ -170,17 +172,22 @@ async fn look(control: Arc<Control>, sockets: fn() -> Vec<ListeningSocket>, serv
     let mut every = interval(LOOK_EVERY);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut before: Option<Shown> = None;
+    let mut listening = Vec::new();
+    let mut looks = 0_u32;
     loop {
         every.tick().await;
-        let asked = Arc::clone(&control);
-        let looked = tokio::task::spawn_blocking(move || {
-            let module = asked.module();
+        if looks.is_multiple_of(PORTS_EVERY) {
             let mut found = sockets();
             found.sort();
             found.dedup();
-            (coverage::judge(found, &asked.inspected_ports(), &module), module)
-        });
-        let Ok((ports, module)) = looked.await else { continue };
+            listening = found;
+        }
+        looks = looks.wrapping_add(1);
+        let asked = Arc::clone(&control);
+        // Beside the loops, because compiling rules holds what is asked here.
+        let looked = tokio::task::spawn_blocking(move || (asked.module(), asked.inspected_ports()));
+        let Ok((module, inspected)) = looked.await else { continue };
+        let ports = coverage::judge(listening.clone(), &inspected, &module);
         let ports_changed = control.state().ports != ports;
         if ports_changed {
             control.update(|state| state.ports = ports);

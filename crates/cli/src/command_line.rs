@@ -1,0 +1,321 @@
+//! What can be typed.
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Sakimori's command line: computers, policies, events and tokens of a manager.
+///
+/// The manager and the credentials come from SAKIMORI_URL, SAKIMORI_API_KEY and SAKIMORI_CA_PIN, else from 'sakimori login'.
+/// Exit codes: 0 done, 1 failed, 2 wrong command line, 3 not found, 4 not logged in or not allowed, 5 manager not reachable.
+#[derive(Debug, Parser)]
+#[command(name = "sakimori", version)]
+pub(crate) struct CommandLine {
+    /// Tables for people, JSON for scripts.
+    #[arg(long, global = true, value_enum, default_value = "table")]
+    pub(crate) output: Output,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    Table,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Log in to a manager and keep the session.
+    Login(Login),
+    /// End the session and forget the manager.
+    Logout,
+    /// Protected computers.
+    #[command(subcommand)]
+    Computers(Computers),
+    /// Policies.
+    #[command(subcommand)]
+    Policies(Policies),
+    /// What happened.
+    #[command(subcommand)]
+    Events(Events),
+    /// Activation tokens: how machines get in.
+    #[command(subcommand)]
+    Tokens(Tokens),
+    /// Keys for scripts.
+    #[command(subcommand, name = "api-keys")]
+    ApiKeys(ApiKeys),
+    /// Rules of the content packs.
+    #[command(subcommand)]
+    Rules(Rules),
+    /// Who changed what.
+    #[command(subcommand)]
+    Audit(Audit),
+    /// The agent on this machine.
+    #[command(subcommand)]
+    Agent(Agent),
+    /// Completions for a shell, to standard output.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Login {
+    /// The manager: https://HOST:PORT.
+    #[arg(long, env = "SAKIMORI_URL")]
+    pub(crate) url: String,
+    /// User name.
+    #[arg(long)]
+    pub(crate) user: String,
+    /// Take the password from the first line of standard input (else it is asked for).
+    #[arg(long)]
+    pub(crate) password_stdin: bool,
+    /// Pin of the manager's key or authority: sha256//BASE64.
+    #[arg(long, env = "SAKIMORI_CA_PIN")]
+    pub(crate) ca_pin: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Status {
+    Online,
+    Offline,
+    Degraded,
+    Clone,
+    Pending,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Computers {
+    /// All computers.
+    List {
+        /// Only those of this status.
+        #[arg(long)]
+        status: Option<Status>,
+        /// Only those whose name or address contains this.
+        #[arg(long)]
+        query: Option<String>,
+    },
+    /// One computer with its modules and ports.
+    Show {
+        /// Id or name.
+        computer: String,
+    },
+    /// Assign a policy.
+    AssignPolicy {
+        /// Id or name.
+        computer: String,
+        /// Policy, by id or name.
+        policy: String,
+    },
+    /// Forget a computer; its agent is no longer let in.
+    Delete {
+        /// Id or name.
+        computer: String,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mode {
+    Off,
+    Detect,
+    Prevent,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Policies {
+    /// All policies.
+    List,
+    /// One policy with its settings.
+    Show {
+        /// Id or name.
+        policy: String,
+    },
+    /// Make a policy.
+    Create {
+        /// Name.
+        name: String,
+        /// What it is for.
+        #[arg(long, default_value = "")]
+        description: String,
+        /// Policy to inherit from, by id or name.
+        #[arg(long)]
+        parent: Option<String>,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Change a policy.
+    Edit {
+        /// Id or name.
+        policy: String,
+        /// New name.
+        #[arg(long)]
+        name: Option<String>,
+        /// New description.
+        #[arg(long)]
+        description: Option<String>,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Set the mode of one rule in a policy.
+    SetRuleMode {
+        /// Id or name.
+        policy: String,
+        /// Signature id.
+        sid: u32,
+        /// The mode; 'inherit' takes the parent's again.
+        mode: RuleMode,
+    },
+    /// Delete a policy that no computer has.
+    Delete {
+        /// Id or name.
+        policy: String,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RuleMode {
+    Off,
+    Detect,
+    Prevent,
+    Inherit,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Settings {
+    /// KEY=VALUE, several times: mode=off|detect|prevent, failureResponse=open|closed, httpPorts=80,8000-8090,
+    /// answerPage=true|false, defaultRuleMode=off|detect|prevent. 'inherit' as a value takes the parent's again.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Events {
+    /// Newest first.
+    List {
+        /// Only of this computer, by id or name.
+        #[arg(long)]
+        computer: Option<String>,
+        /// Only of this module.
+        #[arg(long)]
+        module: Option<String>,
+        /// Only of this severity.
+        #[arg(long)]
+        severity: Option<String>,
+        /// Only with this action: detected, blocked, noted.
+        #[arg(long)]
+        action: Option<String>,
+        /// Only those that contain this: an address, a CVE, an incident id.
+        #[arg(long)]
+        query: Option<String>,
+        /// Not before this time (RFC 3339).
+        #[arg(long)]
+        from: Option<String>,
+        /// Before this time (RFC 3339).
+        #[arg(long)]
+        to: Option<String>,
+        /// At most so many.
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+        /// Go on showing what happens, until interrupted.
+        #[arg(long)]
+        follow: bool,
+    },
+    /// One event with everything known of it.
+    Show {
+        /// Id.
+        event: uuid::Uuid,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Tokens {
+    /// All tokens, without their secrets.
+    List,
+    /// Make a token; it is shown once, with the line to run on the machine to be protected.
+    Create {
+        /// What it is for.
+        #[arg(default_value = "command line")]
+        name: String,
+        /// Policy of the computers activated with it, by id or name.
+        #[arg(long)]
+        policy: Option<String>,
+        /// Seconds until it expires.
+        #[arg(long)]
+        expires_in: Option<u64>,
+        /// How many computers it may activate.
+        #[arg(long)]
+        max_uses: Option<u32>,
+    },
+    /// Make a token useless.
+    Revoke {
+        /// Id.
+        token: uuid::Uuid,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Role {
+    Administrator,
+    Operator,
+    Auditor,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ApiKeys {
+    /// All keys, without their secrets.
+    List,
+    /// Make a key; it is shown once.
+    Create {
+        /// What it is for.
+        name: String,
+        /// What it may do.
+        #[arg(long, default_value = "auditor")]
+        role: Role,
+        /// Seconds until it expires; never when absent.
+        #[arg(long)]
+        expires_in: Option<u64>,
+    },
+    /// Make a key useless.
+    Revoke {
+        /// Id.
+        key: uuid::Uuid,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Rules {
+    /// All rules.
+    List {
+        /// Only those that contain this: a CVE, a word.
+        #[arg(long)]
+        query: Option<String>,
+    },
+    /// One rule with its text.
+    Show {
+        /// Signature id.
+        sid: u32,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Audit {
+    /// Newest first.
+    List {
+        /// At most so many.
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Agent {
+    /// What the agent on this machine enforces and how it reaches its manager (as root).
+    Status {
+        /// The agent's program.
+        #[arg(long, default_value = "/usr/bin/sakimori-agent")]
+        program: PathBuf,
+        /// Where the agent's socket is.
+        #[arg(long)]
+        run_dir: Option<PathBuf>,
+    },
+}

@@ -1,0 +1,167 @@
+//! `sakimori events`.
+use super::{Out, computer_id, fact, write_out};
+use crate::client::Client;
+use crate::command_line::Events;
+use crate::problem::Failure;
+use crate::table::{Table, shown};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use sakimori_api::{Event, EventDetail};
+use std::fmt::Write as _;
+
+pub(super) async fn execute(out: Out, client: &Client, command: Events) -> Result<(), Failure> {
+    match command {
+        Events::List { computer, module, severity, action, query, from, to, limit, follow } => {
+            let computer = match computer {
+                Some(name) => Some(computer_id(client, &name).await?.to_string()),
+                None => None,
+            };
+            let words = [
+                ("computerId", computer),
+                ("module", module),
+                ("severity", severity),
+                ("action", action),
+                ("q", query),
+                ("from", from),
+                ("to", to),
+            ];
+            let filter: Vec<_> = words.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+            let events: Vec<Event> = client.list("/events", &filter, limit).await?;
+            if !follow {
+                return out.show(&events, |events| table(events));
+            }
+            // Oldest first, so that what follows stands below.
+            for event in events.iter().rev() {
+                say(out, event)?;
+            }
+            follow_stream(out, client, &filter).await
+        }
+        Events::Show { event } => {
+            let event: Event = client.get(&format!("/events/{event}"), &[]).await?;
+            out.show(&event, text)
+        }
+    }
+}
+
+/// The stream has every event; the filter's words are compared here as the manager compares them for the list.
+async fn follow_stream(out: Out, client: &Client, filter: &[(&str, String)]) -> Result<(), Failure> {
+    let wanted = |event: &Event| {
+        filter.iter().all(|(name, value)| match *name {
+            "computerId" => event.computer_id.to_string() == *value,
+            "module" => event.module == *value,
+            "severity" => event.severity == *value,
+            "action" => event.action == *value,
+            "q" => {
+                let text = serde_json::to_string(event).unwrap_or_default().to_lowercase();
+                text.contains(&value.to_lowercase())
+            }
+            _ => true,
+        })
+    };
+    client
+        .stream(|kind, data| {
+            if kind != "event" {
+                return Ok(());
+            }
+            let event: Event = serde_json::from_str(data)?;
+            if wanted(&event) { say(out, &event) } else { Ok(()) }
+        })
+        .await?;
+    Err(anyhow::anyhow!("the manager ended the stream").into())
+}
+
+fn say(out: Out, event: &Event) -> Result<(), Failure> {
+    let line = if out.json {
+        serde_json::to_string(event)?
+    } else {
+        let what = summary(event);
+        shown(&format!("{} {} {} {} {what}", event.at, event.computer_name, event.severity, event.action))
+    };
+    write_out(format!("{line}\n").as_bytes())
+}
+
+fn summary(event: &Event) -> String {
+    match &event.detail {
+        EventDetail::Intrusion(i) => format!("{} from {} {}", i.message, i.client, i.cves.join(" ")),
+        EventDetail::Gap(gap) => format!("{} {} lost: {}", gap.count, gap.what, gap.reason),
+        EventDetail::Notice(notice) => notice.code.clone(),
+        EventDetail::Other(_) => event.kind.clone(),
+    }
+}
+
+fn table(events: &[Event]) -> String {
+    let mut table = Table::new(&["TIME", "COMPUTER", "SEVERITY", "ACTION", "WHAT", "ID"]);
+    for e in events {
+        table.row([&e.at, &e.computer_name, &e.severity, &e.action, &summary(e), &e.id.to_string()]);
+    }
+    table.to_string()
+}
+
+fn text(event: &Event) -> String {
+    let mut text = String::new();
+    fact(&mut text, "Time", &event.at);
+    fact(&mut text, "Received", &event.received_at);
+    fact(&mut text, "Computer", &shown(&event.computer_name));
+    fact(&mut text, "Severity", &event.severity);
+    fact(&mut text, "Action", &event.action);
+    match &event.detail {
+        EventDetail::Intrusion(i) => {
+            fact(&mut text, "Incident", &i.incident);
+            fact(&mut text, "Rule", &format!("{} rev {}: {}", i.sid, i.revision, shown(&i.message)));
+            fact(&mut text, "CVE", &shown(&i.cves.join(", ")));
+            fact(&mut text, "From", &format!("{} port {}", i.client, i.client_port));
+            fact(&mut text, "To", &format!("{} port {}", i.server, i.server_port));
+            if let Some(http) = &i.http {
+                fact(&mut text, "Request", &shown(&format!("{} {}", http.method, http.target)));
+                fact(&mut text, "Host", &shown(&http.host));
+                fact(&mut text, "User agent", &shown(&http.user_agent));
+            }
+            fact(
+                &mut text,
+                "Matched in",
+                &format!("{}, bytes {} to {}", i.buffer, i.offset, i.offset.saturating_add(i.length)),
+            );
+            text.push('\n');
+            text.push_str(&hex(&BASE64.decode(&i.excerpt).unwrap_or_default()));
+            text.push('\n');
+        }
+        EventDetail::Gap(_) => fact(&mut text, "What", &summary(event)),
+        EventDetail::Notice(notice) => {
+            fact(&mut text, "What", &notice.code);
+            for arg in &notice.args {
+                fact(&mut text, "", &shown(&format!("{}: {}", arg.name, arg.value)));
+            }
+        }
+        EventDetail::Other(fields) => fact(&mut text, "What", &shown(&format!("{} {fields:?}", event.kind))),
+    }
+    text.push_str(&event.explanation.en);
+    text.push('\n');
+    text
+}
+
+/// The bytes as hexadecimal and text, sixteen a line.
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for (line, chunk) in bytes.chunks(16).enumerate() {
+        let digits: Vec<String> = chunk.iter().map(|byte| format!("{byte:02x}")).collect();
+        let letters: String = chunk
+            .iter()
+            .map(|b| if b.is_ascii_graphic() || *b == b' ' { char::from(*b) } else { '.' })
+            .collect();
+        let _infallible = writeln!(text, "  {:04x}  {:<47}  {letters}", line * 16, digits.join(" "));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offending_bytes_are_shown_without_harm() {
+        assert_eq!(
+            hex(b"\x1b[2Jid=1'--"),
+            "  0000  1b 5b 32 4a 69 64 3d 31 27 2d 2d                 .[2Jid=1'--\n"
+        );
+    }
+}
