@@ -238,7 +238,8 @@ describe("events", () => {
         const event = body.items.find((one) => one.kind === "intrusion");
         if (event === undefined) return context.skip("this manager has no event of an attack");
         await page.goTo(`/events?event=${event.id}`);
-        const panel = page.getByRole("complementary", { name: event.detail.message });
+        const panel = page.getByRole("complementary");
+        await panel.getByText(event.detail.message).first().waitFor();
         await panel.getByText(event.explanation[look.language]).waitFor();
         await panel.getByText(`${event.detail.incident}`).first().waitFor();
         const match = Buffer.from(event.detail.excerpt, "base64").subarray(
@@ -359,8 +360,9 @@ describe("rules", () => {
       const rule = body.items[0];
       if (rule === undefined) return context.skip("this manager has no rules");
       await page.goTo(`/rules?q=${rule.sid}`);
-      await page.getByRole("link", { name: rule.message, exact: true }).click();
-      await page.getByRole("heading", { level: 1, name: rule.message }).waitFor();
+      const title = rule.title.en || rule.message;
+      await page.getByRole("link", { name: title, exact: true }).click();
+      await page.getByRole("heading", { level: 1, name: title }).waitFor();
       await settled(page);
       await page.getByText(`sid:${rule.sid}`).waitFor();
       await assertSound(page, "rule");

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Event } from "./api/types";
 import { countBy, topRules } from "./overview";
+import { eventHeadline } from "./ui/eventText";
 
 const event = (sid: number | null) =>
   ({
@@ -18,7 +19,7 @@ describe("overview", () => {
 
   it("names the rules that matched most, and only rules", () => {
     const events = [1, 2, 2, null, 3, 3, 4].map(event);
-    expect(topRules(events, 3).map((rule) => [rule.sid, rule.count])).toEqual([
+    expect(topRules(events, 3, eventHeadline).map((rule) => [rule.sid, rule.count])).toEqual([
       [2, 2],
       [3, 2],
       [1, 1],

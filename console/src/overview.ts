@@ -15,14 +15,18 @@ export interface RuleCount {
 }
 
 /** The rules that matched most, at most `bound`; of equal ones the lower number first. */
-export function topRules(events: readonly Event[], bound: number): RuleCount[] {
+export function topRules(
+  events: readonly Event[],
+  bound: number,
+  headline: (event: Event) => string,
+): RuleCount[] {
   const counts = new Map<number, RuleCount>();
   for (const event of events) {
     const known = detailOf(event);
     if (known.kind !== "intrusion") continue;
-    const { sid, message } = known.detail;
+    const { sid } = known.detail;
     const before = counts.get(sid);
-    if (before === undefined) counts.set(sid, { sid, message, count: 1 });
+    if (before === undefined) counts.set(sid, { sid, message: headline(event), count: 1 });
     else before.count += 1;
   }
   return [...counts.values()]

@@ -98,7 +98,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The computers, by name. */
+        /** The computers, oldest activation first. */
         get: operations["listComputers"];
         put?: never;
         post?: never;
@@ -623,7 +623,7 @@ export interface components {
             /** @description User-Agent header. */
             userAgent: string;
         };
-        /** @description What an event means, in each language of the console. */
+        /** @description A text for people in each language of the console. */
         Explanation: {
             /** @description English. */
             en: string;
@@ -1108,6 +1108,8 @@ export interface components {
         Page_Rule: {
             /** @description The part's members. */
             items: {
+                /** @description Versions that have the hole. */
+                affected: string;
                 /** @description What it protects: `Web Application`. */
                 applicationType: string;
                 /** @description `CVE-2017-1001000`. */
@@ -1117,6 +1119,8 @@ export interface components {
                  * @description CVSS base score.
                  */
                 cvss: number | null;
+                /** @description The hole and what the rule stops. */
+                description: components["schemas"]["Explanation"];
                 /** @description What it finds. */
                 message: string;
                 /** @description The pack it came with. */
@@ -1139,6 +1143,8 @@ export interface components {
                 sid: number;
                 /** @description The rule as written in its language. */
                 text: string;
+                /** @description Its name for people. */
+                title: components["schemas"]["Explanation"];
                 /** @description Day the rule was last changed. */
                 updated: string;
             }[];
@@ -1256,6 +1262,8 @@ export interface components {
         Role: "administrator" | "operator" | "auditor";
         /** @description A rule of the content pack. */
         Rule: {
+            /** @description Versions that have the hole. */
+            affected: string;
             /** @description What it protects: `Web Application`. */
             applicationType: string;
             /** @description `CVE-2017-1001000`. */
@@ -1265,6 +1273,8 @@ export interface components {
              * @description CVSS base score.
              */
             cvss: number | null;
+            /** @description The hole and what the rule stops. */
+            description: components["schemas"]["Explanation"];
             /** @description What it finds. */
             message: string;
             /** @description The pack it came with. */
@@ -1287,6 +1297,8 @@ export interface components {
             sid: number;
             /** @description The rule as written in its language. */
             text: string;
+            /** @description Its name for people. */
+            title: components["schemas"]["Explanation"];
             /** @description Day the rule was last changed. */
             updated: string;
         };

@@ -9,9 +9,9 @@ import { ACTIONS, type Computer, detailOf, type Event, STATUSES } from "../api/t
 import { useFormat } from "../format";
 import { countBy, topRules } from "../overview";
 import { useMayChange } from "../session";
-import { eventHeadline } from "../ui/eventText";
 import { ActionLabel, SeverityLabel, StatusLabel } from "../ui/labels";
 import { PageHeading } from "../ui/PageHeading";
+import { useEventHeadline } from "../ui/ruleText";
 import { Empty, LoadError, Loading } from "../ui/states";
 import { Ago } from "../ui/Time";
 import { TokenModal } from "../ui/TokenModal";
@@ -73,7 +73,8 @@ function EventCounts({ events }: { events: Event[] }) {
 function TopRules({ events }: { events: Event[] }) {
   const { t } = useTranslation();
   const format = useFormat();
-  const top = topRules(events, 5);
+  const headline = useEventHeadline();
+  const top = topRules(events, 5, headline);
   const most = top[0]?.count ?? 1;
   return (
     <Part title={t("overview.topRules")}>
@@ -104,6 +105,7 @@ function TopRules({ events }: { events: Event[] }) {
 
 function Newest({ events }: { events: Event[] }) {
   const { t } = useTranslation();
+  const headline = useEventHeadline();
   const attacks = events.filter((event) => detailOf(event).kind === "intrusion").slice(0, 6);
   return (
     <Part title={t("overview.recent")}>
@@ -116,7 +118,7 @@ function Newest({ events }: { events: Event[] }) {
               <SeverityLabel severity={event.severity} />
               <ActionLabel action={event.action} />
               <Link to="/events" search={{ event: event.id }}>
-                {eventHeadline(event)}
+                {headline(event)}
               </Link>
               <span className="skm-subtle skm-small">
                 {event.computerName}

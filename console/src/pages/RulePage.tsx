@@ -9,13 +9,14 @@ import { Fact, Facts } from "../ui/Facts";
 import { ModeLabel, SeverityLabel } from "../ui/labels";
 import { Cves, Outside } from "../ui/Outside";
 import { PageHeading } from "../ui/PageHeading";
+import { ruleTitle, spoken } from "../ui/ruleText";
 import { LoadError, Loading } from "../ui/states";
 
 const route = getRouteApi("/app/rules/$sid");
 
 /** One rule. */
 export function RulePage() {
-  const { t } = useTranslation();
+  const { t, i18n } = useTranslation();
   const format = useFormat();
   const { sid } = route.useParams();
   const query = useQuery(ruleQuery(Number(sid)));
@@ -39,7 +40,8 @@ export function RulePage() {
   return (
     <>
       <PageHeading
-        title={rule.message}
+        title={ruleTitle(rule, i18n.language)}
+        under={spoken(rule.description, i18n.language) || undefined}
         parent={parent}
         beside={<SeverityLabel severity={rule.severity} />}
         actions={
@@ -54,6 +56,7 @@ export function RulePage() {
             <CardTitle component="h2">{t("common.details")}</CardTitle>
             <CardBody>
               <Facts>
+                <Fact name={t("rules.message")}>{rule.message}</Fact>
                 <Fact name={t("rules.sid")}>{rule.sid}</Fact>
                 <Fact name={t("rules.revision")}>{rule.rev}</Fact>
                 {rule.cves.length > 0 && (
@@ -63,6 +66,7 @@ export function RulePage() {
                 )}
                 <Fact name={t("rules.cvss")}>{rule.cvss?.toFixed(1) ?? t("common.none")}</Fact>
                 <Fact name={t("rules.application")}>{rule.applicationType || t("common.unknown")}</Fact>
+                <Fact name={t("rules.affected")}>{rule.affected || t("common.unknown")}</Fact>
                 <Fact name={t("rules.published")}>{format.day(rule.published)}</Fact>
                 <Fact name={t("rules.updated")}>{format.day(rule.updated)}</Fact>
                 <Fact name={t("rules.pack")}>{rule.pack}</Fact>

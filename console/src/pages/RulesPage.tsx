@@ -9,13 +9,14 @@ import { useFormat } from "../format";
 import { SeverityLabel } from "../ui/labels";
 import { Cves } from "../ui/Outside";
 import { PageHeading } from "../ui/PageHeading";
+import { ruleTitle } from "../ui/ruleText";
 import { SearchBox } from "../ui/SearchBox";
 import { Empty, LoadError, Loading, NoMatch } from "../ui/states";
 
 const route = getRouteApi("/app/rules");
 
 function RulesTable({ rules }: { rules: Rule[] }) {
-  const { t } = useTranslation();
+  const { t, i18n } = useTranslation();
   const format = useFormat();
   return (
     <Table aria-label={t("rules.list")} variant="compact">
@@ -36,8 +37,9 @@ function RulesTable({ rules }: { rules: Rule[] }) {
             <Td dataLabel={t("rules.sid")}>{rule.sid}</Td>
             <Td dataLabel={t("rules.message")}>
               <Link to="/rules/$sid" params={{ sid: String(rule.sid) }}>
-                {rule.message}
+                {ruleTitle(rule, i18n.language)}
               </Link>
+              <div className="skm-subtle skm-small">{rule.message}</div>
             </Td>
             <Td dataLabel={t("severity.label")}>
               <SeverityLabel severity={rule.severity} />

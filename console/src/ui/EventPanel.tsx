@@ -11,10 +11,11 @@ import { useFormat } from "../format";
 import { textOfCode } from "../i18n";
 import { CopyLine } from "./CopyLine";
 import { Excerpt } from "./Excerpt";
-import { endpoint, eventHeadline, protocolName } from "./eventText";
+import { endpoint, protocolName } from "./eventText";
 import { Fact, Facts } from "./Facts";
 import { ActionLabel, SeverityLabel } from "./labels";
 import { Cves } from "./Outside";
+import { spoken, useEventHeadline } from "./ruleText";
 import { LoadError, Loading } from "./states";
 import { Time } from "./Time";
 
@@ -34,6 +35,7 @@ function IntrusionFacts({ detail }: { detail: IntrusionDetail }) {
           <Link to="/rules/$sid" params={{ sid: String(detail.sid) }}>
             {t("event.ruleLink", { sid: detail.sid, revision: detail.revision })}
           </Link>
+          <div className="skm-subtle skm-small">{detail.message}</div>
         </Fact>
         {detail.cves.length > 0 && (
           <Fact name={t("event.cves")}>
@@ -117,7 +119,7 @@ function DetailFacts({ event }: { event: Event }) {
 
 function EventBody({ event }: { event: Event }) {
   const { t, i18n } = useTranslation();
-  const words = i18n.language === "ja" ? event.explanation.ja : event.explanation.en;
+  const words = spoken(event.explanation, i18n.language);
   return (
     <>
       <div className="skm-heading-title">
@@ -148,6 +150,7 @@ function EventBody({ event }: { event: Event }) {
 export function EventPanel({ id, onClose }: { id: string; onClose: () => void }) {
   const { t } = useTranslation();
   const client = useQueryClient();
+  const headline = useEventHeadline();
   const heading = useRef<HTMLHeadingElement>(null);
   const query = useQuery({
     ...eventQuery(id),
@@ -181,7 +184,7 @@ export function EventPanel({ id, onClose }: { id: string; onClose: () => void })
     <aside className="skm-panel" aria-labelledby="event-panel-title">
       <div className="skm-panel-head">
         <Title headingLevel="h2" size="lg" id="event-panel-title" ref={heading} tabIndex={-1}>
-          {query.data === undefined ? t("event.title") : eventHeadline(query.data)}
+          {query.data === undefined ? t("event.title") : headline(query.data)}
         </Title>
         <Button variant="plain" icon={<TimesIcon />} aria-label={t("common.close")} onClick={onClose} />
       </div>

@@ -3,9 +3,9 @@ import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
 import { Link } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import { detailOf, type Event } from "../api/types";
-import { eventHeadline } from "./eventText";
 import { ActionLabel, SeverityLabel } from "./labels";
 import { Cves } from "./Outside";
+import { useEventHeadline } from "./ruleText";
 import { Time } from "./Time";
 
 interface Props {
@@ -17,13 +17,9 @@ interface Props {
   onSelect: (id: string) => void;
 }
 
-function EventRow({
-  event,
-  arrived,
-  selected,
-  showComputer,
-  onSelect,
-}: Omit<Props, "events"> & { event: Event }) {
+type RowProps = Omit<Props, "events"> & { event: Event; headline: (event: Event) => string };
+
+function EventRow({ event, headline, arrived, selected, showComputer, onSelect }: RowProps) {
   const { t } = useTranslation();
   const known = detailOf(event);
   const intrusion = known.kind === "intrusion" ? known.detail : undefined;
@@ -44,9 +40,9 @@ function EventRow({
       <Td dataLabel={t("action.label")}>
         <ActionLabel action={event.action} />
       </Td>
-      <Td dataLabel={t("events.event")}>
+      <Td dataLabel={t("events.event")} className="skm-main-cell">
         <Button variant="link" isInline className="skm-link-text" onClick={() => onSelect(event.id)}>
-          {eventHeadline(event)}
+          {headline(event)}
         </Button>
         {intrusion && (
           <div className="skm-small">
@@ -71,6 +67,7 @@ function EventRow({
 /** Events, one a row. */
 export function EventsTable({ events, ...rest }: Props) {
   const { t } = useTranslation();
+  const headline = useEventHeadline();
   return (
     <Table aria-label={t("events.list")} variant="compact">
       <Thead>
@@ -85,7 +82,7 @@ export function EventsTable({ events, ...rest }: Props) {
       </Thead>
       <Tbody>
         {events.map((event) => (
-          <EventRow key={event.id} event={event} {...rest} />
+          <EventRow key={event.id} event={event} headline={headline} {...rest} />
         ))}
       </Tbody>
     </Table>

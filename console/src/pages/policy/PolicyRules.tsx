@@ -19,6 +19,7 @@ import { type IntrusionPrevention, MODES, type Mode, type Policy, type Rule } fr
 import { type Draft, effectiveMode } from "../../policyDraft";
 import { ModeLabel, SeverityLabel } from "../../ui/labels";
 import { Cves } from "../../ui/Outside";
+import { ruleTitle } from "../../ui/ruleText";
 import { SearchBox } from "../../ui/SearchBox";
 import { LoadError, Loading, NoMatch } from "../../ui/states";
 
@@ -34,7 +35,7 @@ interface Props {
 
 /** Whether a rule has the words in its number, message or CVE numbers. */
 function matches(rule: Rule, words: string): boolean {
-  const text = `${rule.sid} ${rule.message} ${rule.cves.join(" ")}`.toLowerCase();
+  const text = [rule.sid, rule.message, rule.title.en, rule.title.ja, ...rule.cves].join(" ").toLowerCase();
   return text.includes(words.toLowerCase());
 }
 
@@ -48,7 +49,7 @@ function localMode(policy: Policy, draft: Draft, sid: string): Mode | null {
 }
 
 function RuleRow({ rule, policy, parent, draft, settings, disabled, onChange }: Props & { rule: Rule }) {
-  const { t } = useTranslation();
+  const { t, i18n } = useTranslation();
   const sid = String(rule.sid);
   const saved = policy.overriddenRuleModes.includes(sid)
     ? undefined
@@ -58,8 +59,9 @@ function RuleRow({ rule, policy, parent, draft, settings, disabled, onChange }: 
     <Tr>
       <Td dataLabel={t("rules.message")}>
         <Link to="/rules/$sid" params={{ sid }}>
-          {rule.message}
+          {ruleTitle(rule, i18n.language)}
         </Link>
+        <div className="skm-subtle skm-small">{rule.message}</div>
         <div className="skm-subtle skm-small">{sid}</div>
       </Td>
       <Td dataLabel={t("rules.cve")}>
