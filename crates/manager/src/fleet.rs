@@ -57,9 +57,18 @@ pub struct Noted {
 #[derive(Debug, Default)]
 pub struct Fleet {
     computers: Mutex<HashMap<Uuid, Presence>>,
-    /// Assignments made since the start, nothing where the computer was deleted: they count more than what a
+    /// Assignments made since the start, and deletions: they count more than what a
     /// check-in has read from the database before.
-    assigned: Mutex<HashMap<Uuid, Option<Uuid>>>,
+    assigned: Mutex<HashMap<Uuid, Assignment>>,
+}
+
+/// What was decided since the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Assignment {
+    /// This policy.
+    Policy(Uuid),
+    /// The computer was deleted.
+    Deleted,
 }
 
 impl Fleet {
@@ -72,7 +81,7 @@ impl Fleet {
         let refused =
             said.refused.as_ref().map(|(hash, why)| (hash.to_string(), why.chars().take(1000).collect()));
         let bundle = said.bundle.map(|hash| hash.to_string());
-        if self.assignment(row.id) == Some(None) {
+        if self.assignment(row.id) == Some(Assignment::Deleted) {
             return Noted { changed: false, second_machine: false, first: false };
         }
         let mut computers = self.lock();
@@ -130,22 +139,28 @@ impl Fleet {
 
     /// Notes an assignment.
     pub fn assign(&self, computer: Uuid, policy: Uuid) {
-        self.assigned.lock().unwrap_or_else(PoisonError::into_inner).insert(computer, Some(policy));
+        self.assigned
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(computer, Assignment::Policy(policy));
     }
 
-    fn assignment(&self, computer: Uuid) -> Option<Option<Uuid>> {
+    fn assignment(&self, computer: Uuid) -> Option<Assignment> {
         self.assigned.lock().unwrap_or_else(PoisonError::into_inner).get(&computer).copied()
     }
 
     /// The policy a computer is assigned; nothing once it was deleted.
     pub fn policy(&self, computer: Uuid) -> Option<Uuid> {
-        let since = self.assignment(computer);
-        since.unwrap_or_else(|| self.lock().get(&computer).map(|presence| presence.policy))
+        match self.assignment(computer) {
+            Some(Assignment::Policy(policy)) => Some(policy),
+            Some(Assignment::Deleted) => None,
+            None => self.lock().get(&computer).map(|presence| presence.policy),
+        }
     }
 
     /// Forgets a computer.
     pub fn remove(&self, computer: Uuid) {
-        self.assigned.lock().unwrap_or_else(PoisonError::into_inner).insert(computer, None);
+        self.assigned.lock().unwrap_or_else(PoisonError::into_inner).insert(computer, Assignment::Deleted);
         self.lock().remove(&computer);
     }
 

@@ -18,6 +18,8 @@ pub mod paths;
 
 pub use blob::{Hash, ParseHashError};
 pub use bundle::{BlobRef, Bundle, IntrusionPreventionPart, Mode, SignedBundle};
-pub use check_in::{CheckIn, CheckInAnswer, Command, FullStatus, ListeningPort, ModuleState, ModuleStatus, PortCoverage};
+pub use check_in::{
+    CheckIn, CheckInAnswer, Command, FullStatus, ListeningPort, ModuleState, ModuleStatus, PortCoverage,
+};
 pub use enrolment::{Enrol, EnrolAnswer, Fingerprint, Refusal, RefusalCode, Renew, RenewAnswer};
 pub use event::{Event, EventsAnswer};

@@ -26,7 +26,7 @@ const WAITING: usize = 128;
 const GROUP: usize = 8_000;
 /// Rows in one statement: 11 columns each, under `SQLite`'s limit of 32,766 values.
 const ROWS: usize = 100;
-/// Day files searched for one answer: a search over years is made in parts.
+/// What is read of an event, in the order that `stored` takes it apart.
 const COLUMNS: &str = "SELECT id, tenant_id, computer_id, computer_name, received_at, at, module, severity, action, \
      kind, detail FROM event";
 

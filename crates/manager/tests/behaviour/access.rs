@@ -57,7 +57,7 @@ async fn every_endpoint_asks_who_and_whether() {
         }
     }
     // Nobody, auditor, operator, administrator. 404: the nil id names nothing. An API key has no session (403).
-    expect![[r#"
+    expect![[r"
         listActivationTokens     401 200 200 200
         createActivationToken    401 403 201 201
         deleteActivationToken    401 403 404 404
@@ -84,7 +84,8 @@ async fn every_endpoint_asks_who_and_whether() {
         stream                   401 200 200 200
         listUsers                401 200 200 200
         changePassword           401 403 403 403
-    "#]].assert_eq(&matrix);
+    "]]
+    .assert_eq(&matrix);
 }
 
 #[tokio::test]
@@ -104,7 +105,7 @@ async fn a_session_needs_its_csrf_token_and_ends() {
     let right = with(Method::POST, "/activation-tokens").header("x-csrf-token", &csrf).json(&token);
     assert_eq!(api.send(right).await.0, StatusCode::CREATED);
 
-    site.clock.advance(Duration::from_secs(3 * 3600));
+    site.clock.advance(Duration::from_hours(3));
     assert_eq!(api.send(with(Method::GET, "/sessions/current")).await.0, StatusCode::UNAUTHORIZED, "idle");
 }
 

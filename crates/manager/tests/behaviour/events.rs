@@ -50,12 +50,12 @@ async fn a_stream_goes_on_over_midnight_and_after_its_files_were_removed() {
     let machine = site.machine(&admin).await;
     let epoch = Uuid::now_v7();
     assert_eq!(machine.send_events(epoch, 1, &notice("1")).await.0, StatusCode::OK);
-    site.clock.advance(Duration::from_secs(86_400));
+    site.clock.advance(Duration::from_hours(24));
     let two = format!("{}\n{}", notice("1"), notice("2"));
     assert_eq!(machine.send_events(epoch, 1, &two).await.1, json!({"acknowledged": 2}));
     assert_eq!(codes(&admin.list("/events").await), ["2", "1"]);
     assert_eq!(admin.list("/events?limit=1").await.len(), 1);
-    site.clock.advance(Duration::from_secs(40 * 86_400));
+    site.clock.advance(Duration::from_hours(40 * 24));
     assert_eq!(machine.send_events(Uuid::now_v7(), 1, &notice("other")).await.0, StatusCode::OK);
     assert_eq!(codes(&admin.list("/events").await), ["other"], "past their time");
     let site = site.restart().await;
@@ -199,7 +199,7 @@ async fn many_machines_send_at_once_and_nothing_is_lost() {
                             break;
                         }
                         StatusCode::SERVICE_UNAVAILABLE => {
-                            tokio::time::sleep(Duration::from_millis(20)).await
+                            tokio::time::sleep(Duration::from_millis(20)).await;
                         }
                         other => panic!("{other}: {answer}"),
                     }

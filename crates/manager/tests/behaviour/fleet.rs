@@ -57,7 +57,7 @@ async fn a_machine_is_activated_checks_in_and_gets_its_policy() {
     assert_eq!(shown["modules"][0]["counters"]["packets"], 7);
     assert_eq!(shown["addresses"], json!(["192.0.2.1"]));
 
-    site.clock.advance(Duration::from_secs(60));
+    site.clock.advance(Duration::from_mins(1));
     assert_eq!(computer(&admin, &machine).await["status"], "offline");
     assert_eq!(admin.list("/computers?status=offline&q=WEB1").await.len(), 1);
     assert_eq!(admin.list("/computers?q=elsewhere").await.len(), 0);
@@ -202,7 +202,7 @@ async fn an_expired_certificate_is_renewed_by_its_key_only() {
     let admin = site.admin().await;
     let mut machine = site.machine(&admin).await;
     machine.check_in(None).await;
-    site.clock.advance(Duration::from_secs(91 * 86_400));
+    site.clock.advance(Duration::from_hours(91 * 24));
     let url = format!("{}{}", machine.gateway, paths::CHECK_IN);
     let expired = client(
         &site.manager.authority_pem(),

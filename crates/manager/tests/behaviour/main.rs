@@ -1,5 +1,11 @@
 //! Behaviour of the whole manager over real TLS listeners on loopback.
 #![expect(clippy::disallowed_methods, reason = "tests run the real program and read its files")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail as tests do: by a panic that says where"
+)]
 
 mod access;
 mod events;

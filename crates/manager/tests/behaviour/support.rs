@@ -200,7 +200,7 @@ pub(crate) fn client(authority: &str, identity: Option<(&str, &KeyPair)>) -> req
     reqwest::Client::builder()
         .tls_backend_preconfigured(config)
         .no_proxy()
-        .timeout(Duration::from_secs(60))
+        .timeout(Duration::from_mins(1))
         .build()
         .unwrap()
 }
