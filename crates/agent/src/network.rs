@@ -181,13 +181,17 @@ impl Network {
     }
 
     /// As [`Self::start`], with the worker's program named. In the calling thread's network namespace.
-    pub fn start_with(worker: PathBuf, events: impl FnMut(Event) + Send + 'static) -> Result<Self, StartError> {
+    pub fn start_with(
+        worker: PathBuf,
+        events: impl FnMut(Event) + Send + 'static,
+    ) -> Result<Self, StartError> {
         let capabilities = probe().map_err(StartError::Table)?;
         let table = Table::open().map_err(StartError::Table)?;
         let socket = open_queue()?;
         let (raw4, raw6) = RawSender::open().map_err(resource("raw sockets"))?.into_fds();
         let number = socket.options().queue;
-        let fixed = Fixed { queue: socket.duplicate().map_err(resource("queue socket"))?, raw4, raw6, number };
+        let fixed =
+            Fixed { queue: socket.duplicate().map_err(resource("queue socket"))?, raw4, raw6, number };
         let answered = read_statistics(number).ok().flatten().map_or(0, |s| s.last_id);
         let guard = Guard {
             worker,
@@ -237,7 +241,9 @@ impl Network {
     pub fn apply(&self, plan: NetworkPlan) -> Result<Applied, ApplyError> {
         let (reply, answer) = sync_channel(1);
         self.ask(Command::Apply(Box::new(plan), reply));
-        answer.recv().unwrap_or_else(|_ended| Err(ApplyError::Worker("the network part has ended".to_owned())))
+        answer
+            .recv()
+            .unwrap_or_else(|_ended| Err(ApplyError::Worker("the network part has ended".to_owned())))
     }
 
     /// How the module is, with counters that only grow.
@@ -265,7 +271,9 @@ impl Network {
     pub fn hand_over(mut self) -> Result<OsString, StartError> {
         let (reply, answer) = sync_channel(1);
         self.ask(Command::HandOver(reply));
-        let guard = answer.recv().map_err(|_ended| StartError::HandedOver("the network part has ended".to_owned()))?;
+        let guard = answer
+            .recv()
+            .map_err(|_ended| StartError::HandedOver("the network part has ended".to_owned()))?;
         self.end();
         hand_over::bequeath(guard)
     }

@@ -78,3 +78,15 @@ fn close_range_on_exec() -> io::Result<()> {
         e => Err(e),
     }
 }
+
+/// Asks for a page that is both writable and executable, and gives it back: what a sandbox must refuse.
+pub fn try_executable_page() -> io::Result<()> {
+    use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+    const PAGE: usize = 4096;
+    let protection = ProtFlags::READ | ProtFlags::WRITE | ProtFlags::EXEC;
+    // SAFETY: the null hint lets the kernel pick an unused range, so no existing memory is touched.
+    let page = unsafe { mmap_anonymous(std::ptr::null_mut(), PAGE, protection, MapFlags::PRIVATE) }?;
+    // SAFETY: exactly the range that was just got; nothing refers to it.
+    unsafe { munmap(page, PAGE) }?;
+    Ok(())
+}

@@ -35,7 +35,10 @@ pub fn listeners() -> Vec<Listener> {
     let names = if found.is_empty() { BTreeMap::new() } else { holders() };
     let mut listeners: Vec<Listener> = found
         .into_iter()
-        .map(|(inode, listener)| Listener { process: names.get(&inode).cloned().unwrap_or_default(), ..listener })
+        .map(|(inode, listener)| Listener {
+            process: names.get(&inode).cloned().unwrap_or_default(),
+            ..listener
+        })
         .collect();
     listeners.sort();
     listeners.dedup();
@@ -111,7 +114,9 @@ mod tests {
         let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
         let own = std::fs::read_to_string("/proc/self/comm").unwrap().trim().to_owned();
         let all = listeners();
-        for (is_tcp, port) in [(true, tcp.local_addr().unwrap().port()), (false, udp.local_addr().unwrap().port())] {
+        for (is_tcp, port) in
+            [(true, tcp.local_addr().unwrap().port()), (false, udp.local_addr().unwrap().port())]
+        {
             let found = all.iter().find(|l| l.tcp == is_tcp && l.port == port).expect("listed");
             assert_eq!(found.address, IpAddr::V4(Ipv4Addr::LOCALHOST));
             assert_eq!(found.process, own);
@@ -123,7 +128,10 @@ mod tests {
         let line = "   0: 00000000000000000000000000000000:1F90 00000000000000000000000000000000:0000 0A 00000000:00000000 \
                     00:00000000 00000000     0        0 12345 1 0000000000000000 100 0 0 10 0";
         let (inode, listener) = parse(line, true).unwrap();
-        assert_eq!((inode, listener.port, listener.address), (12345, 8080, IpAddr::V6(Ipv6Addr::UNSPECIFIED)));
+        assert_eq!(
+            (inode, listener.port, listener.address),
+            (12345, 8080, IpAddr::V6(Ipv6Addr::UNSPECIFIED))
+        );
         assert_eq!(parse("   0: 0100007F:1F90 0200007F:C350 01 0:0 0:0 0 0 0 7", true), None, "established");
         assert_eq!(parse("garbage", true), None);
     }

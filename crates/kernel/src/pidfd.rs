@@ -38,8 +38,10 @@ impl PidFd {
 
     /// Takes the ended child out of the process table; waits for its end. Nothing to do is success.
     pub fn reap(&self) {
-        let _not_a_child_any_more =
-            rustix::process::waitid(rustix::process::WaitId::PidFd(self.0.as_fd()), rustix::process::WaitIdOptions::EXITED);
+        let _not_a_child_any_more = rustix::process::waitid(
+            rustix::process::WaitId::PidFd(self.0.as_fd()),
+            rustix::process::WaitIdOptions::EXITED,
+        );
     }
 
     /// The descriptor, to be passed on.

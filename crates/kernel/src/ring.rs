@@ -47,7 +47,10 @@ pub struct RingFiles {
 
 impl RingFiles {
     pub(crate) fn create(name: &str, words: usize) -> io::Result<Self> {
-        Ok(Self { memory: memory_file(name, words)?, wake: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)? })
+        Ok(Self {
+            memory: memory_file(name, words)?,
+            wake: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+        })
     }
 
     /// Duplicates of both.

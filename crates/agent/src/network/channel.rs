@@ -214,7 +214,10 @@ impl AsFd for Channel {
 }
 
 fn gone(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
+    matches!(
+        error.kind(),
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
+    )
 }
 
 // === conversions ===
@@ -271,11 +274,23 @@ impl From<Settings> for IntrusionPrevention {
     fn from(settings: Settings) -> Self {
         Self {
             mode: mode_of(settings.mode),
-            failure_response: if settings.fail_open { FailureResponse::Open } else { FailureResponse::Closed },
-            http_ports: settings.http_ports.into_iter().map(|(first, last)| PortRange { first, last }).collect(),
+            failure_response: if settings.fail_open {
+                FailureResponse::Open
+            } else {
+                FailureResponse::Closed
+            },
+            http_ports: settings
+                .http_ports
+                .into_iter()
+                .map(|(first, last)| PortRange { first, last })
+                .collect(),
             answer_page: settings.answer_page,
             default_rule_mode: mode_of(settings.default_rule_mode),
-            rule_modes: settings.rule_modes.into_iter().map(|(sid, mode)| (Sid(sid), mode_of(mode))).collect(),
+            rule_modes: settings
+                .rule_modes
+                .into_iter()
+                .map(|(sid, mode)| (Sid(sid), mode_of(mode)))
+                .collect(),
         }
     }
 }

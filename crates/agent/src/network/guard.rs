@@ -264,7 +264,8 @@ impl Guard {
 
     /// Answers waiting packets with the failure response, if there has been no worker for too long.
     fn answer_in_outage(&mut self) {
-        if !self.outage.as_ref().is_some_and(|outage| clock::monotonic().saturating_sub(outage.since) > GRACE) {
+        if !self.outage.as_ref().is_some_and(|outage| clock::monotonic().saturating_sub(outage.since) > GRACE)
+        {
             return;
         }
         let response = self.failure_response();
@@ -360,7 +361,10 @@ impl Guard {
         self.session = Some(session);
         if let Some(outage) = self.outage.take() {
             let lasted = clock::monotonic().saturating_sub(outage.since);
-            tracing::warn!(milliseconds = u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX), "a new network worker judges");
+            tracing::warn!(
+                milliseconds = u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX),
+                "a new network worker judges"
+            );
             self.last_outage = Some(outage);
         }
     }
@@ -499,7 +503,8 @@ impl Guard {
         let seen = self.judged() + self.totals.passed + self.totals.refused + waiting;
         let [queued, seen] = [queued, seen].map(|n| i64::try_from(n).unwrap_or(i64::MAX));
         let already = i64::try_from(self.totals.overflowed).unwrap_or(i64::MAX);
-        let base = *self.totals.queued_before.get_or_insert(queued.saturating_sub(seen).saturating_sub(already));
+        let base =
+            *self.totals.queued_before.get_or_insert(queued.saturating_sub(seen).saturating_sub(already));
         let missing = queued.saturating_sub(base).saturating_sub(seen);
         self.totals.overflowed = self.totals.overflowed.max(u64::try_from(missing).unwrap_or(0));
         let untold = self.totals.overflowed - self.totals.overflow_told;
@@ -530,7 +535,8 @@ impl Guard {
         kernel.add(&self.look_for_overflow());
         let mut counters = self.totals.tally.named(self.session.as_ref().map(|s| &s.page));
         let open = self.failure_response() == Verdict::Accept;
-        let (passed_over, refused_over) = if open { (self.totals.overflowed, 0) } else { (0, self.totals.overflowed) };
+        let (passed_over, refused_over) =
+            if open { (self.totals.overflowed, 0) } else { (0, self.totals.overflowed) };
         let own = [
             ("packets-queued", kernel.queued),
             ("packets-judged", self.judged()),
@@ -545,7 +551,9 @@ impl Guard {
         let mode = settings.map_or(Mode::Off, |s| s.mode);
         let (state, reasons) = self.state(mode);
         let ports: Vec<PortRange> = match (state, settings) {
-            (ModuleState::Active | ModuleState::Degraded, Some(s)) if self.session.is_some() => s.http_ports.clone(),
+            (ModuleState::Active | ModuleState::Degraded, Some(s)) if self.session.is_some() => {
+                s.http_ports.clone()
+            }
             _ => Vec::new(),
         };
         let status = ModuleStatus {
@@ -575,8 +583,14 @@ impl Guard {
             let state = if hopeless { ModuleState::Failed } else { ModuleState::Degraded };
             return (state, vec!["worker-restarting".to_owned()]);
         };
-        let reasons: Vec<String> =
-            session.cage.as_ref().map(cage_reasons).unwrap_or_default().into_iter().map(str::to_owned).collect();
+        let reasons: Vec<String> = session
+            .cage
+            .as_ref()
+            .map(cage_reasons)
+            .unwrap_or_default()
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
         let state = if reasons.is_empty() { ModuleState::Active } else { ModuleState::Degraded };
         (state, reasons)
     }

@@ -125,12 +125,17 @@ pub(super) fn inherit(
     let take = |number| inherited(number).map_err(resource("inheritance"));
     let state = read_state(take(number)?).map_err(|e| strange(&e.to_string()))?;
 
-    let fixed =
-        Fixed { queue: take(state.queue)?, raw4: take(state.raw4)?, raw6: take(state.raw6)?, number: state.queue_number };
+    let fixed = Fixed {
+        queue: take(state.queue)?,
+        raw4: take(state.raw4)?,
+        raw6: take(state.raw6)?,
+        number: state.queue_number,
+    };
     let options = QueueOptions { fail_open: state.fail_open, ..QueueOptions::new(state.queue_number) };
     let duplicate = || fixed.queue.as_fd().try_clone_to_owned().map_err(resource("queue socket"));
     let socket = QueueSocket::adopt(duplicate()?, options);
-    let (writer, reader) = (VerdictWriter::from_fd(duplicate()?, fixed.number), QueueReader::from_fd(duplicate()?));
+    let (writer, reader) =
+        (VerdictWriter::from_fd(duplicate()?, fixed.number), QueueReader::from_fd(duplicate()?));
 
     let mut totals = state.totals;
     let session = match state.session {

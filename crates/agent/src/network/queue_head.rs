@@ -18,7 +18,8 @@ const MOST_SKIPPED: usize = 4096;
 pub(super) fn first_waiting(socket: impl AsFd) -> Option<u32> {
     for _ in 0..MOST_SKIPPED {
         let mut head = [0u8; 32];
-        let (_, length) = recv(&socket, &mut head, RecvFlags::PEEK | RecvFlags::DONTWAIT | RecvFlags::TRUNC).ok()?;
+        let (_, length) =
+            recv(&socket, &mut head, RecvFlags::PEEK | RecvFlags::DONTWAIT | RecvFlags::TRUNC).ok()?;
         if length >= head.len() {
             if let Some(id) = packet_number(&head) {
                 return Some(id);

@@ -97,8 +97,14 @@ impl Progress {
 
 impl Session {
     /// Starts a worker and its threads. It reads no packet before it is told to.
-    pub(super) fn start(worker: &Path, fixed: &Fixed, last_id: u32, events: &SharedEvents) -> io::Result<Self> {
-        let (verdict_files, event_files, counters) = (verdicts::create()?, events::create()?, CounterPage::create()?);
+    pub(super) fn start(
+        worker: &Path,
+        fixed: &Fixed,
+        last_id: u32,
+        events: &SharedEvents,
+    ) -> io::Result<Self> {
+        let (verdict_files, event_files, counters) =
+            (verdicts::create()?, events::create()?, CounterPage::create()?);
         let (control, theirs) = Channel::pair()?;
         let descriptors = vec![
             fixed.queue.as_fd(),
@@ -185,7 +191,8 @@ impl Session {
 
     /// Sends a plan; [`Self::take_answer`] takes what came of it.
     pub(super) fn send_plan(&self, plan: &NetworkPlan) -> Result<(), ConfigureError> {
-        let order = Order::Configure { settings: Settings::from(&plan.settings), files: describe(&plan.rules) };
+        let order =
+            Order::Configure { settings: Settings::from(&plan.settings), files: describe(&plan.rules) };
         self.control.send_order(&order, &plan.rules).map_err(|e| ConfigureError::Worker(e.to_string()))
     }
 
@@ -262,7 +269,13 @@ impl Session {
     pub(super) fn detach(mut self) -> SessionFiles {
         self.end_threads();
         let (verdicts, events, counters) = self.files;
-        SessionFiles { process: self.process.into_fd(), control: self.control.into_fd(), verdicts, events, counters }
+        SessionFiles {
+            process: self.process.into_fd(),
+            control: self.control.into_fd(),
+            verdicts,
+            events,
+            counters,
+        }
     }
 
     fn end_threads(&mut self) {
@@ -290,7 +303,8 @@ fn write_verdicts(mut ring: VerdictConsumer, mut writer: VerdictWriter, progress
         }
         if let Some(last) = taken.last() {
             write(&mut writer, &taken);
-            let stopped = taken.iter().filter(|e| e.drop || e.mark.is_some_and(|m| m & MARK_BLOCKED != 0)).count();
+            let stopped =
+                taken.iter().filter(|e| e.drop || e.mark.is_some_and(|m| m & MARK_BLOCKED != 0)).count();
             let _before = progress.stopped.fetch_add(stopped as u64, Ordering::Relaxed);
             let _before = progress.judged.fetch_add(taken.len() as u64, Ordering::Relaxed);
             progress.last_id.store(last.id, Ordering::Release);
@@ -375,7 +389,8 @@ fn drain_events(mut ring: EventConsumer, events: &SharedEvents, progress: &Progr
 fn accept(bytes: &[u8]) -> Option<Event> {
     let event: Event = serde_json::from_slice(bytes).ok()?;
     let its_own = event.module == ModuleId::INTRUSION_PREVENTION.as_str();
-    (its_own && matches!(event.detail, Detail::Intrusion(_) | Detail::Gap(_) | Detail::Notice(_))).then_some(event)
+    (its_own && matches!(event.detail, Detail::Intrusion(_) | Detail::Gap(_) | Detail::Notice(_)))
+        .then_some(event)
 }
 
 /// An event about something lost.

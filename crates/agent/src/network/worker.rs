@@ -102,8 +102,15 @@ fn serve() -> io::Result<()> {
         let _unsaid = last_words_channel().map(|channel| channel.send_answer(&Answer::Panicked(words)));
         std::process::abort();
     }));
+    let (begun, begins) = sync_channel(1);
     let report = sandbox::enter(&cage, || {
-        std::thread::Builder::new().name("desk".into()).spawn(move || desk(last_words, &changes, &cage_entered)).map(drop)
+        let work = move || {
+            let _main_has_gone = begun.send(());
+            desk(last_words, &changes, &cage_entered);
+        };
+        let _detached = std::thread::Builder::new().name("desk".into()).spawn(work)?;
+        // A thread's first steps (its name, its signal stack) are not on the list of the cage.
+        begins.recv().map_err(io::Error::other)
     })
     .map_err(io::Error::other)?;
     entered.send(report).map_err(io::Error::other)?;
@@ -117,7 +124,9 @@ fn last_words_channel() -> Option<&'static Channel> {
 fn seed() -> io::Result<u64> {
     use ring::rand::SecureRandom as _;
     let mut bytes = [0; 8];
-    ring::rand::SystemRandom::new().fill(&mut bytes).map_err(|_unspecified| io::Error::other("no randomness"))?;
+    ring::rand::SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_unspecified| io::Error::other("no randomness"))?;
     Ok(u64::from_le_bytes(bytes))
 }
 

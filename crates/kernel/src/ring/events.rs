@@ -141,7 +141,8 @@ impl EventConsumer {
             return Err(Corrupt("an event is longer than what was written"));
         }
         for n in 0..count as u64 {
-            let word = words.get(slot(self.read.wrapping_add(1 + n))).map_or(0, |w| w.load(Ordering::Relaxed));
+            let word =
+                words.get(slot(self.read.wrapping_add(1 + n))).map_or(0, |w| w.load(Ordering::Relaxed));
             into.extend_from_slice(&word.to_le_bytes());
         }
         into.truncate(length);
@@ -245,7 +246,9 @@ mod tests {
         let (_producer, consumer) = pair();
         let words = consumer.mapping.words();
         let mut buffer = Vec::new();
-        for (written, length) in [(2, u64::MAX), (2, MAX_EVENT_BYTES as u64 + 1), (2, 9), (1, 1), (u64::MAX, 1)] {
+        for (written, length) in
+            [(2, u64::MAX), (2, MAX_EVENT_BYTES as u64 + 1), (2, 9), (1, 1), (u64::MAX, 1)]
+        {
             words[WRITTEN].store(written, Ordering::SeqCst);
             words[BODY].store(length, Ordering::SeqCst);
             assert!(consumer.peek(&mut buffer).is_err(), "written {written}, length {length}");
