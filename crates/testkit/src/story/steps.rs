@@ -145,7 +145,7 @@ pub(crate) fn command_line(
     let show = sakimori(&["events", "show", id])?;
     println!("\n$ sakimori events list\n{list}\n$ sakimori events show {id}\n{show}");
     let sid = event.pointer("/detail/sid").map(ToString::to_string).unwrap_or_default();
-    let told = !sid.is_empty() && list.contains(&sid) && show.contains(&sid);
-    steps.check("the command line tells the same", told, &format!("rule {sid} in list and details"));
+    let told = !sid.is_empty() && list.contains(id) && show.contains(&sid);
+    steps.check("the command line tells the same", told, &format!("event {id} in the list, rule {sid} in its details"));
     Ok(())
 }
