@@ -102,7 +102,7 @@ fn a_worker_killed_under_load_fails_open_and_is_back_within_a_second() {
         Ok((!attack::deface(lab.host(Role::Attacker), blog.address(), "query")?.succeeded()).then_some(()))
     });
     protected.told(protects_again).unwrap();
-    println!("uninspected: {}", protected.agent.counter("uninspected").unwrap());
+    println!("uninspected: {}", protected.agent.counter("packets-uninspected").unwrap());
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn a_worker_killed_under_load_fails_closed_and_no_packet_slips_by() {
         attacks.join().unwrap()
     });
     assert_eq!(attacks, 0, "attacks slipped by while no worker judged");
-    assert_eq!(protected.agent.counter("uninspected").unwrap(), 0);
+    assert_eq!(protected.agent.counter("packets-uninspected").unwrap(), 0);
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn an_upgrade_under_load_loses_nothing() {
     let served = visitors.finish();
     assert!(served.all_well(), "{}", served.words());
     assert_eq!(through, 0, "attacks slipped by during the upgrade");
-    assert_eq!(protected.agent.counter("uninspected").unwrap(), 0);
+    assert_eq!(protected.agent.counter("packets-uninspected").unwrap(), 0);
     each_told_once(&protected, &(0..40).collect::<Vec<_>>());
 }
 
