@@ -38,7 +38,11 @@ impl fmt::Display for Diagnostic {
             Level::Warning => "warning",
             Level::Error => "error",
         };
-        write!(f, "{level}[{}]: {}\n  --> {}:{}:{}", self.code, self.title, self.source, self.line, self.column)?;
+        write!(
+            f,
+            "{level}[{}]: {}\n  --> {}:{}:{}",
+            self.code, self.title, self.source, self.line, self.column
+        )?;
         if !self.help.is_empty() {
             write!(f, "\n  help: {}", self.help)?;
         }

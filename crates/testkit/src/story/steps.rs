@@ -146,6 +146,10 @@ pub(crate) fn command_line(
     println!("\n$ sakimori events list\n{list}\n$ sakimori events show {id}\n{show}");
     let sid = event.pointer("/detail/sid").map(ToString::to_string).unwrap_or_default();
     let told = !sid.is_empty() && list.contains(id) && show.contains(&sid);
-    steps.check("the command line tells the same", told, &format!("event {id} in the list, rule {sid} in its details"));
+    steps.check(
+        "the command line tells the same",
+        told,
+        &format!("event {id} in the list, rule {sid} in its details"),
+    );
     Ok(())
 }
