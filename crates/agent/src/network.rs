@@ -96,7 +96,7 @@ pub enum StartError {
         what: &'static str,
         /// The kernel's word.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
 }
 

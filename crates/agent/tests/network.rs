@@ -3,7 +3,6 @@
     clippy::disallowed_methods,
     clippy::print_stderr,
     clippy::indexing_slicing,
-    clippy::expect_used,
     clippy::unwrap_used,
     clippy::panic,
     reason = "a test: it waits, starts `ip`, says why it is skipped, and fails by panicking"

@@ -90,3 +90,40 @@ pub fn try_executable_page() -> io::Result<()> {
     unsafe { munmap(page, PAGE) }?;
     Ok(())
 }
+
+/// Puts the calling thread into a network namespace of its own, empty but for a loopback interface.
+pub fn unshare_network() -> io::Result<()> {
+    // SAFETY: only the network namespace changes; descriptors and memory stay shared as they were.
+    unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNET) }.map_err(Into::into)
+}
+
+/// Puts the process into a user namespace of its own, where it would have all capabilities: what a sandbox must refuse.
+pub fn unshare_user() -> io::Result<()> {
+    // SAFETY: only the user namespace changes; descriptors and memory stay shared as they were.
+    unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWUSER) }.map_err(Into::into)
+}
+
+/// Forks by the bare system call and waits for the child, which ends at once: what a sandbox must refuse.
+pub fn try_fork() -> io::Result<()> {
+    // SAFETY: a plain fork (no shared memory, no new stack); the child makes one system call, which ends it.
+    let child = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
+    match child {
+        -1 => Err(io::Error::last_os_error()),
+        // SAFETY: ends the child without running anything of this process's.
+        0 => unsafe { libc::_exit(0) },
+        _ => {
+            let _reaped = rustix::process::wait(rustix::process::WaitOptions::empty())?;
+            Ok(())
+        }
+    }
+}
+
+/// Replaces this program by `/bin/true`, by the bare system call; returns only if that failed: what a sandbox
+/// must refuse.
+pub fn try_execve() -> io::Error {
+    let path = c"/bin/true".as_ptr();
+    let arguments = [path, std::ptr::null()];
+    // SAFETY: path and argument list are terminated and live; the environment may be empty.
+    let _failed = unsafe { libc::execve(path, arguments.as_ptr(), arguments.as_ptr().wrapping_add(1)) };
+    io::Error::last_os_error()
+}

@@ -39,7 +39,8 @@ impl SharedMapping {
             mmap(std::ptr::null_mut(), bytes, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, file, 0)
         }?;
         // Page-aligned, so aligned for u64.
-        let base = NonNull::new(pointer.cast::<AtomicU64>()).ok_or_else(|| io::Error::other("mapped at null"))?;
+        let base =
+            NonNull::new(pointer.cast::<AtomicU64>()).ok_or_else(|| io::Error::other("mapped at null"))?;
         Ok(Self { base, words })
     }
 

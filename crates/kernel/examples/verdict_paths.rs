@@ -50,7 +50,7 @@ fn main() {
     }
 }
 
-/// Both in one process: what a worker with CAP_NET_ADMIN would do.
+/// Both in one process: what a worker with `CAP_NET_ADMIN` would do.
 fn answer_directly(socket: &QueueSocket) {
     let (mut reader, mut writer) = (socket.reader().unwrap(), socket.verdict_writer().unwrap());
     let mut batch = Batch::new(32);

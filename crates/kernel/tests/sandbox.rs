@@ -6,7 +6,6 @@
 #![expect(
     clippy::disallowed_methods,
     clippy::exit,
-    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stderr,
@@ -17,10 +16,12 @@
 use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, SocketType};
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, Signal};
-use sakimori_kernel::nfqueue::{Batch, QueueMessage, QueueOptions, QueueSocket, Verdict, VerdictMessage};
+use sakimori_kernel::nfqueue::{
+    Batch, QueueMessage, QueueOptions, QueueReader, QueueSocket, Verdict, VerdictMessage, VerdictWriter,
+};
 use sakimori_kernel::sandbox::{Cage, SystemCalls, enter};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, ExitStatus};
 
 const BROKEN_OUT: i32 = 10;
@@ -36,7 +37,7 @@ const ATTEMPTS: &[(&str, bool)] = &[
     ("connect", true),
     ("raw-socket", true),
     ("execve", true),
-    ("clone", true),
+    ("fork", true),
     ("kill-parent", true),
     ("steal-descriptor", true),
     ("become-root", true),
@@ -47,13 +48,17 @@ const ATTEMPTS: &[(&str, bool)] = &[
 ];
 
 /// Makes the attempt; `Ok` means that it succeeded.
-fn attempt(name: &str, queue: Option<&QueueSocket>, listener: SocketAddr) -> std::io::Result<()> {
-    let parent = Pid::from_raw(std::os::unix::process::parent_id().try_into().unwrap()).unwrap();
+fn attempt(
+    name: &str,
+    parent: Pid,
+    queue: Option<&mut (VerdictWriter, QueueReader, Batch)>,
+    listener: SocketAddr,
+) -> std::io::Result<()> {
     match name {
         "open" => rustix::fs::open("/etc/passwd", OFlags::RDONLY, Mode::empty()).map(drop)?,
         "create" => {
-            let path = format!("/tmp/sakimori-sandbox-{}", std::process::id());
-            rustix::fs::open(&path, OFlags::WRONLY | OFlags::CREATE, Mode::RUSR).map(drop)?;
+            let path = "/tmp/sakimori-sandbox-test";
+            rustix::fs::open(path, OFlags::WRONLY | OFlags::CREATE, Mode::RUSR).map(drop)?;
             std::fs::remove_file(path)?;
         }
         "proc" => std::fs::write("/proc/self/comm", "free")?,
@@ -67,11 +72,9 @@ fn attempt(name: &str, queue: Option<&QueueSocket>, listener: SocketAddr) -> std
             rustix::net::socket(AddressFamily::INET, SocketType::RAW, Some(rustix::net::ipproto::RAW))
                 .map(drop)?;
         }
-        // Returns only if it failed; the shell's code says that it ran.
-        "execve" => return Err(Command::new("/bin/sh").args(["-c", &format!("exit {BROKEN_OUT}")]).exec()),
-        "clone" => {
-            std::thread::Builder::new().spawn(|| ())?.join().unwrap();
-        }
+        // Returns only if it failed.
+        "execve" => return Err(sakimori_kernel_sys::process::try_execve()),
+        "fork" => sakimori_kernel_sys::process::try_fork()?,
         "kill-parent" => rustix::process::test_kill_process(parent)
             .and_then(|()| rustix::process::kill_process(parent, Signal::CONT))?,
         "steal-descriptor" => {
@@ -80,11 +83,10 @@ fn attempt(name: &str, queue: Option<&QueueSocket>, listener: SocketAddr) -> std
         }
         "become-root" => rustix::thread::set_thread_uid(rustix::thread::Uid::ROOT)?,
         "verdict" => {
-            let queue = queue.unwrap();
+            let (writer, reader, batch) = queue.unwrap();
             let message = VerdictMessage { id: 1, verdict: Verdict::Accept, mark: None, payload: None };
-            queue.verdict_writer()?.verdict(message)?;
-            let mut batch = Batch::new(1);
-            queue.reader()?.read(&mut batch, Some(1_000))?;
+            writer.verdict(message)?;
+            reader.read(batch, Some(1_000))?;
             // With the privilege the kernel says "no such packet", without it "not permitted".
             match batch.messages().next() {
                 Some(QueueMessage::Refused { errno, .. }) if errno == libc::ENOENT => {}
@@ -95,7 +97,7 @@ fn attempt(name: &str, queue: Option<&QueueSocket>, listener: SocketAddr) -> std
             }
         }
         "executable-page" => sakimori_kernel_sys::process::try_executable_page()?,
-        "namespace" => rustix::thread::unshare(rustix::thread::UnshareFlags::NEWUSER)?,
+        "namespace" => sakimori_kernel_sys::process::unshare_user()?,
         // What every worker does: memory small and large, the clock, a short sleep, randomness, a lock.
         "ordinary-work" => {
             let mut blocks: Vec<Vec<u8>> = (0..64).map(|n| vec![n; 1 << (n / 3)]).collect();
@@ -109,15 +111,39 @@ fn attempt(name: &str, queue: Option<&QueueSocket>, listener: SocketAddr) -> std
     Ok(())
 }
 
-/// The other side of [`try_it`]. Does nothing when it is run like a test.
-#[test]
-fn child() {
-    let Ok(order) = std::env::var("SAKIMORI_ATTEMPT") else { return };
+fn main() -> std::process::ExitCode {
+    use libtest_mimic::{Arguments, Trial, run};
+    if let Ok(order) = std::env::var("SAKIMORI_ATTEMPT") {
+        child(&order);
+    }
+    let trial = |name: &str, test: fn()| {
+        Trial::test(name, move || {
+            test();
+            Ok(())
+        })
+    };
+    let trials = vec![
+        trial(
+            "each_attempt_succeeds_outside_and_ends_the_process_inside",
+            each_attempt_succeeds_outside_and_ends_the_process_inside,
+        ),
+        trial("the_other_layers_hold_without_the_filter", the_other_layers_hold_without_the_filter),
+        trial("what_a_worker_needs_is_left", what_a_worker_needs_is_left),
+        trial("a_cage_with_threads_outside_is_refused", a_cage_with_threads_outside_is_refused),
+    ];
+    run(&Arguments::from_args(), trials).exit_code()
+}
+
+/// The other side of [`try_it`], in the process's only thread.
+fn child(order: &str) -> ! {
     let (cage, name) = order.split_once(':').unwrap();
-    // What needs the file system or privileges is made before the door closes.
-    let queue = (name == "verdict").then(|| {
-        rustix::thread::unshare(rustix::thread::UnshareFlags::NEWNET).unwrap();
-        QueueSocket::open(QueueOptions::new(1)).unwrap()
+    // What needs the file system, privileges or another system call is made before the door closes: the attempt's own
+    // call must be the first that is refused.
+    let parent = Pid::from_raw(std::os::unix::process::parent_id().try_into().unwrap()).unwrap();
+    let mut queue = (name == "verdict").then(|| {
+        sakimori_kernel_sys::process::unshare_network().unwrap();
+        let queue = QueueSocket::open(QueueOptions::new(1)).unwrap();
+        (queue.verdict_writer().unwrap(), queue.reader().unwrap(), Batch::new(1))
     });
     let listener = TcpListener::bind("127.0.0.1:0").ok();
     let address =
@@ -132,14 +158,12 @@ fn child() {
         assert!(report.capabilities_dropped && report.landlock_complete, "{report:?}");
         assert_eq!(report.seccomp, !cage.without_seccomp);
     }
-    let result = attempt(name, queue.as_ref(), address);
+    let result = attempt(name, parent, queue.as_mut(), address);
     std::process::exit(if result.is_ok() { BROKEN_OUT } else { REFUSED });
 }
 
 fn try_it(cage: &str, name: &str) -> ExitStatus {
-    // One test thread: libtest then runs the test in the only thread there is.
     Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child", "--test-threads=1", "--nocapture"])
         .env("SAKIMORI_ATTEMPT", format!("{cage}:{name}"))
         .env("GLIBC_TUNABLES", "glibc.malloc.arena_max=1")
         .output()
@@ -155,15 +179,16 @@ fn able() -> bool {
     root
 }
 
-#[test]
 fn each_attempt_succeeds_outside_and_ends_the_process_inside() {
     if !able() {
         return;
     }
     for (name, _) in ATTEMPTS {
+        // The other program's code is 0.
+        let outside = if *name == "execve" { 0 } else { BROKEN_OUT };
         assert_eq!(
             try_it("none", name).code(),
-            Some(BROKEN_OUT),
+            Some(outside),
             "{name} fails even outside, so it proves nothing"
         );
         let inside = try_it("full", name);
@@ -171,7 +196,6 @@ fn each_attempt_succeeds_outside_and_ends_the_process_inside() {
     }
 }
 
-#[test]
 fn the_other_layers_hold_without_the_filter() {
     if !able() {
         return;
@@ -184,7 +208,6 @@ fn the_other_layers_hold_without_the_filter() {
     }
 }
 
-#[test]
 fn what_a_worker_needs_is_left() {
     if !able() {
         return;
@@ -192,13 +215,12 @@ fn what_a_worker_needs_is_left() {
     assert_eq!(try_it("full", "ordinary-work").code(), Some(BROKEN_OUT));
 }
 
-#[test]
 fn a_cage_with_threads_outside_is_refused() {
     let (started, wait) = std::sync::mpsc::channel();
     let (end, ended) = std::sync::mpsc::channel::<()>();
     let other = std::thread::spawn(move || {
         started.send(()).unwrap();
-        let _ = ended.recv();
+        let _ended = ended.recv();
     });
     wait.recv().unwrap();
     let cage = Cage { system_calls: SystemCalls::default(), data_bytes: 1 << 30, without_seccomp: true };

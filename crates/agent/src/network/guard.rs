@@ -30,7 +30,7 @@ use std::time::Duration;
 /// How long packets may wait for a new worker. A start takes some tens of milliseconds; a TCP sender repeats after 200.
 const GRACE: Duration = Duration::from_millis(200);
 /// How long a worker may take to compile a rule set: 26,000 rules take a few seconds.
-const COMPILE_PATIENCE: Duration = Duration::from_secs(120);
+const COMPILE_PATIENCE: Duration = Duration::from_mins(2);
 /// How long the judging thread may make no turn: a thousand times the longest honest one.
 const HANG: Duration = Duration::from_secs(5);
 /// How often a quiet guard looks around.
@@ -264,8 +264,8 @@ impl Guard {
 
     /// Answers waiting packets with the failure response, if there has been no worker for too long.
     fn answer_in_outage(&mut self) {
-        if !self.outage.as_ref().is_some_and(|outage| clock::monotonic().saturating_sub(outage.since) > GRACE)
-        {
+        let Some(outage) = &self.outage else { return };
+        if clock::monotonic().saturating_sub(outage.since) <= GRACE {
             return;
         }
         let response = self.failure_response();
@@ -404,19 +404,16 @@ impl Guard {
             self.plan = Some(plan);
             return Ok(Applied { generation, rules: 0, warnings: Vec::new() });
         }
-        let configured = match self.session.take() {
-            Some(mut running) => {
-                let result = running.send_plan(&plan).and_then(|()| self.await_answer(&mut running));
-                self.pulse.1 = clock::monotonic();
-                self.session = Some(running);
-                result.map_err(refusal)?
-            }
-            None => {
-                // In an outage too: the new plan may well be the remedy.
-                let (fresh, configured) = self.start_worker(&plan).map_err(refusal)?;
-                self.enter_service(fresh);
-                configured
-            }
+        let configured = if let Some(mut running) = self.session.take() {
+            let result = running.send_plan(&plan).and_then(|()| self.await_answer(&mut running));
+            self.pulse.1 = clock::monotonic();
+            self.session = Some(running);
+            result.map_err(refusal)?
+        } else {
+            // In an outage too: the new plan may well be the remedy.
+            let (fresh, configured) = self.start_worker(&plan).map_err(refusal)?;
+            self.enter_service(fresh);
+            configured
         };
         let former = self.plan.replace(plan);
         let needed_before = std::mem::replace(&mut self.needs_responses, configured.needs_responses);
@@ -449,10 +446,10 @@ impl Guard {
     fn put_table(&mut self, state: TableState) -> Result<(), sakimori_kernel::nftables::TableError> {
         let Some(plan) = &self.plan else { return Ok(()) };
         let open = plan.settings.failure_response == FailureResponse::Open;
-        if self.socket.options().fail_open != open {
-            if let Err(error) = self.socket.set_fail_open(open) {
-                tracing::error!(%error, "the queue's failure response could not be set");
-            }
+        if self.socket.options().fail_open != open
+            && let Err(error) = self.socket.set_fail_open(open)
+        {
+            tracing::error!(%error, "the queue's failure response could not be set");
         }
         self.table.apply(&TablePlan {
             capabilities: self.capabilities,
@@ -503,8 +500,10 @@ impl Guard {
         let seen = self.judged() + self.totals.passed + self.totals.refused + waiting;
         let [queued, seen] = [queued, seen].map(|n| i64::try_from(n).unwrap_or(i64::MAX));
         let already = i64::try_from(self.totals.overflowed).unwrap_or(i64::MAX);
-        let base =
-            *self.totals.queued_before.get_or_insert(queued.saturating_sub(seen).saturating_sub(already));
+        let base = *self
+            .totals
+            .queued_before
+            .get_or_insert_with(|| queued.saturating_sub(seen).saturating_sub(already));
         let missing = queued.saturating_sub(base).saturating_sub(seen);
         self.totals.overflowed = self.totals.overflowed.max(u64::try_from(missing).unwrap_or(0));
         let untold = self.totals.overflowed - self.totals.overflow_told;

@@ -52,7 +52,7 @@ mod tests {
         let waits: Vec<u128> = (0..7)
             .map(|_| {
                 outage.failed(now);
-                (outage.next_try - now).as_millis()
+                outage.next_try.saturating_sub(now).as_millis()
             })
             .collect();
         assert_eq!(waits, [200, 500, 1_000, 2_000, 5_000, 5_000, 5_000]);

@@ -20,10 +20,10 @@ pub(super) fn first_waiting(socket: impl AsFd) -> Option<u32> {
         let mut head = [0u8; 32];
         let (_, length) =
             recv(&socket, &mut head, RecvFlags::PEEK | RecvFlags::DONTWAIT | RecvFlags::TRUNC).ok()?;
-        if length >= head.len() {
-            if let Some(id) = packet_number(&head) {
-                return Some(id);
-            }
+        if length >= head.len()
+            && let Some(id) = packet_number(&head)
+        {
+            return Some(id);
         }
         // Not a packet: an answer to an earlier verdict, of no use to anybody.
         let _taken = recv(&socket, &mut head, RecvFlags::DONTWAIT).ok()?;

@@ -74,7 +74,6 @@ pub(super) struct Configured {
     pub(super) rules: u32,
     pub(super) needs_responses: bool,
     pub(super) warnings: Vec<Diagnostic>,
-    pub(super) cage: CageReport,
 }
 
 /// Why a plan is not in force.
@@ -200,9 +199,9 @@ impl Session {
     pub(super) fn take_answer(&mut self) -> Result<Configured, ConfigureError> {
         match self.control.receive_answer() {
             Ok(Some(Answer::Configured { rules, needs_responses, findings, cage })) => {
-                self.cage = Some(cage.clone());
+                self.cage = Some(cage);
                 let warnings = findings.into_iter().map(Into::into).collect();
-                Ok(Configured { rules, needs_responses, warnings, cage })
+                Ok(Configured { rules, needs_responses, warnings })
             }
             Ok(Some(Answer::Refused(findings))) => {
                 Err(ConfigureError::Rules(findings.into_iter().map(Into::into).collect()))

@@ -107,7 +107,7 @@ impl Drop for Lab {
     fn drop(&mut self) {
         self.ending.store(true, Ordering::SeqCst);
         for name in [&self.server, &self.client] {
-            let _ = Command::new("ip").args(["netns", "del", name]).status();
+            let _left_behind = Command::new("ip").args(["netns", "del", name]).status();
         }
     }
 }

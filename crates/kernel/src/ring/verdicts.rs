@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     fn entry(id: u32) -> VerdictEntry {
-        VerdictEntry { id, drop: id % 3 == 0, mark: (id % 2 == 0).then_some(id ^ 0xFFFF_FFFF) }
+        VerdictEntry { id, drop: id.is_multiple_of(3), mark: id.is_multiple_of(2).then_some(id ^ 0xFFFF_FFFF) }
     }
 
     #[test]
@@ -172,7 +172,7 @@ mod tests {
                     producer.publish();
                     std::thread::yield_now();
                 }
-                if id % 7 == 0 {
+                if id.is_multiple_of(7) {
                     producer.publish();
                 }
             }
