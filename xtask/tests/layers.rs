@@ -47,7 +47,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("sakimori-cli", &["sakimori-api", "sakimori-trust"]),
     ("sakimori-demo-blog", &[]),
-    ("sakimori-testkit", &["sakimori-api", "sakimori-content", "sakimori-protocol", "sakimori-model"]),
+    ("sakimori-testkit", &["sakimori-model", "sakimori-content", "sakimori-signatures"]),
     ("xtask", &["sakimori-testkit", "sakimori-content"]),
 ];
 
