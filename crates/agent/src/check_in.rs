@@ -1,8 +1,8 @@
 //! The long-poll: says what is enforced, hears what should be.
 use crate::bundle::{self, BundleError, VerifiedBundle};
-use crate::clock;
 use crate::connection::{CallError, Connection, ConnectionError, explain};
 use crate::control::{Control, Link};
+use crate::enforcement::Refusal;
 use crate::host;
 use crate::identity::KeyedIdentity;
 use crate::pace::{Backoff, jitter};
@@ -77,10 +77,8 @@ pub async fn run(control: Arc<Control>, keyed: KeyedIdentity, boot: Uuid) {
                 conversation.unsure = true;
                 conversation.note(&error);
                 let wait = backoff.failed(error.retry_after());
-                tokio::select! {
-                    () = sleep(wait) => (),
-                    () = control.touched() => sleep(CHANGE_SETTLE).await,
-                }
+                // News wait as well: a manager in trouble is not asked sooner because something changed here.
+                sleep(wait).await;
             }
         }
     }
@@ -120,6 +118,7 @@ impl Conversation {
         if self.unsure {
             tracing::info!("connected to the manager at {}", self.gateway.base());
             self.unsure = false;
+            self.control.reconnected();
         }
         self.control.update(|state| state.link = Link::Connected);
         let Some(answer) = answer else { return Ok(()) };
@@ -151,7 +150,7 @@ impl Conversation {
             fingerprint: host::fingerprint(),
             boot: self.boot.clone(),
             bundle: state.enforced.map(|enforced| enforced.hash),
-            refused: state.refused,
+            refused: state.refused.map(|refused| (refused.hash, refused.refusal.reason)),
             modules: vec![self.control.module()],
             full: due.then_some(full),
             hold_secs: hold,
@@ -173,29 +172,22 @@ impl Conversation {
     /// Puts a bundle in force, or keeps the old one and says why.
     async fn take(&self, signed: SignedBundle) -> Result<(), CheckInError> {
         let hash = Hash::of(signed.bundle.as_bytes());
-        let again = self.control.state().refused.is_some_and(|(refused, _)| refused == hash);
+        let again = self.control.state().refused.is_some_and(|refused| refused.hash == hash);
         let refused = match self.fetch(signed).await {
             Ok(bundle) => {
                 let control = Arc::clone(&self.control);
                 // Compiling rules blocks for a while; the loops go on.
                 let done = tokio::task::spawn_blocking(move || control.enforce(&bundle)).await;
-                done.unwrap_or_else(|panic| Err(panic.to_string())).is_err()
+                done.unwrap_or_else(|panic| Err(Refusal::passing(panic.to_string()))).is_err()
+            }
+            // The way to the part is broken, not the line: told as a refusal, and tried again later.
+            Err(FetchError::Call(error @ CallError::Malformed { .. })) => {
+                self.control.refuse("", hash, Refusal::passing(format!("bundle-blob: {}", explain(&error))));
+                true
             }
             Err(FetchError::Call(error)) => return Err(error.into()),
             Err(FetchError::Bundle(error)) => {
-                self.control.refuse(hash, explain(&error));
-                if !again {
-                    let reason = explain(&error);
-                    let args = [("bundle", hash.to_string()), ("reason", reason)];
-                    let args = args.each_ref().map(|(name, value)| (*name, value.as_str()));
-                    let severity = sakimori_model::Severity::High;
-                    self.control.record(crate::spool::notice(
-                        clock::wall(),
-                        severity,
-                        "policy-refused",
-                        &args,
-                    ));
-                }
+                self.control.refuse("", hash, Refusal::lasting(explain(&error)));
                 true
             }
         };

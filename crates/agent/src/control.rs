@@ -5,7 +5,7 @@
 use crate::blobs::BlobStore;
 use crate::bundle::{BundleError, EnforcedFile, VerifiedBundle};
 use crate::clock;
-use crate::enforcement::{Enforcement, failed_status};
+use crate::enforcement::{Enforcement, Refusal, failed_status};
 use crate::identity::{IdentityFiles, KeyedIdentity};
 use crate::spool::{Spool, notice};
 use crate::state::StateError;
@@ -15,6 +15,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 /// Starts the enforcing part.
 pub type Starter = Box<dyn Fn() -> Result<Box<dyn Enforcement>, String> + Send + Sync>;
@@ -48,6 +49,7 @@ pub struct Control {
     enforcement: Mutex<Option<Box<dyn Enforcement>>>,
     state: Mutex<State>,
     touched: Notify,
+    reconnected: Notify,
     identity: watch::Sender<Option<KeyedIdentity>>,
 }
 
@@ -57,13 +59,26 @@ pub struct State {
     /// The bundle in force.
     pub enforced: Option<Enforced>,
     /// The bundle that could not be put in force.
-    pub refused: Option<(Hash, String)>,
+    pub refused: Option<RefusedBundle>,
+    /// The refused bundle that an event told of: once is enough, however often it is tried.
+    pub told: Option<Hash>,
     /// Why the enforcing part did not start.
     pub start_failure: Option<String>,
     /// How it stands with the manager.
     pub link: Link,
     /// Listening ports as last judged.
     pub ports: Vec<ListeningPort>,
+    /// When the certificate was last renewed by this process.
+    pub renewed: Option<Instant>,
+}
+
+/// A bundle that is not in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedBundle {
+    /// Its name.
+    pub hash: Hash,
+    /// Why it is not in force.
+    pub refusal: Refusal,
 }
 
 /// The bundle in force.
@@ -93,11 +108,14 @@ impl Control {
             state: Mutex::new(State {
                 enforced: None,
                 refused: None,
+                told: None,
                 start_failure: None,
                 link: Link::NotActivated,
                 ports: Vec::new(),
+                renewed: None,
             }),
             touched: Notify::new(),
+            reconnected: Notify::new(),
             identity: watch::Sender::new(None),
         })
     }
@@ -125,6 +143,16 @@ impl Control {
     /// Waits for [`Self::touch`].
     pub async fn touched(&self) {
         self.touched.notified().await;
+    }
+
+    /// The manager answers again: events that wait need not wait longer.
+    pub fn reconnected(&self) {
+        self.reconnected.notify_waiters();
+    }
+
+    /// Waits for [`Self::reconnected`].
+    pub async fn until_reconnected(&self) {
+        self.reconnected.notified().await;
     }
 
     /// The identity, and its changes.
@@ -198,9 +226,8 @@ impl Control {
         };
         match self.enforced_file.load(&key) {
             Ok(Some(bundle)) => {
-                if let Err(reason) = self.put_in_force(&bundle) {
-                    tracing::error!("the last bundle cannot be enforced: {reason}");
-                    self.update(|state| state.refused = Some((bundle.hash, reason)));
+                if let Err(refusal) = self.put_in_force(&bundle) {
+                    self.refuse(&bundle.bundle.policy_name, bundle.hash, refusal);
                 }
             }
             Ok(None) => tracing::info!("no bundle yet: waiting for the manager's first"),
@@ -211,47 +238,58 @@ impl Control {
     }
 
     /// Puts a bundle in force, whose parts are in the store; blocks while rules compile. On refusal the old one stays.
-    pub fn enforce(&self, bundle: &VerifiedBundle) -> Result<(), String> {
-        let result = self.put_in_force(bundle);
-        let (policy, hash) = (bundle.bundle.policy_name.as_str(), bundle.hash.to_string());
-        let event = match &result {
-            Ok(rules) => {
-                let rules = rules.to_string();
-                let args = [("policy", policy), ("bundle", hash.as_str()), ("rules", rules.as_str())];
-                notice(clock::wall(), Severity::Info, "policy-applied", &args)
-            }
-            Err(reason) => {
-                let args = [("policy", policy), ("bundle", hash.as_str()), ("reason", reason.as_str())];
-                notice(clock::wall(), Severity::High, "policy-refused", &args)
+    pub fn enforce(&self, bundle: &VerifiedBundle) -> Result<(), Refusal> {
+        let policy = bundle.bundle.policy_name.as_str();
+        let rules = match self.put_in_force(bundle) {
+            Ok(rules) => rules.to_string(),
+            Err(refusal) => {
+                self.refuse(policy, bundle.hash, refusal.clone());
+                return Err(refusal);
             }
         };
-        let known = self.lock().refused.as_ref().is_some_and(|(refused, _)| *refused == bundle.hash);
-        match &result {
-            Ok(_) => {
-                // Kept only now: what lies on disk is what was in force once.
-                if let Err(error) = self
-                    .enforced_file
-                    .store(bundle)
-                    .and_then(|()| Ok(self.blobs.keep_only(&bundle.blob_hashes())?))
-                {
-                    tracing::error!(
-                        "the bundle is in force but not kept: {}",
-                        crate::connection::explain(&error)
-                    );
-                }
-            }
-            Err(reason) => self.refuse(bundle.hash, reason.clone()),
+        // Kept only now: what lies on disk is what was in force once.
+        let kept = self
+            .enforced_file
+            .store(bundle)
+            .and_then(|()| Ok(self.blobs.keep_only(&bundle.blob_hashes())?));
+        if let Err(error) = kept {
+            tracing::error!("the bundle is in force but not kept: {}", crate::connection::explain(&error));
         }
-        if !(known && result.is_err()) {
-            self.record(event);
-        }
-        result.map(|_rules| ())
+        let hash = bundle.hash.to_string();
+        let args = [("policy", policy), ("bundle", hash.as_str()), ("rules", rules.as_str())];
+        self.record(notice(clock::wall(), Severity::Info, "policy-applied", &args));
+        Ok(())
     }
 
-    /// A bundle that cannot be put in force, and why. What was in force stays.
-    pub fn refuse(&self, hash: Hash, reason: String) {
-        tracing::error!("bundle {hash} is refused, the former stays in force: {reason}");
-        self.update(|state| state.refused = Some((hash, reason)));
+    /// A bundle cannot be put in force. What was in force stays; the first refusal of each bundle is an event.
+    pub fn refuse(&self, policy: &str, hash: Hash, refusal: Refusal) {
+        tracing::error!("bundle {hash} is refused, the former stays in force: {}", refusal.reason);
+        let name = hash.to_string();
+        let args = [("policy", policy), ("bundle", name.as_str()), ("reason", refusal.reason.as_str())];
+        let event = notice(clock::wall(), Severity::High, "policy-refused", &args);
+        let mut news = false;
+        self.update(|state| {
+            news = state.told != Some(hash);
+            state.told = Some(hash);
+            state.refused = Some(RefusedBundle { hash, refusal });
+        });
+        if news {
+            self.record(event);
+        }
+    }
+
+    /// Tries again what was refused for a reason that may have passed: from disk while nothing is in force, else by
+    /// letting the manager send it again. Blocks while rules compile.
+    pub fn retry(&self) {
+        let state = self.state();
+        if state.refused.is_none_or(|refused| refused.refusal.lasting) {
+            return;
+        }
+        self.update(|state| state.refused = None);
+        if state.enforced.is_none() {
+            self.enforce_last();
+        }
+        self.touch();
     }
 
     /// Spools an event of the agent itself.
@@ -293,8 +331,9 @@ impl Control {
         self.enforcement().take().map(<dyn Enforcement>::hand_over).transpose()
     }
 
-    fn put_in_force(&self, bundle: &VerifiedBundle) -> Result<u32, String> {
-        let plan = bundle.plan(&self.blobs).map_err(|error| crate::connection::explain(&error))?;
+    fn put_in_force(&self, bundle: &VerifiedBundle) -> Result<u32, Refusal> {
+        let plan =
+            bundle.plan(&self.blobs).map_err(|error| Refusal::lasting(crate::connection::explain(&error)))?;
         let mut slot = self.enforcement();
         let part = match &mut *slot {
             Some(part) => part,
@@ -305,7 +344,7 @@ impl Control {
                 }
                 Err(reason) => {
                     self.update(|state| state.start_failure = Some(reason.clone()));
-                    return Err(format!("queue-unavailable: {reason}"));
+                    return Err(Refusal::passing(format!("queue-unavailable: {reason}")));
                 }
             },
         };
@@ -323,6 +362,7 @@ impl Control {
                 compiled_at: bundle.bundle.compiled_at,
             });
             state.refused = None;
+            state.told = None;
         });
         Ok(rules)
     }

@@ -7,8 +7,8 @@ use std::ffi::OsString;
 
 /// The part of the agent that enforces. Methods may block while rules compile.
 pub trait Enforcement: Send + Sync {
-    /// Puts a plan in force whole; a refusal says why in words for people, and leaves the former plan in force.
-    fn apply(&self, plan: NetworkPlan) -> Result<u32, String>;
+    /// Puts a plan in force whole and gives the number of rules; a refusal leaves the former plan in force.
+    fn apply(&self, plan: NetworkPlan) -> Result<u32, Refusal>;
     /// How it is.
     fn status(&self) -> ModuleStatus;
     /// `nft-queue`, `xt-nfqueue` or `none`.
@@ -21,11 +21,32 @@ pub trait Enforcement: Send + Sync {
     fn hand_over(self: Box<Self>) -> Result<OsString, String>;
 }
 
+/// Why a plan is not in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// A code, a colon, and words for people.
+    pub reason: String,
+    /// Whether the same plan would be refused again: its content is wrong, not the computer's moment.
+    pub lasting: bool,
+}
+
+impl Refusal {
+    /// The plan itself is wrong.
+    pub const fn lasting(reason: String) -> Self {
+        Self { reason, lasting: true }
+    }
+
+    /// Something is in the way that may pass.
+    pub const fn passing(reason: String) -> Self {
+        Self { reason, lasting: false }
+    }
+}
+
 /// Findings listed in a refusal: the first ones are what the operator mends; the count says the rest.
 const FINDINGS_SHOWN: usize = 5;
 
 impl Enforcement for Network {
-    fn apply(&self, plan: NetworkPlan) -> Result<u32, String> {
+    fn apply(&self, plan: NetworkPlan) -> Result<u32, Refusal> {
         use crate::network::ApplyError;
         match Self::apply(self, plan) {
             Ok(applied) => {
@@ -39,9 +60,11 @@ impl Enforcement for Network {
                     findings.iter().filter(|f| f.level == sakimori_model::Level::Error).collect();
                 let shown: Vec<String> =
                     errors.iter().take(FINDINGS_SHOWN).map(ToString::to_string).collect();
-                Err(format!("rules-refused: {} rules do not compile.\n{}", errors.len(), shown.join("\n")))
+                let reason =
+                    format!("rules-refused: {} rules do not compile.\n{}", errors.len(), shown.join("\n"));
+                Err(Refusal::lasting(reason))
             }
-            Err(error) => Err(explain(&error)),
+            Err(error) => Err(Refusal::passing(explain(&error))),
         }
     }
 

@@ -9,7 +9,7 @@ use sakimori_protocol::{Renew, RenewAnswer, paths};
 use sakimori_trust::Trust;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 /// The clock is looked at this often at least: suspended machines and set clocks jump.
 const LOOK_EVERY: Duration = Duration::from_hours(1);
@@ -40,9 +40,14 @@ pub async fn run(control: Arc<Control>, keyed: KeyedIdentity) {
             sleep(until.min(LOOK_EVERY) + jitter(LOOK_EVERY / 12)).await;
             continue;
         }
+        // A manager whose certificates are always due (its clock is wrong) must not be asked in a tight loop.
+        if let Some(renewed) = control.state().renewed {
+            tokio::time::sleep_until(renewed + LOOK_EVERY).await;
+        }
         match renew(&control, &keyed).await {
             Ok(()) => {
                 tracing::info!("the certificate was renewed");
+                control.update(|state| state.renewed = Some(Instant::now()));
                 control.reload_identity();
                 control.touch();
                 // The watch on the identity ends this loop; the new certificate has its own.

@@ -58,7 +58,10 @@ pub async fn run(control: Arc<Control>, keyed: KeyedIdentity) {
                 backoff.failed(None)
             }
         };
-        sleep(wait).await;
+        tokio::select! {
+            () = sleep(wait) => (),
+            () = control.until_reconnected() => (),
+        }
     }
 }
 

@@ -292,7 +292,10 @@ pub fn report(control: &Control) -> Report {
             policy: enforced.policy,
             compiled_at: enforced.compiled_at,
         }),
-        refused: state.refused.map(|(hash, reason)| RefusedReport { bundle: hash.to_string(), reason }),
+        refused: state.refused.map(|refused| RefusedReport {
+            bundle: refused.hash.to_string(),
+            reason: refused.refusal.reason,
+        }),
         modules: vec![control.module().into()],
         queue_mechanism: control.queue_mechanism(),
         queue_failure: state.start_failure,

@@ -26,6 +26,8 @@ use uuid::Uuid;
 const LOOK_EVERY: Duration = Duration::from_secs(15);
 /// Ports are looked at every so many looks: finding the program of a socket reads every process's descriptors.
 const PORTS_EVERY: u32 = 4;
+/// What was refused for a passing reason is tried again every so many looks.
+const RETRY_EVERY: u32 = 2;
 /// An identity that appeared without an order (made by hand, restored) is found after this long.
 const IDENTITY_EVERY: Duration = Duration::from_secs(30);
 
@@ -184,8 +186,14 @@ async fn look(control: Arc<Control>, sockets: fn() -> Vec<ListeningSocket>, serv
         }
         looks = looks.wrapping_add(1);
         let asked = Arc::clone(&control);
+        let retry = looks.is_multiple_of(RETRY_EVERY);
         // Beside the loops, because compiling rules holds what is asked here.
-        let looked = tokio::task::spawn_blocking(move || (asked.module(), asked.inspected_ports()));
+        let looked = tokio::task::spawn_blocking(move || {
+            if retry {
+                asked.retry();
+            }
+            (asked.module(), asked.inspected_ports())
+        });
         let Ok((module, inspected)) = looked.await else { continue };
         let ports = coverage::judge(listening.clone(), &inspected, &module);
         let ports_changed = control.state().ports != ports;

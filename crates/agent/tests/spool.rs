@@ -1,4 +1,11 @@
 //! The spool under crashes: whatever the moment, what was acknowledged to the caller is there, in order and once.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test ends when its own files cannot be read"
+)]
+
 use proptest::prelude::*;
 use sakimori_agent::spool::{BATCH_EVENTS, Spool, SpoolLimits, notice};
 use sakimori_model::{Severity, Timestamp};

@@ -24,13 +24,6 @@ const TIMEOUT: Duration = Duration::from_mins(1);
 /// Members of a list's part.
 const PART: usize = 200;
 
-/// A resource with the tag that a change must name.
-#[derive(Debug)]
-pub(crate) struct Tagged<T> {
-    pub(crate) value: T,
-    pub(crate) etag: String,
-}
-
 // === impl Client ===
 
 impl Client {
@@ -62,12 +55,11 @@ impl Client {
         self.json(response).await
     }
 
-    /// GET of one thing that is about to be changed.
-    pub(crate) async fn tagged<T: DeserializeOwned>(&self, path: &str) -> Result<Tagged<T>, Failure> {
+    /// The tag of a thing as it is now, for a change that must not go over somebody else's.
+    pub(crate) async fn etag(&self, path: &str) -> Result<String, Failure> {
         let response = self.send(self.request(Method::GET, path)).await?;
-        let etag =
-            response.headers().get(header::ETAG).and_then(|tag| tag.to_str().ok()).unwrap_or("*").to_owned();
-        Ok(Tagged { value: self.json(response).await?, etag })
+        let tag = response.headers().get(header::ETAG).and_then(|tag| tag.to_str().ok());
+        tag.map(str::to_owned).ok_or_else(|| anyhow::anyhow!("the manager's answer has no tag (ETag)").into())
     }
 
     /// GET of a whole list, or of its first `most` members.

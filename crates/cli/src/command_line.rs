@@ -8,6 +8,7 @@ use std::path::PathBuf;
 /// Exit codes: 0 done, 1 failed, 2 wrong command line, 3 not found, 4 not logged in or not allowed, 5 manager not reachable.
 #[derive(Debug, Parser)]
 #[command(name = "sakimori", version)]
+#[expect(clippy::doc_markdown, reason = "the words are shown in a terminal")]
 pub(crate) struct CommandLine {
     /// Tables for people, JSON for scripts.
     #[arg(long, global = true, value_enum, default_value = "table")]

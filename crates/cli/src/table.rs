@@ -69,11 +69,11 @@ mod tests {
         let mut table = Table::new(&["NAME", "STATUS"]);
         table.row(["web", "online"]);
         table.row(["防人", "\u{1b}[31moffline"]);
-        expect_test::expect![[r#"
+        expect_test::expect![[r"
             NAME  STATUS
             web   online
             防人  ·[31moffline
-        "#]]
+        "]]
         .assert_eq(&table.to_string());
     }
 }

@@ -26,7 +26,7 @@ pub(super) async fn execute(out: Out, client: &Client, command: Computers) -> Re
                 policy_id: Some(policy_id(client, &policy).await?),
                 ..ComputerPatch::default()
             };
-            let etag = client.tagged::<Computer>(&path).await?.etag;
+            let etag = client.etag(&path).await?;
             let changed: Computer = client.patch(&path, &etag, &patch).await?;
             out.show(&changed, |c| {
                 format!("{} now has policy '{}'.\n", shown(&c.display_name), shown(&c.policy_name))

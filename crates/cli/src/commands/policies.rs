@@ -59,7 +59,7 @@ pub(super) async fn execute(out: Out, client: &Client, command: Policies) -> Res
         }
         Policies::Delete { policy } => {
             let path = format!("/policies/{}", policy_id(client, &policy).await?);
-            let etag = client.tagged::<Policy>(&path).await?.etag;
+            let etag = client.etag(&path).await?;
             client.delete(&path, Some(&etag)).await?;
             out.done("Deleted.")
         }
@@ -68,8 +68,8 @@ pub(super) async fn execute(out: Out, client: &Client, command: Policies) -> Res
 
 async fn change(out: Out, client: &Client, policy: &str, patch: PolicyPatch) -> Result<(), Failure> {
     let path = format!("/policies/{}", policy_id(client, policy).await?);
-    let current = client.tagged::<Policy>(&path).await?;
-    let changed: Policy = client.patch(&path, &current.etag, &patch).await?;
+    let etag = client.etag(&path).await?;
+    let changed: Policy = client.patch(&path, &etag, &patch).await?;
     out.show(&changed, |changed| {
         let computers = changed.computers;
         format!("{}\nIt goes out to {computers} computers now.\n", text(changed).trim_end())
