@@ -157,7 +157,11 @@ mod tests {
     use super::*;
 
     fn entry(id: u32) -> VerdictEntry {
-        VerdictEntry { id, drop: id.is_multiple_of(3), mark: id.is_multiple_of(2).then_some(id ^ 0xFFFF_FFFF) }
+        VerdictEntry {
+            id,
+            drop: id.is_multiple_of(3),
+            mark: id.is_multiple_of(2).then_some(id ^ 0xFFFF_FFFF),
+        }
     }
 
     #[test]
