@@ -120,6 +120,35 @@ fn the_worker_is_caged() {
     network.stop();
 }
 
+#[test]
+fn a_visitor_who_gets_the_port_of_a_blocked_attack_is_served() {
+    use rustix::net::{AddressFamily, SocketType, bind, socket};
+    use std::net::{Ipv4Addr, SocketAddrV4};
+    if !able() {
+        return;
+    }
+    let lab = Lab::new();
+    let (network, _events) = start();
+    network.apply(plan(Mode::Prevent, FailureResponse::Closed, RULE)).unwrap();
+    let from_one_port = |path: &str| {
+        let own = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+        rustix::net::sockopt::set_socket_reuseaddr(&own, true)?;
+        bind(&own, &SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 45_678))?;
+        // A SYN that is dropped is sent again after a second; three of those are too long.
+        rustix::net::sockopt::set_tcp_user_timeout(&own, 2_500)?;
+        rustix::net::connect(&own, &SERVER.parse::<SocketAddrV4>().unwrap())?;
+        request(&mut TcpStream::from(own), path, PATIENCE)
+    };
+    for path in ["/attack", "/attack-again-from-the-same-port"] {
+        let attack = lab.as_client(|| from_one_port(path));
+        assert!(attack.is_err(), "{attack:?}");
+    }
+    let visit = lab.as_client(|| from_one_port("/"));
+    assert!(visit.is_ok(), "{visit:?}");
+    assert_eq!(counter(&network, "blocked"), 2);
+    network.stop();
+}
+
 /// Ends the clients also when the test fails: a scope waits for its threads.
 struct Ending<'a>(&'a AtomicBool);
 

@@ -44,6 +44,8 @@ pub(super) enum Expression {
     PortIn { port: Port, set: u32, ranges: Vec<RangeInclusive<u16>> },
     /// One of these TCP flags is set.
     TcpFlags(u8),
+    /// The segment asks for a new connection: SYN without ACK, FIN and RST.
+    TcpOpens,
     /// The TCP segment has payload.
     Payload,
     /// The TCP header has this many words, and the segment has payload behind it.
@@ -105,6 +107,11 @@ impl Expression {
                 bitwise(w, &[*flags], &[0]);
                 compare(w, NFT_CMP_NEQ, &[0]);
             }
+            Self::TcpOpens => {
+                payload(w, NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1);
+                bitwise(w, &[0x17], &[0]);
+                compare(w, NFT_CMP_EQ, &[0x02]);
+            }
             // Loading a byte that is not there ends the rule: the comparison is always true and only makes the
             // rule readable in listings.
             Self::Payload => {
@@ -164,6 +171,7 @@ impl fmt::Display for Expression {
                 f.write_str(" }")
             }
             Self::TcpFlags(flags) => write!(f, "tcp flags and 0x{flags:02x} != 0x0"),
+            Self::TcpOpens => f.write_str("tcp flags and 0x17 == 0x2"),
             Self::Payload => f.write_str("@ih,0,8 >= 0x0"),
             Self::PayloadAfter(words) => {
                 write!(f, "tcp doff {words} @th,{},8 >= 0x0", u32::from(*words) * 32)

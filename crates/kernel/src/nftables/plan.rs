@@ -158,12 +158,25 @@ fn content(plan: &TablePlan, values: &Counters) -> Vec<Request> {
     requests
 }
 
-/// What needs no look at the packet. An untracked connection has no mark to compare: its packets go on to be
+/// What needs no look at the packet.
+///
+/// A new connection may come under the addresses and ports of one that was blocked or done with, while the
+/// kernel's tracking still has the old one: our reset ends both sockets, but not that entry, which then lives
+/// for days. Without the second rule the visitor who gets the port next would be shut out, and a connection
+/// could be had that nobody inspects.
+///
+/// An untracked connection has no mark to compare: its packets go on to be
 /// queued, and the engine keeps its verdict.
 fn mark_rules(requests: &mut Vec<Request>, base: &Base) {
     let chain = base.name;
     let rules = [
         vec![Expression::MarkHas(Mark::Packet, MARK_INJECTED), Expression::Accept],
+        vec![
+            Expression::MarkHas(Mark::Connection, VERDICT_MARKS),
+            Expression::Tcp,
+            Expression::TcpOpens,
+            Expression::MarkClear(Mark::Connection, VERDICT_MARKS),
+        ],
         vec![
             Expression::MarkHas(Mark::Connection, MARK_BLOCKED),
             Expression::Count(counter_name(CounterKind::Blocked, base.counter)),

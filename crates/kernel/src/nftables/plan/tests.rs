@@ -65,34 +65,37 @@ fn the_whole_table() {
         add counter blocked_output { packets 0 bytes 0 }
         add counter done_output { packets 0 bytes 0 }
         add rule input meta mark and 0x04000000 != 0x0 accept
+        add rule input ct mark and 0x03000000 != 0x0 meta l4proto tcp tcp flags and 0x17 == 0x2 ct mark set ct mark and 0xfcffffff
         add rule input ct mark and 0x02000000 != 0x0 counter name "blocked_input" drop
         add rule input ct mark and 0x01000000 != 0x0 counter name "done_input" accept
-        add set #21
-        fill set #21
+        add set #22
+        fill set #22
         add rule input meta l4proto tcp tcp dport { 80, 8000-8090 } jump input_to_server
         add rule input_to_server tcp flags and 0x07 != 0x0 counter name "queued_input_to_server" queue flags bypass to 7
         add rule input_to_server @ih,0,8 >= 0x0 counter name "queued_input_to_server" queue flags bypass to 7
         add rule input_save meta mark and 0x02000000 != 0x0 ct mark set ct mark and 0xfdffffff xor 0x02000000 counter name "blocked_input" drop
         add rule input_save meta mark and 0x01000000 != 0x0 ct mark set ct mark and 0xfeffffff xor 0x01000000 meta mark set meta mark and 0xfcffffff
         add rule forward meta mark and 0x04000000 != 0x0 accept
+        add rule forward ct mark and 0x03000000 != 0x0 meta l4proto tcp tcp flags and 0x17 == 0x2 ct mark set ct mark and 0xfcffffff
         add rule forward ct mark and 0x02000000 != 0x0 counter name "blocked_forward" drop
         add rule forward ct mark and 0x01000000 != 0x0 counter name "done_forward" accept
-        add set #31
-        fill set #31
+        add set #33
+        fill set #33
         add rule forward meta l4proto tcp tcp dport { 80, 8000-8090 } jump forward_to_server
         add rule forward_to_server tcp flags and 0x07 != 0x0 counter name "queued_forward_to_server" queue flags bypass to 7
         add rule forward_to_server @ih,0,8 >= 0x0 counter name "queued_forward_to_server" queue flags bypass to 7
-        add set #36
-        fill set #36
+        add set #38
+        fill set #38
         add rule forward meta l4proto tcp tcp sport { 80, 8000-8090 } jump forward_to_client
         add rule forward_to_client tcp flags and 0x07 != 0x0 counter name "queued_forward_to_client" queue flags bypass to 7
         add rule forward_save meta mark and 0x02000000 != 0x0 ct mark set ct mark and 0xfdffffff xor 0x02000000 counter name "blocked_forward" drop
         add rule forward_save meta mark and 0x01000000 != 0x0 ct mark set ct mark and 0xfeffffff xor 0x01000000 meta mark set meta mark and 0xfcffffff
         add rule output meta mark and 0x04000000 != 0x0 accept
+        add rule output ct mark and 0x03000000 != 0x0 meta l4proto tcp tcp flags and 0x17 == 0x2 ct mark set ct mark and 0xfcffffff
         add rule output ct mark and 0x02000000 != 0x0 counter name "blocked_output" drop
         add rule output ct mark and 0x01000000 != 0x0 counter name "done_output" accept
-        add set #45
-        fill set #45
+        add set #48
+        fill set #48
         add rule output meta l4proto tcp tcp sport { 80, 8000-8090 } jump output_to_client
         add rule output_to_client tcp flags and 0x07 != 0x0 counter name "queued_output_to_client" queue flags bypass to 7
         add rule output_save meta mark and 0x02000000 != 0x0 ct mark set ct mark and 0xfdffffff xor 0x02000000 counter name "blocked_output" drop
