@@ -18,6 +18,7 @@ mod tally;
 pub mod worker;
 
 use guard::{Command, Guard, Totals};
+use outage::Outage;
 use sakimori_kernel::nfqueue::{OpenError, QueueOptions, QueueSocket, read_statistics};
 use sakimori_kernel::nftables::{Mechanism, Table, probe};
 use sakimori_kernel::raw_socket::RawSender;
@@ -186,7 +187,9 @@ impl Network {
         events: impl FnMut(Event) + Send + 'static,
     ) -> Result<Self, StartError> {
         let capabilities = probe().map_err(StartError::Table)?;
-        let table = Table::open().map_err(StartError::Table)?;
+        let mut table = Table::open().map_err(StartError::Table)?;
+        // A supervisor that was killed leaves its table: packets come to our queue before the first plan does.
+        let left_behind = table.exists().map_err(StartError::Table)?;
         let socket = open_queue()?;
         let (raw4, raw6) = RawSender::open().map_err(resource("raw sockets"))?.into_fds();
         let number = socket.options().queue;
@@ -208,7 +211,7 @@ impl Network {
             needs_responses: false,
             session: None,
             totals: Totals::default(),
-            outage: None,
+            outage: left_behind.then(|| Outage::begin(clock::monotonic(), None)),
             last_outage: None,
             answered,
             pulse: (0, clock::monotonic()),

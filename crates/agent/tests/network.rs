@@ -16,6 +16,7 @@ use sakimori_model::{FailureResponse, Level, Mode, PortRange};
 use sakimori_protocol::ModuleState;
 use sakimori_protocol::event::Detail;
 use std::net::TcpStream;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -242,18 +243,26 @@ fn fail_closed_lets_nothing_pass_while_no_worker_judges() {
         return;
     }
     let lab = Lab::new();
-    let (network, _events) = start();
+    let (network, events) = start();
     network.apply(plan(Mode::Prevent, FailureResponse::Closed, RULE)).unwrap();
     let served = lab.served();
     let (ending, attacks) = (AtomicBool::new(false), AtomicU64::new(0));
+    let reset = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| {
+        for client in 0..8 {
+            let (lab, ending, attacks, reset) = (&lab, &ending, &attacks, &reset);
+            scope.spawn(move || {
                 lab::enter(&lab.client);
                 while !ending.load(Ordering::SeqCst) {
-                    let answered = get(SERVER, "/attack", Duration::from_millis(300));
-                    assert!(answered.is_err(), "an attack was answered: {answered:?}");
-                    attacks.fetch_add(1, Ordering::SeqCst);
+                    let number = attacks.fetch_add(1, Ordering::SeqCst);
+                    let path = format!("/attack/{client}-{number}");
+                    match get(SERVER, &path, Duration::from_millis(300)) {
+                        Ok(answer) => panic!("an attack was answered: {answer}"),
+                        Err(e) if e.kind() == std::io::ErrorKind::ConnectionReset => {
+                            reset.lock().unwrap().push(path);
+                        }
+                        Err(_nobody_answered) => {}
+                    }
                 }
             });
         }
@@ -274,6 +283,49 @@ fn fail_closed_lets_nothing_pass_while_no_worker_judges() {
         "visitors are served again"
     );
     assert_eq!(counter(&network, "packets-uninspected"), 0);
+    network.stop();
+
+    // The event is in its ring before anything of the verdict is seen: it survives the worker.
+    let events = events.lock().unwrap();
+    let reported: std::collections::BTreeSet<&str> = events
+        .iter()
+        .filter_map(|event| match &event.detail {
+            Detail::Intrusion(intrusion) => Some(intrusion.http.as_ref()?.target.as_str()),
+            _ => None,
+        })
+        .collect();
+    let reset = reset.into_inner().unwrap();
+    assert!(reset.len() > 20);
+    let unreported: Vec<_> = reset.iter().filter(|path| !reported.contains(path.as_str())).collect();
+    assert!(unreported.is_empty(), "blocked without an event: {unreported:?}");
+}
+
+#[test]
+fn a_worker_that_hangs_is_replaced() {
+    use rustix::process::{Pid, Signal, kill_process};
+    if !able() {
+        return;
+    }
+    let lab = Lab::new();
+    let (network, events) = start();
+    network.apply(plan(Mode::Prevent, FailureResponse::Open, RULE)).unwrap();
+    lab.as_client(|| {
+        let mut connection = TcpStream::connect(SERVER).unwrap();
+        request(&mut connection, "/", PATIENCE).unwrap();
+        let worker = worker_id().unwrap();
+        kill_process(Pid::from_raw(i32::try_from(worker).unwrap()).unwrap(), Signal::STOP).unwrap();
+        request(&mut connection, "/", Duration::from_secs(20)).unwrap();
+        assert_ne!(worker_id(), Some(worker));
+    });
+    assert_eq!(counter(&network, "worker-restarts"), 1);
+    let why = |events: &[sakimori_protocol::Event]| {
+        events.iter().find_map(|event| match &event.detail {
+            Detail::Notice(notice) if notice.code == "worker-restarted" => Some(notice.args[0].1.clone()),
+            _ => None,
+        })
+    };
+    assert!(until(PATIENCE, || why(&events.lock().unwrap()).is_some()));
+    assert_eq!(why(&events.lock().unwrap()).unwrap(), "hung");
     network.stop();
 }
 
@@ -316,39 +368,82 @@ fn supervisor_that_is_replaced() {
     say(&numbers.join(" "));
 }
 
-#[test]
-fn a_new_program_takes_over_under_load() {
-    use std::io::Write as _;
-    use std::process::{Command, Stdio};
-    if !able() {
-        return;
+/// A supervisor in a process of its own, and what it says.
+struct Supervisor {
+    process: std::process::Child,
+    says: std::path::PathBuf,
+}
+
+impl Supervisor {
+    fn start(lab: &Lab) -> Self {
+        let says = std::env::temp_dir().join(format!("sakimori-test-says-{}", lab.server));
+        let process = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "supervisor_that_is_replaced", "--test-threads=1", "--nocapture"])
+            .env("SAKIMORI_TEST_NAMESPACE", &lab.server)
+            .env("SAKIMORI_TEST_SAYS", &says)
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { process, says }
     }
-    let lab = Lab::new();
-    let says = std::env::temp_dir().join(format!("sakimori-test-says-{}", std::process::id()));
-    let mut supervisor = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "supervisor_that_is_replaced", "--test-threads=1", "--nocapture"])
-        .env("SAKIMORI_TEST_NAMESPACE", &lab.server)
-        .env("SAKIMORI_TEST_SAYS", &says)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut orders = supervisor.stdin.take().unwrap();
-    let said = |word: &str| {
+
+    /// Waits until it says something that begins with `word`.
+    fn said(&self, word: &str) -> String {
         let mut text = String::new();
         let heard = until(Duration::from_secs(20), || {
-            text = std::fs::read_to_string(&says).unwrap_or_default();
+            text = std::fs::read_to_string(&self.says).unwrap_or_default();
             text.starts_with(word)
         });
         assert!(heard, "waited for {word:?}, heard {text:?}");
         text
-    };
-    let old_worker = said("began");
+    }
+}
+
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        let _gone_already = self.process.kill();
+        let _reaped = self.process.wait();
+        let _never_said = std::fs::remove_file(&self.says);
+    }
+}
+
+#[test]
+fn a_killed_supervisor_takes_its_worker_along_and_a_new_one_takes_over() {
+    if !able() {
+        return;
+    }
+    let lab = Lab::new();
+    let mut former = Supervisor::start(&lab);
+    let began = former.said("began");
+    let worker = format!("/proc/{}", began.split(' ').nth(1).unwrap());
+    former.process.kill().unwrap();
+    former.process.wait().unwrap();
+    assert!(until(PATIENCE, || !std::path::Path::new(&worker).exists()), "the worker lives on");
+    assert!(lab.as_client(|| get(SERVER, "/", Duration::from_millis(500))).is_err(), "fail closed");
+
+    let (network, _events) = start();
+    network.apply(plan(Mode::Prevent, FailureResponse::Closed, RULE)).unwrap();
+    assert!(lab.as_client(|| get(SERVER, "/", PATIENCE)).is_ok());
+    assert!(lab.as_client(|| get(SERVER, "/attack", PATIENCE)).is_err());
+    network.stop();
+}
+
+#[test]
+fn a_new_program_takes_over_under_load() {
+    use std::io::Write as _;
+    if !able() {
+        return;
+    }
+    let lab = Lab::new();
+    let mut supervisor = Supervisor::start(&lab);
+    let mut orders = supervisor.process.stdin.take().unwrap();
+    let old_worker = supervisor.said("began");
     assert!(lab.as_client(|| get(SERVER, "/attack", PATIENCE)).is_err());
     let load = load(&lab, 16, || {
         std::thread::sleep(Duration::from_millis(300));
         orders.write_all(b"become\n").unwrap();
-        let new_worker = said("resumed");
+        let new_worker = supervisor.said("resumed");
         assert_ne!(new_worker.split(' ').nth(1), old_worker.split(' ').nth(1), "a worker of the new program");
         std::thread::sleep(Duration::from_millis(300));
     });
@@ -357,10 +452,9 @@ fn a_new_program_takes_over_under_load() {
     assert!(load.requests > 500);
     assert!(lab.as_client(|| get(SERVER, "/attack", PATIENCE)).is_err(), "the new one protects");
     drop(orders);
-    assert!(supervisor.wait().unwrap().success());
-    let numbers = std::fs::read_to_string(&says).unwrap();
+    assert!(supervisor.process.wait().unwrap().success());
+    let numbers = std::fs::read_to_string(&supervisor.says).unwrap();
     eprintln!("judged, uninspected, refused, restarts, blocked: {numbers}");
     let numbers: Vec<u64> = numbers.split(' ').map(|n| n.parse().unwrap()).collect();
     assert_eq!(numbers[1..], [0, 0, 0, 2], "nothing uninspected, nothing refused, both attacks blocked");
-    std::fs::remove_file(says).unwrap();
 }

@@ -29,6 +29,9 @@ use std::time::Duration;
 
 /// How long packets may wait for a new worker. A start takes some tens of milliseconds; a TCP sender repeats after 200.
 const GRACE: Duration = Duration::from_millis(200);
+/// How long packets that a former supervisor's table queues may wait for the first plan: it comes from disk at once,
+/// or not at all.
+const PLAN_GRACE: Duration = Duration::from_secs(10);
 /// How long a worker may take to compile a rule set: 26,000 rules take a few seconds.
 const COMPILE_PATIENCE: Duration = Duration::from_mins(2);
 /// How long the judging thread may make no turn: a thousand times the longest honest one.
@@ -160,7 +163,7 @@ impl Guard {
     fn turn(&mut self) {
         let now = clock::monotonic();
         self.check_worker(now);
-        if let Some(outage) = self.outage.as_ref().filter(|outage| outage.next_try <= now) {
+        if let Some(outage) = self.outage.as_ref().filter(|outage| outage.next_try <= now && self.plan.is_some()) {
             let attempt = outage.attempts;
             self.restart(attempt);
         }
@@ -265,7 +268,8 @@ impl Guard {
     /// Answers waiting packets with the failure response, if there has been no worker for too long.
     fn answer_in_outage(&mut self) {
         let Some(outage) = &self.outage else { return };
-        if clock::monotonic().saturating_sub(outage.since) <= GRACE {
+        let grace = if self.plan.is_some() { GRACE } else { PLAN_GRACE };
+        if clock::monotonic().saturating_sub(outage.since) <= grace {
             return;
         }
         let response = self.failure_response();
@@ -296,10 +300,7 @@ impl Guard {
 
     /// Tries to start a worker with the plan in force.
     fn restart(&mut self, attempt: u32) {
-        let Some(plan) = self.plan.clone() else {
-            self.outage = None;
-            return;
-        };
+        let Some(plan) = self.plan.clone() else { return };
         match self.start_worker(&plan) {
             Ok((session, configured)) => {
                 self.rules = configured.rules;

@@ -171,12 +171,7 @@ fn mark_rules(requests: &mut Vec<Request>, base: &Base) {
     let chain = base.name;
     let rules = [
         vec![Expression::MarkHas(Mark::Packet, MARK_INJECTED), Expression::Accept],
-        vec![
-            Expression::MarkHas(Mark::Connection, VERDICT_MARKS),
-            Expression::Tcp,
-            Expression::TcpOpens,
-            Expression::MarkClear(Mark::Connection, VERDICT_MARKS),
-        ],
+        new_connection(),
         vec![
             Expression::MarkHas(Mark::Connection, MARK_BLOCKED),
             Expression::Count(counter_name(CounterKind::Blocked, base.counter)),
@@ -189,6 +184,16 @@ fn mark_rules(requests: &mut Vec<Request>, base: &Base) {
         ],
     ];
     requests.extend(rules.map(|rule| Request::AddRule { chain, rule }));
+}
+
+/// Forgets the verdict on the connection that had the addresses and ports before.
+fn new_connection() -> Vec<Expression> {
+    vec![
+        Expression::MarkHas(Mark::Connection, VERDICT_MARKS),
+        Expression::Tcp,
+        Expression::TcpOpens,
+        Expression::MarkClear(Mark::Connection, VERDICT_MARKS),
+    ]
 }
 
 /// What happens to a path's packets. The same packets are counted as queued and as passed; fail closed drops
@@ -229,10 +234,14 @@ fn path_rules(requests: &mut Vec<Request>, path: &Path, plan: &TablePlan) {
 
 /// Keeps the verdict's mark in the connection, and the packet's mark clean for others. A flow that is blocked by
 /// this very packet loses it here: a Drop verdict would have lost the mark.
+///
+/// A new connection's first packet may have waited in the queue behind the last one of a connection that was
+/// blocked by that one: the mark is forgotten again here, where verdicts come in the packets' order.
 fn save_rules(requests: &mut Vec<Request>, base: &Base) {
     let chain = base.save;
     let has = |bits| Expression::MarkHas(Mark::Packet, bits);
     let rules = [
+        new_connection(),
         vec![
             has(MARK_BLOCKED),
             Expression::MarkSet(Mark::Connection, MARK_BLOCKED),

@@ -73,31 +73,34 @@ fn the_whole_table() {
         add rule input meta l4proto tcp tcp dport { 80, 8000-8090 } jump input_to_server
         add rule input_to_server tcp flags and 0x07 != 0x0 counter name "queued_input_to_server" queue flags bypass to 7
         add rule input_to_server @ih,0,8 >= 0x0 counter name "queued_input_to_server" queue flags bypass to 7
+        add rule input_save ct mark and 0x03000000 != 0x0 meta l4proto tcp tcp flags and 0x17 == 0x2 ct mark set ct mark and 0xfcffffff
         add rule input_save meta mark and 0x02000000 != 0x0 ct mark set ct mark and 0xfdffffff xor 0x02000000 counter name "blocked_input" drop
         add rule input_save meta mark and 0x01000000 != 0x0 ct mark set ct mark and 0xfeffffff xor 0x01000000 meta mark set meta mark and 0xfcffffff
         add rule forward meta mark and 0x04000000 != 0x0 accept
         add rule forward ct mark and 0x03000000 != 0x0 meta l4proto tcp tcp flags and 0x17 == 0x2 ct mark set ct mark and 0xfcffffff
         add rule forward ct mark and 0x02000000 != 0x0 counter name "blocked_forward" drop
         add rule forward ct mark and 0x01000000 != 0x0 counter name "done_forward" accept
-        add set #33
-        fill set #33
+        add set #34
+        fill set #34
         add rule forward meta l4proto tcp tcp dport { 80, 8000-8090 } jump forward_to_server
         add rule forward_to_server tcp flags and 0x07 != 0x0 counter name "queued_forward_to_server" queue flags bypass to 7
         add rule forward_to_server @ih,0,8 >= 0x0 counter name "queued_forward_to_server" queue flags bypass to 7
-        add set #38
-        fill set #38
+        add set #39
+        fill set #39
         add rule forward meta l4proto tcp tcp sport { 80, 8000-8090 } jump forward_to_client
         add rule forward_to_client tcp flags and 0x07 != 0x0 counter name "queued_forward_to_client" queue flags bypass to 7
+        add rule forward_save ct mark and 0x03000000 != 0x0 meta l4proto tcp tcp flags and 0x17 == 0x2 ct mark set ct mark and 0xfcffffff
         add rule forward_save meta mark and 0x02000000 != 0x0 ct mark set ct mark and 0xfdffffff xor 0x02000000 counter name "blocked_forward" drop
         add rule forward_save meta mark and 0x01000000 != 0x0 ct mark set ct mark and 0xfeffffff xor 0x01000000 meta mark set meta mark and 0xfcffffff
         add rule output meta mark and 0x04000000 != 0x0 accept
         add rule output ct mark and 0x03000000 != 0x0 meta l4proto tcp tcp flags and 0x17 == 0x2 ct mark set ct mark and 0xfcffffff
         add rule output ct mark and 0x02000000 != 0x0 counter name "blocked_output" drop
         add rule output ct mark and 0x01000000 != 0x0 counter name "done_output" accept
-        add set #48
-        fill set #48
+        add set #50
+        fill set #50
         add rule output meta l4proto tcp tcp sport { 80, 8000-8090 } jump output_to_client
         add rule output_to_client tcp flags and 0x07 != 0x0 counter name "queued_output_to_client" queue flags bypass to 7
+        add rule output_save ct mark and 0x03000000 != 0x0 meta l4proto tcp tcp flags and 0x17 == 0x2 ct mark set ct mark and 0xfcffffff
         add rule output_save meta mark and 0x02000000 != 0x0 ct mark set ct mark and 0xfdffffff xor 0x02000000 counter name "blocked_output" drop
         add rule output_save meta mark and 0x01000000 != 0x0 ct mark set ct mark and 0xfeffffff xor 0x01000000 meta mark set meta mark and 0xfcffffff
     "#]].assert_eq(&text(&in_place(&plan())));
