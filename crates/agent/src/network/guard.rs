@@ -6,21 +6,25 @@
 //! [`GRACE`], waiting packets get the failure response too. The guard reads packet *numbers*; it never
 //! looks into a packet.
 
-use super::channel::CageReport;
+mod report;
+
+pub(super) use report::Totals;
+use report::notice;
+
 use super::outage::Outage;
 use super::queue_head;
 use super::session::{ConfigureError, Configured, Session, gap};
-use super::tally::{self, Tally};
+use super::tally;
 use super::{Applied, ApplyError, Fixed, NetworkPlan, SharedEvents, View};
 use sakimori_kernel::clock;
 use sakimori_kernel::nfqueue::{
     Batch, QueueMessage, QueueReader, QueueSocket, Verdict, VerdictMessage, VerdictWriter, read_statistics,
 };
-use sakimori_kernel::nftables::{Capabilities, CounterKind, Counters, Table, TablePlan, TableState};
+use sakimori_kernel::nftables::{Capabilities, Table, TablePlan, TableState};
 use sakimori_kernel::ring::wake;
-use sakimori_model::{FailureResponse, Level, Mode, ModuleId, PortRange, Severity};
-use sakimori_protocol::event::{Detail, Notice};
-use sakimori_protocol::{Event, ModuleState, ModuleStatus};
+use sakimori_model::{FailureResponse, Level, Mode};
+use sakimori_protocol::Event;
+use sakimori_protocol::event::Detail;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
@@ -53,35 +57,6 @@ pub(super) enum Command {
     Look(SyncSender<()>),
     Stop,
     HandOver(SyncSender<Guard>),
-}
-
-/// Sums over all workers; given on over [`super::Network::hand_over`].
-#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
-pub(super) struct Totals {
-    pub(super) tally: Tally,
-    pub(super) judged: u64,
-    pub(super) restarts: u64,
-    /// Packets answered by the guard: passed or refused uninspected.
-    pub(super) passed: u64,
-    pub(super) refused: u64,
-    /// Packets that the kernel let by (or dropped) because the queue was full.
-    pub(super) overflowed: u64,
-    /// Counters of tables that were removed.
-    pub(super) kernel: KernelTotals,
-    /// Packets that the present table had queued more than were seen, when it was first looked at. Negative after
-    /// a former table was removed.
-    pub(super) queued_before: Option<i64>,
-    pub(super) overflow_told: u64,
-}
-
-/// The table's packet counters, summed over its paths.
-#[derive(Clone, Copy, Debug, Default, serde::Serialize, serde::Deserialize)]
-pub(super) struct KernelTotals {
-    queued: u64,
-    passed: u64,
-    refused: u64,
-    blocked: u64,
-    done: u64,
 }
 
 /// See the module.
@@ -163,7 +138,9 @@ impl Guard {
     fn turn(&mut self) {
         let now = clock::monotonic();
         self.check_worker(now);
-        if let Some(outage) = self.outage.as_ref().filter(|outage| outage.next_try <= now && self.plan.is_some()) {
+        if let Some(outage) =
+            self.outage.as_ref().filter(|outage| outage.next_try <= now && self.plan.is_some())
+        {
             let attempt = outage.attempts;
             self.restart(attempt);
         }
@@ -489,134 +466,6 @@ impl Guard {
         self.rules = 0;
         self.needs_responses = false;
     }
-
-    // === numbers and words ===
-
-    /// Packets that were queued by the table and never seen by anybody: the queue or its socket was full.
-    fn look_for_overflow(&mut self) -> Counters {
-        let counters = self.table.read_counters().unwrap_or_default();
-        let queued = counters.total(CounterKind::Queued).packets;
-        // After the counter: what is queued in between makes the difference smaller, never larger.
-        let waiting = read_statistics(self.fixed.number).ok().flatten().map_or(0, |s| u64::from(s.waiting));
-        let seen = self.judged() + self.totals.passed + self.totals.refused + waiting;
-        let [queued, seen] = [queued, seen].map(|n| i64::try_from(n).unwrap_or(i64::MAX));
-        let already = i64::try_from(self.totals.overflowed).unwrap_or(i64::MAX);
-        let base = *self
-            .totals
-            .queued_before
-            .get_or_insert_with(|| queued.saturating_sub(seen).saturating_sub(already));
-        let missing = queued.saturating_sub(base).saturating_sub(seen);
-        self.totals.overflowed = self.totals.overflowed.max(u64::try_from(missing).unwrap_or(0));
-        let untold = self.totals.overflowed - self.totals.overflow_told;
-        if untold > 0 {
-            self.totals.overflow_told = self.totals.overflowed;
-            let open = self.failure_response() == Verdict::Accept;
-            let what = if open { "packets-uninspected" } else { "packets-refused" };
-            self.untold.push(gap(what, untold, "queue-overflow"));
-        }
-        counters
-    }
-
-    fn judged(&self) -> u64 {
-        let running = self.session.as_ref();
-        let running = running.map_or(0, |s| s.progress.judged.load(std::sync::atomic::Ordering::Relaxed));
-        self.totals.judged + running
-    }
-
-    fn tell(&mut self) {
-        for event in std::mem::take(&mut self.untold) {
-            self.events.give(event);
-        }
-    }
-
-    /// Puts the present state where [`super::Network::status`] finds it.
-    pub(super) fn show(&mut self) {
-        let mut kernel = self.totals.kernel;
-        kernel.add(&self.look_for_overflow());
-        let mut counters = self.totals.tally.named(self.session.as_ref().map(|s| &s.page));
-        let open = self.failure_response() == Verdict::Accept;
-        let (passed_over, refused_over) =
-            if open { (self.totals.overflowed, 0) } else { (0, self.totals.overflowed) };
-        let own = [
-            ("packets-queued", kernel.queued),
-            ("packets-judged", self.judged()),
-            ("packets-uninspected", self.totals.passed + passed_over + kernel.passed),
-            ("packets-refused", self.totals.refused + refused_over + kernel.refused),
-            ("packets-blocked-in-kernel", kernel.blocked),
-            ("packets-done-in-kernel", kernel.done),
-            ("worker-restarts", self.totals.restarts),
-        ];
-        counters.extend(own.map(|(name, value)| (name.to_owned(), value)));
-        let settings = self.plan.as_ref().map(|plan| &plan.settings);
-        let mode = settings.map_or(Mode::Off, |s| s.mode);
-        let (state, reasons) = self.state(mode);
-        let ports: Vec<PortRange> = match (state, settings) {
-            (ModuleState::Active | ModuleState::Degraded, Some(s)) if self.session.is_some() => {
-                s.http_ports.clone()
-            }
-            _ => Vec::new(),
-        };
-        let status = ModuleStatus {
-            module: ModuleId::INTRUSION_PREVENTION.as_str().to_owned(),
-            state,
-            mode: match mode {
-                Mode::Off => sakimori_protocol::Mode::Off,
-                Mode::Detect => sakimori_protocol::Mode::Detect,
-                Mode::Prevent => sakimori_protocol::Mode::Prevent,
-            },
-            reasons,
-            rules: self.rules,
-            counters,
-        };
-        if let Ok(mut view) = self.view.lock() {
-            view.status = status;
-            view.ports = ports;
-        }
-    }
-
-    fn state(&self, mode: Mode) -> (ModuleState, Vec<String>) {
-        if mode == Mode::Off {
-            return (ModuleState::Off, Vec::new());
-        }
-        let Some(session) = &self.session else {
-            let hopeless = self.outage.as_ref().is_some_and(|outage| outage.attempts >= 3);
-            let state = if hopeless { ModuleState::Failed } else { ModuleState::Degraded };
-            return (state, vec!["worker-restarting".to_owned()]);
-        };
-        let reasons: Vec<String> = session
-            .cage
-            .as_ref()
-            .map(cage_reasons)
-            .unwrap_or_default()
-            .into_iter()
-            .map(str::to_owned)
-            .collect();
-        let state = if reasons.is_empty() { ModuleState::Active } else { ModuleState::Degraded };
-        (state, reasons)
-    }
-}
-
-impl KernelTotals {
-    fn add(&mut self, counters: &Counters) {
-        let total = |kind| counters.total(kind).packets;
-        self.queued += total(CounterKind::Queued);
-        self.passed += total(CounterKind::Passed);
-        self.refused += total(CounterKind::Refused);
-        self.blocked += total(CounterKind::Blocked);
-        self.done += total(CounterKind::Done);
-    }
-}
-
-/// Which layers of the cage this kernel lacks.
-fn cage_reasons(cage: &CageReport) -> Vec<&'static str> {
-    let mut reasons = Vec::new();
-    if cage.landlock_abi == 0 {
-        reasons.push("sandbox-without-landlock");
-    }
-    if !cage.seccomp {
-        reasons.push("sandbox-without-seccomp");
-    }
-    reasons
 }
 
 fn refusal(error: ConfigureError) -> ApplyError {
@@ -626,18 +475,5 @@ fn refusal(error: ConfigureError) -> ApplyError {
             ApplyError::Rules(findings)
         }
         ConfigureError::Worker(words) => ApplyError::Worker(words),
-    }
-}
-
-fn notice(code: &str, args: &[(&str, &str)]) -> Event {
-    Event {
-        at: clock::wall_micros(),
-        module: ModuleId::INTRUSION_PREVENTION.as_str().to_owned(),
-        severity: Severity::Medium.as_str().to_owned(),
-        action: sakimori_model::Action::Noted.as_str().to_owned(),
-        detail: Detail::Notice(Notice {
-            code: code.to_owned(),
-            args: args.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-        }),
     }
 }
