@@ -10,6 +10,7 @@ use sakimori_kernel::nftables::{CounterKind, Counters};
 use sakimori_model::{Mode, ModuleId, PortRange, Severity};
 use sakimori_protocol::event::{Detail, Notice};
 use sakimori_protocol::{Event, ModuleState, ModuleStatus};
+use std::time::Duration;
 
 /// Sums over all workers; given on over [`super::Network::hand_over`].
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
@@ -44,10 +45,39 @@ pub(in crate::network) struct KernelTotals {
 
 impl Guard {
     /// Packets that were queued by the table and never seen by anybody: the queue or its socket was full.
+    ///
+    /// The counters are read one after another while packets move on between them: one that the table has counted
+    /// may not be in the queue yet, and one that has its verdict may not be counted as judged yet. So a
+    /// difference counts only as far as it stays over several looks.
     pub(super) fn look_for_overflow(&mut self) -> Counters {
+        /// What is on its way arrives within microseconds; a processor's time slice is a few milliseconds.
+        const LOOKS: u32 = 10;
+        const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
+        let (mut counters, mut missing) = self.missing();
+        for _ in 1..LOOKS {
+            if missing <= self.totals.overflowed {
+                break;
+            }
+            clock::sleep(BETWEEN_LOOKS);
+            let again = self.missing();
+            counters = again.0;
+            missing = missing.min(again.1);
+        }
+        self.totals.overflowed = self.totals.overflowed.max(missing);
+        let untold = self.totals.overflowed - self.totals.overflow_told;
+        if untold > 0 {
+            self.totals.overflow_told = self.totals.overflowed;
+            let open = self.failure_response() == Verdict::Accept;
+            let what = if open { "packets-uninspected" } else { "packets-refused" };
+            self.untold.push(gap(what, untold, "queue-overflow"));
+        }
+        counters
+    }
+
+    /// The table's counters, and how many packets it has queued that nobody has seen, at one look.
+    fn missing(&mut self) -> (Counters, u64) {
         let counters = self.table.read_counters().unwrap_or_default();
         let queued = counters.total(CounterKind::Queued).packets;
-        // After the counter: what is queued in between makes the difference smaller, never larger.
         let waiting = read_statistics(self.fixed.number).ok().flatten().map_or(0, |s| u64::from(s.waiting));
         let seen = self.judged() + self.totals.passed + self.totals.refused + waiting;
         let [queued, seen] = [queued, seen].map(|n| i64::try_from(n).unwrap_or(i64::MAX));
@@ -57,15 +87,7 @@ impl Guard {
             .queued_before
             .get_or_insert_with(|| queued.saturating_sub(seen).saturating_sub(already));
         let missing = queued.saturating_sub(base).saturating_sub(seen);
-        self.totals.overflowed = self.totals.overflowed.max(u64::try_from(missing).unwrap_or(0));
-        let untold = self.totals.overflowed - self.totals.overflow_told;
-        if untold > 0 {
-            self.totals.overflow_told = self.totals.overflowed;
-            let open = self.failure_response() == Verdict::Accept;
-            let what = if open { "packets-uninspected" } else { "packets-refused" };
-            self.untold.push(gap(what, untold, "queue-overflow"));
-        }
-        counters
+        (counters, u64::try_from(missing).unwrap_or(0))
     }
 
     fn judged(&self) -> u64 {
