@@ -82,7 +82,7 @@ pub fn inline(programs: &Programs, accept_all: Option<&Path>) -> anyhow::Result<
         println!("skipped: accept-all reader (its example is not built)");
     }
     #[expect(clippy::cast_precision_loss, reason = "a count of packets for a table")]
-    let uninspected = protected.agent.counter("uninspected")? as f64;
+    let uninspected = protected.agent.counter("packets-uninspected")? as f64;
     report.add("packets uninspected", uninspected, "", Target::AtMost(0.0));
     Ok(report)
 }
