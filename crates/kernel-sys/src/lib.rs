@@ -4,6 +4,7 @@
     reason = "this crate is the one place for it: one operation per block, each justified"
 )]
 
+pub mod fanotify;
 pub mod netlink;
 pub mod socket;
 

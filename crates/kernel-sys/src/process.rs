@@ -97,6 +97,14 @@ pub fn unshare_network() -> io::Result<()> {
     unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNET) }.map_err(Into::into)
 }
 
+/// Puts the calling thread into a mount namespace of its own; what is mounted there afterwards is still shared with
+/// the others until propagation is ended.
+pub fn unshare_mounts() -> io::Result<()> {
+    // SAFETY: only the mount namespace and the thread's own root and working directory change; descriptors and
+    // memory stay shared as they were.
+    unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNS) }.map_err(Into::into)
+}
+
 /// Puts the process into a user namespace of its own, where it would have all capabilities: what a sandbox must refuse.
 pub fn unshare_user() -> io::Result<()> {
     // SAFETY: only the user namespace changes; descriptors and memory stay shared as they were.
