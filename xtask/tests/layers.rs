@@ -9,6 +9,7 @@ use std::process::Command;
 /// `(crate, workspace crates it may depend on)`, lowest layer first. Development dependencies do not count.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("sakimori-model", &[]),
+    ("sakimori-modules", &["sakimori-model"]),
     ("sakimori-packet", &[]),
     ("sakimori-stream", &["sakimori-model", "sakimori-packet"]),
     ("sakimori-protocols", &[]),
@@ -26,13 +27,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("sakimori-content", &["sakimori-model"]),
     ("sakimori-kernel-sys", &[]),
     ("sakimori-kernel", &["sakimori-kernel-sys"]),
-    ("sakimori-protocol", &["sakimori-model"]),
-    ("sakimori-api", &["sakimori-model"]),
+    ("sakimori-protocol", &["sakimori-model", "sakimori-modules"]),
+    ("sakimori-api", &["sakimori-model", "sakimori-modules"]),
     ("sakimori-trust", &[]),
     (
         "sakimori-agent",
         &[
             "sakimori-model",
+            "sakimori-modules",
             "sakimori-inspection",
             "sakimori-signatures",
             "sakimori-content",
@@ -43,7 +45,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "sakimori-manager",
-        &["sakimori-model", "sakimori-content", "sakimori-signatures", "sakimori-protocol", "sakimori-api"],
+        &[
+            "sakimori-model",
+            "sakimori-modules",
+            "sakimori-content",
+            "sakimori-signatures",
+            "sakimori-protocol",
+            "sakimori-api",
+        ],
     ),
     ("sakimori-cli", &["sakimori-api", "sakimori-trust"]),
     ("sakimori-demo-blog", &[]),

@@ -1,0 +1,146 @@
+//! The agent itself: what it lost, and what happened to it.
+use crate::event::{About, Column, EventDetail, EventKind};
+use crate::words::{Explanation, Text};
+use crate::{Module, Reason};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// The registration. It has no settings: an agent always runs.
+pub static MODULE: Module = Module {
+    id: "agent",
+    title: Text { en: "Agent", ja: "エージェント" },
+    settings: None,
+    rules: None,
+    events: &[EventKind::of::<Gap>(), EventKind::of::<Notice>()],
+    reasons: &[Reason {
+        code: "spool-full",
+        text: Text {
+            en: "Events wait for the manager and their space is used up; the least important ones are dropped.",
+            ja: "マネージャーへの送信待ちイベントで領域がいっぱいです。重要度の低いものから破棄されます。",
+        },
+    }],
+};
+
+/// Something was lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = GapDetail)]
+pub struct Gap {
+    /// What was lost: `events`, `packets-uninspected`.
+    pub what: String,
+    /// How many.
+    pub count: u64,
+    /// Why, by code: `spool-full`, `worker-restart`, `queue-overflow`.
+    pub reason: String,
+}
+
+impl EventDetail for Gap {
+    const KIND: &'static str = "gap";
+    const COLUMNS: &'static [Column] =
+        &[Column::text("what"), Column::number("count"), Column::text("reason")];
+
+    fn explain(&self, about: &About<'_>) -> Explanation {
+        let computer = about.computer;
+        let Self { what, count, reason } = self;
+        let (why, why_ja) = match reason.as_str() {
+            "spool-full" => {
+                ("the event spool on its disk was full", "ディスク上のイベント一時保存領域がいっぱいになった")
+            }
+            "worker-restart" => ("the network worker was restarted", "ネットワークワーカーが再起動した"),
+            "queue-overflow" => (
+                "packets came faster than they could be inspected",
+                "検査が追いつかない速さでパケットが届いた",
+            ),
+            _ => ("of an internal condition", "内部の状態の"),
+        };
+        match what.as_str() {
+            "events" => Explanation::new(
+                format!("{computer} lost {count} events because {why} ({reason})."),
+                format!("{computer} は、{why_ja}ため、{count} 件のイベントを失いました（{reason}）。"),
+            ),
+            "packets-uninspected" => Explanation::new(
+                format!("{computer} let {count} packets pass without inspection because {why} ({reason})."),
+                format!(
+                    "{computer} は、{why_ja}ため、{count} 個のパケットを検査せずに通過させました（{reason}）。"
+                ),
+            ),
+            other => Explanation::new(
+                format!("{computer} missed {count} of “{other}” because {why} ({reason})."),
+                format!("{computer} は、{why_ja}ため、「{other}」を {count} 件見逃しました（{reason}）。"),
+            ),
+        }
+    }
+}
+
+/// Something about the agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = NoticeDetail)]
+pub struct Notice {
+    /// Stable code: `agent-started`.
+    pub code: String,
+    /// Values for the sentence.
+    pub args: Vec<NoticeArgument>,
+}
+
+/// One value for a sentence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NoticeArgument {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+impl Notice {
+    /// A notice with its values.
+    pub fn new(code: &str, args: &[(&str, &str)]) -> Self {
+        let args = args
+            .iter()
+            .map(|(name, value)| NoticeArgument { name: (*name).to_owned(), value: (*value).to_owned() });
+        Self { code: code.to_owned(), args: args.collect() }
+    }
+
+    /// The value of a name.
+    pub fn arg(&self, name: &str) -> Option<&str> {
+        self.args.iter().find(|arg| arg.name == name).map(|arg| arg.value.as_str())
+    }
+}
+
+impl EventDetail for Notice {
+    const KIND: &'static str = "notice";
+    const COLUMNS: &'static [Column] = &[Column::text("code")];
+
+    fn explain(&self, about: &About<'_>) -> Explanation {
+        let computer = about.computer;
+        let args: Vec<String> = self.args.iter().map(|arg| format!("{}: {}", arg.name, arg.value)).collect();
+        let args = args.join(", ");
+        let (en, ja) = match self.code.as_str() {
+            "agent-started" => ("The agent was started", "エージェントが起動しました"),
+            "agent-stopped" => ("The agent was stopped", "エージェントが停止しました"),
+            "agent-activated" => ("The agent was activated", "エージェントが有効化されました"),
+            "agent-upgraded" => ("The agent was upgraded", "エージェントが更新されました"),
+            "policy-applied" => ("A policy was applied", "ポリシーが適用されました"),
+            "policy-refused" => (
+                "A policy could not be applied; the one before stays in force",
+                "ポリシーを適用できませんでした。以前のポリシーが引き続き有効です",
+            ),
+            "worker-restarted" => ("A worker was restarted", "ワーカーが再起動しました"),
+            "identity-copied" => (
+                "Another machine uses this computer's identity; a person has to decide",
+                "別のマシンがこのコンピュータの ID を使用しています。人による判断が必要です",
+            ),
+            code => {
+                return Explanation::new(
+                    format!("{computer} reported “{code}” about its agent. {args}").trim_end().to_owned(),
+                    format!("{computer} のエージェントから「{code}」が報告されました。{args}"),
+                );
+            }
+        };
+        if args.is_empty() {
+            Explanation::new(format!("{computer}: {en}."), format!("{computer}: {ja}。"))
+        } else {
+            Explanation::new(format!("{computer}: {en} ({args})."), format!("{computer}: {ja}（{args}）。"))
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Firewall: which traffic may reach the computer at all.
+use crate::event::{About, Column, EventDetail, EventKind};
+use crate::settings::{Finding, Settings, SettingsKind, pointer};
+use crate::words::{Explanation, Mode, Ports, Text};
+use crate::{Module, Reason, RuleKind};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// The registration.
+pub static MODULE: Module = Module {
+    id: "firewall",
+    title: Text { en: "Firewall", ja: "ファイアウォール" },
+    settings: Some(SettingsKind::of::<Firewall>()),
+    rules: Some(RuleKind { kind: "firewall-rule", modes: None }),
+    events: &[EventKind::of::<FirewallEvent>()],
+    reasons: &[Reason {
+        code: "table-refused",
+        text: Text {
+            en: "The kernel refused the packet filter table; the former one stays in force.",
+            ja: "カーネルがパケットフィルターの表を拒否したため、以前の表が有効です。",
+        },
+    }],
+};
+
+/// Settings of the firewall. Established connections, loopback and the agent's way to its manager are always open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Firewall {
+    /// Off, report what would be denied, or deny.
+    pub mode: Mode,
+    /// What happens to an inbound connection that no rule names.
+    pub default_inbound: Verdict,
+    /// What happens to an outbound connection that no rule names.
+    pub default_outbound: Verdict,
+    /// The rules by their names. The lowest priority number is asked first, then the name in the order of letters.
+    pub rules: BTreeMap<String, FirewallRule>,
+}
+
+impl Default for Firewall {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Off,
+            default_inbound: Verdict::Allow,
+            default_outbound: Verdict::Allow,
+            rules: BTreeMap::new(),
+        }
+    }
+}
+
+/// Allowed or denied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// It passes.
+    Allow,
+    /// It is dropped.
+    Deny,
+}
+
+/// Which way a connection was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// Towards this computer or its containers.
+    In,
+    /// From this computer or its containers.
+    Out,
+}
+
+/// A protocol over IP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// Whatever.
+    #[default]
+    Any,
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+    /// ICMP of IPv4 and of IPv6.
+    Icmp,
+}
+
+/// One rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FirewallRule {
+    /// What happens.
+    pub action: Verdict,
+    /// Which way the connection was opened.
+    pub direction: Direction,
+    /// Protocol.
+    #[serde(default)]
+    pub protocol: Protocol,
+    /// The other side's addresses, `192.0.2.7` or `2001:db8::/32`; any where empty.
+    #[serde(default)]
+    #[schema(max_items = 1024)]
+    pub remote: Vec<String>,
+    /// The ports that are connected to; any where empty. Only with TCP and UDP.
+    #[serde(default)]
+    #[schema(max_items = 64)]
+    pub ports: Vec<Ports>,
+    /// 0 to 4, the lowest first.
+    #[serde(default = "middle")]
+    #[schema(maximum = 4)]
+    pub priority: u8,
+    /// Whether each denied (or, with `allow`, allowed) connection is an event.
+    #[serde(default)]
+    pub log: bool,
+}
+
+const fn middle() -> u8 {
+    2
+}
+
+impl Settings for Firewall {
+    const KEYED: &'static [&'static str] = &["rules"];
+
+    fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    fn check(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for (name, rule) in &self.rules {
+            let at = |member: &str| format!("/rules{}/{member}", pointer(name));
+            if rule.priority > 4 {
+                let message = "A priority is a number from 0, asked first, to 4.";
+                findings.push(Finding::at(
+                    at("priority"),
+                    "not-a-priority",
+                    message,
+                    &rule.priority.to_string(),
+                ));
+            }
+            if !rule.ports.is_empty() && !matches!(rule.protocol, Protocol::Tcp | Protocol::Udp) {
+                let message = "Only TCP and UDP have ports: name the protocol, or leave out the ports.";
+                findings.push(Finding::at(at("ports"), "no-ports", message, ""));
+            }
+            for (index, remote) in rule.remote.iter().enumerate() {
+                if !is_network(remote) {
+                    let message = "Write an address or a network: 192.0.2.7, 192.0.2.0/24, 2001:db8::/32.";
+                    findings.push(Finding::at(
+                        format!("{}/{index}", at("remote")),
+                        "not-a-network",
+                        message,
+                        remote,
+                    ));
+                }
+            }
+        }
+        findings
+    }
+}
+
+/// Whether a text is an IP address with or without a prefix length.
+pub fn is_network(text: &str) -> bool {
+    let (address, prefix) = text.split_once('/').map_or((text, None), |(a, p)| (a, Some(p)));
+    let Ok(address) = address.parse::<std::net::IpAddr>() else { return false };
+    let bits = if address.is_ipv4() { 32 } else { 128 };
+    prefix.is_none_or(|prefix| {
+        prefix.bytes().all(|b| b.is_ascii_digit()) && prefix.parse::<u8>().is_ok_and(|prefix| prefix <= bits)
+    })
+}
+
+/// Connections were denied (or allowed by a rule that logs).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = FirewallDetail)]
+pub struct FirewallEvent {
+    /// The rule's name; `default-inbound` or `default-outbound` where none named it.
+    pub rule: String,
+    /// `in` or `out`.
+    pub direction: Direction,
+    /// `tcp`, `udp`, `icmp` or the protocol's number.
+    pub protocol: String,
+    /// Address that opened the connection.
+    pub source: String,
+    /// Its port; 0 where there is none.
+    pub source_port: u16,
+    /// Address that was connected to.
+    pub destination: String,
+    /// Its port; 0 where there is none.
+    pub destination_port: u16,
+    /// The interface.
+    pub interface: String,
+    /// How many packets this event stands for.
+    pub count: u64,
+}
+
+impl EventDetail for FirewallEvent {
+    const KIND: &'static str = "firewall";
+    const COLUMNS: &'static [Column] = &[
+        Column::text("rule"),
+        Column::text("direction"),
+        Column::text("protocol"),
+        Column::address("source"),
+        Column::address("destination"),
+        Column::number("destinationPort"),
+        Column::number("count"),
+    ];
+
+    fn explain(&self, about: &About<'_>) -> Explanation {
+        let Self { rule, protocol, source, destination, destination_port, count, .. } = self;
+        let computer = about.computer;
+        let (verb, verb_ja) = match about.action {
+            "blocked" => ("denied", "拒否しました"),
+            "detected" => ("would have denied", "（検出モードのため通過）拒否の対象でした"),
+            _ => ("let pass", "許可しました"),
+        };
+        Explanation::new(
+            format!(
+                "The firewall of {computer} {verb} {count} {protocol} packets from {source} to {destination} port \
+                 {destination_port} by rule “{rule}”."
+            ),
+            format!(
+                "{computer} のファイアウォールは、ルール「{rule}」により {source} から {destination} ポート \
+                 {destination_port} への {protocol} パケット {count} 個を{verb_ja}。"
+            ),
+        )
+    }
+}

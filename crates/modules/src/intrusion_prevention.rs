@@ -1,0 +1,273 @@
+//! Intrusion prevention: signatures over network traffic, among them virtual patches.
+use crate::event::{About, Column, EventDetail, EventKind};
+use crate::settings::{Finding, Settings, SettingsKind};
+use crate::words::{Explanation, FailureResponse, Mode, Ports, Text};
+use crate::{Module, Reason, RuleKind};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use sakimori_model as model;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use utoipa::ToSchema;
+
+/// The registration.
+pub static MODULE: Module = Module {
+    id: "intrusion-prevention",
+    title: Text { en: "Intrusion prevention", ja: "侵入防御" },
+    settings: Some(SettingsKind::of::<IntrusionPrevention>()),
+    rules: Some(RuleKind { kind: "signature", modes: Some("ruleModes") }),
+    events: &[EventKind::of::<Intrusion>()],
+    reasons: &[
+        Reason {
+            code: "rules-refused",
+            text: Text {
+                en: "The newest rules do not compile; the former ones stay in force. Correct the rules.",
+                ja: "最新のルールをコンパイルできないため、以前のルールが有効です。ルールを修正してください。",
+            },
+        },
+        Reason {
+            code: "queue-unavailable",
+            text: Text {
+                en: "The kernel gives no packet queue: traffic is not inspected. Load nfnetlink_queue.",
+                ja: "カーネルのパケットキューが使えないため、通信は検査されません。nfnetlink_queue を読み込んでください。",
+            },
+        },
+        Reason {
+            code: "worker-restarting",
+            text: Text {
+                en: "The network worker is being restarted.",
+                ja: "ネットワークワーカーを再起動しています。",
+            },
+        },
+    ],
+};
+
+/// Settings of intrusion prevention.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct IntrusionPrevention {
+    /// The module's mode: an upper bound of every rule's.
+    pub mode: Mode,
+    /// What happens to traffic while no worker can judge it.
+    pub failure_response: FailureResponse,
+    /// Ports inspected as plaintext HTTP: `80`, `8000-8090`.
+    #[schema(max_items = 64)]
+    pub http_ports: Vec<Ports>,
+    /// Whether a blocked HTTP request is answered with a page.
+    pub answer_page: bool,
+    /// Mode of a rule that `ruleModes` does not name.
+    pub default_rule_mode: Mode,
+    /// Whether every rule of the content is assigned. Otherwise only those that `assigned` or a recommendation names.
+    pub assign_all: bool,
+    /// Whether recommended rules are assigned, and no longer recommended ones unassigned, by themselves.
+    pub assign_recommended: bool,
+    /// Rules assigned by hand, by sid; `false` is never assigned, whatever is recommended.
+    pub assigned: BTreeMap<u32, bool>,
+    /// Mode by sid.
+    pub rule_modes: BTreeMap<u32, Mode>,
+}
+
+impl Default for IntrusionPrevention {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Off,
+            failure_response: FailureResponse::Open,
+            http_ports: [80, 8000, 8080, 8081, 8888].map(Ports::single).to_vec(),
+            answer_page: true,
+            default_rule_mode: Mode::Detect,
+            assign_all: true,
+            assign_recommended: false,
+            assigned: BTreeMap::new(),
+            rule_modes: BTreeMap::new(),
+        }
+    }
+}
+
+/// Most ranges of ports: each becomes an element of a kernel set.
+const PORT_RANGES: usize = 64;
+
+impl Settings for IntrusionPrevention {
+    const KEYED: &'static [&'static str] = &["assigned", "ruleModes"];
+
+    fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    fn check(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        if self.http_ports.len() > PORT_RANGES {
+            let message = "A policy names at most 64 ports or ranges.";
+            findings.push(Finding::at("/httpPorts", "too-many", message, &self.http_ports.len().to_string()));
+        }
+        if self.rule_modes.contains_key(&0) || self.assigned.contains_key(&0) {
+            let message = "A rule is named by its signature id, a number from 1 to 4294967295.";
+            findings.push(Finding::at("/ruleModes/0", "not-a-sid", message, "0"));
+        }
+        findings
+    }
+}
+
+impl From<IntrusionPrevention> for model::IntrusionPrevention {
+    fn from(settings: IntrusionPrevention) -> Self {
+        Self {
+            mode: settings.mode.into(),
+            failure_response: settings.failure_response.into(),
+            http_ports: settings.http_ports.into_iter().map(|ports| ports.0).collect(),
+            answer_page: settings.answer_page,
+            default_rule_mode: settings.default_rule_mode.into(),
+            rule_modes: settings
+                .rule_modes
+                .into_iter()
+                .map(|(sid, mode)| (model::Sid(sid), mode.into()))
+                .collect(),
+        }
+    }
+}
+
+/// A signature matched traffic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = IntrusionDetail)]
+pub struct Intrusion {
+    /// What a blocked visitor is shown: `SKM-0123-4567-89AB-CDEF`.
+    pub incident: String,
+    /// The rule's signature id.
+    pub sid: u32,
+    /// The rule's revision.
+    pub revision: u32,
+    /// The rule's message.
+    pub message: String,
+    /// The rule's class, empty where it has none.
+    pub classtype: String,
+    /// The CVE numbers the rule names.
+    pub cves: Vec<String>,
+    /// Address that opened the connection.
+    #[schema(value_type = String)]
+    pub client: IpAddr,
+    /// Port that opened the connection.
+    pub client_port: u16,
+    /// Address that was connected to.
+    #[schema(value_type = String)]
+    pub server: IpAddr,
+    /// Port that was connected to.
+    pub server_port: u16,
+    /// IP protocol number.
+    pub protocol: u8,
+    /// The buffer that the decisive pattern stood in: `http.uri`.
+    pub buffer: String,
+    /// Where in the buffer the match begins, in bytes.
+    pub offset: u32,
+    /// Length of the match, in bytes.
+    pub length: u32,
+    /// Base64 of the bytes around the match.
+    pub excerpt: String,
+    /// Where in the excerpt's bytes the match begins.
+    pub excerpt_offset: u32,
+    /// The HTTP request, where it was one.
+    #[schema(required)]
+    pub http: Option<HttpSummary>,
+}
+
+/// An HTTP request in one line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = EventHttp)]
+pub struct HttpSummary {
+    /// Method as sent.
+    pub method: String,
+    /// Host header.
+    pub host: String,
+    /// Request target as sent.
+    pub target: String,
+    /// User-Agent header.
+    pub user_agent: String,
+}
+
+impl From<model::Intrusion> for Intrusion {
+    fn from(i: model::Intrusion) -> Self {
+        Self {
+            incident: i.incident.to_string(),
+            sid: i.sid.0,
+            revision: i.revision,
+            message: i.message,
+            classtype: i.classtype,
+            cves: i.cves,
+            client: i.client,
+            client_port: i.client_port,
+            server: i.server,
+            server_port: i.server_port,
+            protocol: i.protocol,
+            buffer: i.buffer,
+            offset: i.offset,
+            length: i.length,
+            excerpt: BASE64.encode(&i.excerpt),
+            excerpt_offset: i.excerpt_offset,
+            http: i.http.map(|h| HttpSummary {
+                method: h.method,
+                host: h.host,
+                target: h.target,
+                user_agent: h.user_agent,
+            }),
+        }
+    }
+}
+
+impl EventDetail for Intrusion {
+    const KIND: &'static str = "intrusion";
+    const COLUMNS: &'static [Column] = &[
+        Column::text("incident"),
+        Column::number("sid"),
+        Column::text("message"),
+        Column::texts("cves"),
+        Column::address("client"),
+        Column::number("clientPort"),
+        Column::address("server"),
+        Column::number("serverPort"),
+        Column::text("buffer"),
+    ];
+
+    fn explain(&self, about: &About<'_>) -> Explanation {
+        let computer = about.computer;
+        let cves = if self.cves.is_empty() { String::new() } else { format!(" ({})", self.cves.join(", ")) };
+        let cves_ja =
+            if self.cves.is_empty() { String::new() } else { format!("（{}）", self.cves.join("、")) };
+        let (what, what_ja) = self.http.as_ref().map_or_else(
+            || {
+                let port = self.server_port;
+                (format!("traffic to port {port}"), format!("ポート {port} への通信"))
+            },
+            |http| {
+                let target: String = http.target.chars().take(80).collect();
+                (
+                    format!("the request {} {target}", http.method),
+                    format!("リクエスト {} {target}", http.method),
+                )
+            },
+        );
+        let Self { client, message, sid, buffer, .. } = self;
+        if about.action == "blocked" {
+            Explanation::new(
+                format!(
+                    "{client} attacked {computer} with “{message}”{cves}: {what} matched rule {sid} in {buffer} and was \
+                     blocked. It did not reach the application."
+                ),
+                format!(
+                    "{client} から {computer} への攻撃「{message}」{cves_ja}を遮断しました。{what_ja} が {buffer} でルール {sid} に\
+                     一致したため、アプリケーションには届いていません。"
+                ),
+            )
+        } else {
+            Explanation::new(
+                format!(
+                    "{client} attacked {computer} with “{message}”{cves}: {what} matched rule {sid} in {buffer}. It was \
+                     only reported, not stopped; set the rule and the module to Prevent to block it."
+                ),
+                format!(
+                    "{client} から {computer} への攻撃「{message}」{cves_ja}を検出しました。{what_ja} が {buffer} でルール {sid} に\
+                     一致しました。検出のみで遮断していません。遮断するにはルールとモジュールを「防御」にしてください。"
+                ),
+            )
+        }
+    }
+}
