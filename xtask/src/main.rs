@@ -89,6 +89,12 @@ enum Conformance {
         #[arg(long)]
         dir: PathBuf,
     },
+    /// Log rules of OSSEC and Wazuh: how many load, and how many of their own tests come out as they say.
+    Logs {
+        /// Folder with `ossec/` or `wazuh/`.
+        #[arg(long)]
+        dir: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -120,6 +126,9 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Lint => checks::lint().map(|()| true),
         Command::Conformance { what: Conformance::Rules { dir } } => {
             build::run_example("conformance_rules", &[dir]).map(|()| true)
+        }
+        Command::Conformance { what: Conformance::Logs { dir } } => {
+            build::run_example("conformance_logs", &[dir]).map(|()| true)
         }
         Command::Bench { what } => measure(&what),
         Command::Package { out, signing_key } => package_all(&out, &signing_key).map(|()| true),

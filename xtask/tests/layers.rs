@@ -24,6 +24,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "sakimori-signatures",
         ],
     ),
+    ("sakimori-loginspect", &["sakimori-model"]),
     ("sakimori-content", &["sakimori-model"]),
     ("sakimori-kernel-sys", &[]),
     ("sakimori-kernel", &["sakimori-kernel-sys"]),
@@ -68,6 +69,7 @@ const ENGINES: &[(&str, &[&str])] = &[
     ("sakimori-protocols", &["memchr"]),
     ("sakimori-signatures", &["daachorse", "regex", "regex-syntax", "memchr", "aho-corasick"]),
     ("sakimori-inspection", &[]),
+    ("sakimori-loginspect", &["aho-corasick", "regex"]),
 ];
 
 fn packages() -> Vec<serde_json::Value> {
