@@ -61,8 +61,8 @@ struct Parsed {
     roots: Vec<Element>,
 }
 
-/// Compiles files in the order given. Decoders and rules may stand in any of them; a rule must stand after those it
-/// refers to, a decoder after its parent.
+/// Compiles files in the order given. Decoders and rules may stand in any of them; a decoder must stand after
+/// its parent.
 pub fn compile(files: &[SourceFile], dialect: Dialect) -> Compiled {
     let mut diagnostics = Vec::new();
     let mut parsed = Vec::with_capacity(files.len());
@@ -74,7 +74,12 @@ pub fn compile(files: &[SourceFile], dialect: Dialect) -> Compiled {
         }
         let text = String::from_utf8_lossy(&file.text);
         if matches!(text, std::borrow::Cow::Owned(_)) {
-            findings.warning("L001", 0, "the file is not UTF-8", "save it as UTF-8: its other letters will not match");
+            findings.warning(
+                "L001",
+                0,
+                "the file is not UTF-8",
+                "save it as UTF-8: its other letters will not match",
+            );
         }
         let mut roots = xml::read(&text, &mut findings);
         let variables = variables(&roots);
@@ -113,32 +118,43 @@ fn variables(roots: &[Element]) -> BTreeMap<String, String> {
     all.filter_map(|var| Some((var.attribute("name")?.to_owned(), var.text.clone()))).collect()
 }
 
-/// Replaces `$X` in all texts below; a name that no variable has stays as it is.
+/// Replaces `$X` in all texts and attributes below.
 fn put_in(element: &mut Element, variables: &BTreeMap<String, String>) {
-    if element.text.contains('$') && element.name != "var" {
-        let mut out = String::with_capacity(element.text.len());
-        let mut parts = element.text.split('$');
-        out.push_str(parts.next().unwrap_or_default());
-        for part in parts {
-            let end = part.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(part.len());
-            let (name, rest) = part.split_at(end);
-            match variables.get(name) {
-                // Nested variables could grow without bound.
-                Some(value) if out.len() + value.len() < limits::FILE_BYTES => {
-                    out.push_str(value);
-                    out.push_str(rest);
-                }
-                _ => {
-                    out.push('$');
-                    out.push_str(part);
-                }
-            }
-        }
-        element.text = out;
+    if element.name != "var" {
+        replace(&mut element.text, variables);
+    }
+    for (_, value) in &mut element.attributes {
+        replace(value, variables);
     }
     for child in &mut element.children {
         put_in(child, variables);
     }
+}
+
+/// A name that no variable has stays as it is.
+fn replace(text: &mut String, variables: &BTreeMap<String, String>) {
+    if !text.contains('$') {
+        return;
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut parts = text.split('$');
+    out.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let end = part.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(part.len());
+        let (name, rest) = part.split_at(end);
+        match variables.get(name) {
+            // One long variable used often must not make the file larger than a file may be.
+            Some(value) if out.len() + value.len() < limits::FILE_BYTES => {
+                out.push_str(value);
+                out.push_str(rest);
+            }
+            _ => {
+                out.push('$');
+                out.push_str(part);
+            }
+        }
+    }
+    *text = out;
 }
 
 /// The names of decoders, by number.

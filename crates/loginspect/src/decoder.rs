@@ -138,9 +138,8 @@ impl Decoders {
             let chain = root.children.iter().skip(place).filter_map(|index| self.all.get(*index));
             let after = After { parent: after_parent, prematch: after_prematch };
             // A child without prematch is the one, whether its expression matches or not.
-            return Self::extract(chain, log, after, known, fields).map_or(decoded, |last| {
-                if child.prematch.is_some() { decoded } else { last }
-            });
+            return Self::extract(chain, log, after, known, fields)
+                .map_or(decoded, |last| if child.prematch.is_some() { decoded } else { last });
         }
         root
     }

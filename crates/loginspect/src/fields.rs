@@ -10,8 +10,21 @@ pub(crate) struct FieldId(pub(crate) u16);
 
 /// The language's own fields, by number.
 const OWN: [&str; 15] = [
-    "srcip", "dstip", "srcport", "dstport", "protocol", "srcuser", "dstuser", "id", "url", "action", "status",
-    "extra_data", "system_name", "data", "location",
+    "srcip",
+    "dstip",
+    "srcport",
+    "dstport",
+    "protocol",
+    "srcuser",
+    "dstuser",
+    "id",
+    "url",
+    "action",
+    "status",
+    "extra_data",
+    "system_name",
+    "data",
+    "location",
 ];
 
 pub(crate) const SRCIP: FieldId = FieldId(0);
@@ -39,17 +52,21 @@ impl Names {
 
     /// The number of a name, new where there was none. `None` once there are too many.
     pub(crate) fn id(&mut self, name: &str) -> Option<FieldId> {
-        if let Some(id) = self.by_name.get(name) {
-            return Some(*id);
+        if let Some(id) = self.find(name) {
+            return Some(id);
         }
         let id = FieldId(u16::try_from(self.by_id.len()).ok()?);
-        let name: Arc<str> = name.into();
+        let name: Arc<str> = name.to_ascii_lowercase().into();
         self.by_id.push(Arc::clone(&name));
         let _none = self.by_name.insert(name, id);
         Some(id)
     }
 
+    /// The number of a name in either case.
     pub(crate) fn find(&self, name: &str) -> Option<FieldId> {
+        if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return self.by_name.get(name.to_ascii_lowercase().as_str()).copied();
+        }
         self.by_name.get(name).copied()
     }
 

@@ -53,12 +53,10 @@ impl History {
     pub(crate) fn count(&self, counting: &Counting, level: u8, now: u64, fields: &Fields) -> Option<u32> {
         let (_, list) = self.lists.get(counting.list)?;
         let mut fitting = 0;
+        let mut newest: Option<&Arc<Past>> = None;
         for past in list.iter().rev() {
             // Events of a moment with the clock set back count as of now.
             if now.saturating_sub(past.at) > u64::from(counting.timeframe) {
-                return None;
-            }
-            if past.used.load(Ordering::Relaxed) >= level.max(1) {
                 return None;
             }
             let alike = counting.alike.iter().all(|alike| {
@@ -71,14 +69,18 @@ impl History {
             if !alike {
                 continue;
             }
+            // Looked at after the comparison, unlike in the reference: there an attacker who fires the rule makes it
+            // forget what another one did.
+            if past.used.load(Ordering::Relaxed) >= level.max(1) {
+                return None;
+            }
+            let newest = newest.get_or_insert(past);
             if fitting < counting.before {
                 fitting += 1;
                 continue;
             }
             past.used.store(level, Ordering::Relaxed);
-            if let Some(newest) = list.back() {
-                newest.used.store(level, Ordering::Relaxed);
-            }
+            newest.used.store(level, Ordering::Relaxed);
             return Some(fitting + 2);
         }
         None

@@ -87,7 +87,10 @@ impl Reader<'_> {
             b'"' => self.string().map(Value::Text),
             _ => {
                 let begin = self.at;
-                while self.peek().is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')) {
+                while self
+                    .peek()
+                    .is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
+                {
                     self.at += 1;
                 }
                 let word = self.text.get(begin..self.at)?;
@@ -196,7 +199,8 @@ mod tests {
     fn deep_and_broken_objects_end_quietly() {
         let names = Names::new();
         let mut fields = Fields::default();
-        for text in [r#"{"a":"#.repeat(10_000), "{\"a\":[".repeat(9_000), "{\"id\":\"7\",".to_owned(), "{".to_owned()]
+        for text in
+            [r#"{"a":"#.repeat(10_000), "{\"a\":[".repeat(9_000), "{\"id\":\"7\",".to_owned(), "{".to_owned()]
         {
             flatten(text.as_bytes(), &|name| names.find(name), &mut fields);
         }

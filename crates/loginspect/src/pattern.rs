@@ -62,7 +62,9 @@ impl Pattern {
                 Matcher::Words(OsMatch::compile(text)?)
             }
             Kind::OsRegex => Matcher::Expression(OsRegex::compile(text)?),
-            Kind::Pcre { caseless } => Matcher::Pcre(Box::new(build(&pcre::translate(text)?, caseless, false)?)),
+            Kind::Pcre { caseless } => {
+                Matcher::Pcre(Box::new(build(&pcre::translate(text)?, caseless, false)?))
+            }
             Kind::Exact => Matcher::Exact(text.as_bytes().to_vec()),
         };
         Ok(Self { negated, matcher })

@@ -59,7 +59,8 @@ fn rfc5424(line: &[u8], begin: usize) -> Option<Header> {
     };
     let (timestamp, host, program) = (word(), word(), word());
     let (_procid, _msgid) = (word(), word());
-    if !timestamp.is_empty() && at(line, timestamp.start) != b'-' && iso_time(line, timestamp.start).is_none() {
+    if !timestamp.is_empty() && at(line, timestamp.start) != b'-' && iso_time(line, timestamp.start).is_none()
+    {
         return None;
     }
     let message = structured_data(line, position);
@@ -103,7 +104,8 @@ fn structured_data(line: &[u8], begin: usize) -> usize {
 fn syslog_time(line: &[u8], begin: usize) -> Option<usize> {
     let old = |at_: usize| {
         let month = line.get(at_..at_ + 3)?.iter().all(u8::is_ascii_alphabetic);
-        (month && at(line, at_ + 3) == b' ' && at(line, at_ + 6) == b' ' && clock(line, at_ + 7)).then_some(at_ + 15)
+        (month && at(line, at_ + 3) == b' ' && at(line, at_ + 6) == b' ' && clock(line, at_ + 7))
+            .then_some(at_ + 15)
     };
     // MMM dd HH:MM:SS
     if let Some(end) = old(begin)
@@ -130,17 +132,23 @@ fn iso_time(line: &[u8], begin: usize) -> Option<usize> {
         && digits(line, begin + 5) == 2
         && at(line, begin + 7) == b'-'
         && digits(line, begin + 8) == 2
-        && at(line, begin + 10) == b'T';
+        && matches!(at(line, begin + 10), b'T' | b' ');
     if !(date && clock(line, begin + 11)) {
         return None;
     }
     let mut end = begin + 19;
+    // macOS writes a space between date and time, but always a fraction and a zone.
+    if at(line, begin + 10) == b' ' && at(line, end) != b'.' {
+        return None;
+    }
     if matches!(at(line, end), b'.' | b',') {
         end += 1 + digits(line, end + 1);
     }
     match at(line, end) {
         b'Z' => Some(end + 1),
-        b'+' | b'-' if digits(line, end + 1) == 2 && at(line, end + 3) == b':' && digits(line, end + 4) == 2 => {
+        b'+' | b'-'
+            if digits(line, end + 1) == 2 && at(line, end + 3) == b':' && digits(line, end + 4) == 2 =>
+        {
             Some(end + 6)
         }
         b'+' | b'-' if digits(line, end + 1) == 4 => Some(end + 5),
@@ -150,7 +158,8 @@ fn iso_time(line: &[u8], begin: usize) -> Option<usize> {
 
 /// The beginning of the message after the time stamps of programs that do not write syslog.
 fn other_time(line: &[u8]) -> Option<usize> {
-    let letters = |from: usize| line.get(from..from + 3).is_some_and(|w| w.iter().all(u8::is_ascii_alphabetic));
+    let letters =
+        |from: usize| line.get(from..from + 3).is_some_and(|w| w.iter().all(u8::is_ascii_alphabetic));
     // Apache's errors: [Fri Feb 11 18:06:35 2004] message
     if at(line, 0) == b'['
         && letters(1)
@@ -165,7 +174,13 @@ fn other_time(line: &[u8]) -> Option<usize> {
         return Some(27);
     }
     // xferlog: Mon Apr 17 18:27:14 2006 message
-    if letters(0) && at(line, 3) == b' ' && letters(4) && clock(line, 11) && digits(line, 20) == 4 && at(line, 24) == b' '
+    if letters(0)
+        && at(line, 3) == b' '
+        && letters(4)
+        && clock(line, 11)
+        && digits(line, 20) == 4
+        && at(line, 24) == b' '
+        && at(line, 26) == b' '
     {
         return Some(25);
     }
@@ -211,8 +226,7 @@ fn other_time(line: &[u8]) -> Option<usize> {
 }
 
 fn host_and_program(line: &[u8], time: Range<usize>) -> Header {
-    let mut header =
-        Header { timestamp: time.start..time.end - 1, message: time.end, ..Header::default() };
+    let mut header = Header { timestamp: time.start..time.end - 1, message: time.end, ..Header::default() };
     let mut begin = time.end;
     while at(line, begin) == b' ' {
         begin += 1;
@@ -265,7 +279,8 @@ fn solaris_id(line: &[u8], begin: usize) -> usize {
 
 /// A host or program: letters, digits and what stands in their names.
 fn word(line: &[u8], begin: usize) -> Range<usize> {
-    let valid = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'/' | b'(' | b')' | b'@');
+    let valid =
+        |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'/' | b'(' | b')' | b'@');
     let mut end = begin;
     while valid(at(line, end)) {
         end += 1;
@@ -306,7 +321,11 @@ fn after_program(line: &[u8], end: usize) -> Option<usize> {
 
 fn clock(line: &[u8], begin: usize) -> bool {
     let two = |from: usize| at(line, from).is_ascii_digit() && at(line, from + 1).is_ascii_digit();
-    two(begin) && at(line, begin + 2) == b':' && two(begin + 3) && at(line, begin + 5) == b':' && two(begin + 6)
+    two(begin)
+        && at(line, begin + 2) == b':'
+        && two(begin + 3)
+        && at(line, begin + 5) == b':'
+        && two(begin + 6)
 }
 
 fn digits(line: &[u8], begin: usize) -> usize {

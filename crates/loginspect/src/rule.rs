@@ -64,7 +64,11 @@ pub(crate) enum Condition {
     DecodedAs(u32),
     Text(Target, Pattern),
     Address(FieldId, Vec<Network>),
-    Time { from: u16, to: u16, negated: bool },
+    Time {
+        from: u16,
+        to: u16,
+        negated: bool,
+    },
     /// Bit 0 is Sunday.
     Weekday(u8),
 }
@@ -125,9 +129,7 @@ impl Condition {
     fn fits(&self, view: &View<'_>) -> bool {
         match self {
             Self::DecodedAs(decoder) => view.decoder == Some(*decoder),
-            Self::Text(target, pattern) => {
-                target.value(view).is_some_and(|value| pattern.is_match(value))
-            }
+            Self::Text(target, pattern) => target.value(view).is_some_and(|value| pattern.is_match(value)),
             Self::Address(field, networks) => view
                 .fields
                 .value(*field)
@@ -186,8 +188,11 @@ impl Network {
                 *octet = part.parse().ok()?;
                 count += 1;
             }
-            return (prefix.split('.').count() == count && count < 4)
-                .then_some(Self { negated, address: IpAddr::from(octets), bits: u8::try_from(count).ok()? * 8 });
+            return (prefix.split('.').count() == count && count < 4).then_some(Self {
+                negated,
+                address: IpAddr::from(octets),
+                bits: u8::try_from(count).ok()? * 8,
+            });
         }
         let (address, bits) = text.split_once('/').map_or((text, None), |(a, b)| (a, Some(b)));
         let address: IpAddr = address.parse().ok()?;

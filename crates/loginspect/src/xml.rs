@@ -220,7 +220,12 @@ fn attributes_of(text: &str, line: u32, findings: &mut Findings<'_>) -> Vec<(Str
     let mut rest = text.trim();
     while !rest.is_empty() {
         let Some((name, after)) = rest.split_once('=') else {
-            findings.warning("L002", line, format!("attribute without value: {}", shown(rest)), "give it one");
+            findings.warning(
+                "L002",
+                line,
+                format!("attribute without value: {}", shown(rest)),
+                "give it one",
+            );
             break;
         };
         let after = after.trim_start();

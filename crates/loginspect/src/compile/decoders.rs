@@ -75,7 +75,12 @@ impl Expression {
             let known = offset_of(offset);
             if known.is_none() {
                 let title = format!("an offset of {}", shown(offset));
-                findings.error("L003", element.line, title, "use after_parent, after_prematch or after_regex");
+                findings.error(
+                    "L003",
+                    element.line,
+                    title,
+                    "use after_parent, after_prematch or after_regex",
+                );
                 return None;
             }
             self.offset = self.offset.or(known);
@@ -110,7 +115,8 @@ fn draft(
     findings: &mut Findings<'_>,
 ) -> Option<(Decoder, Option<String>)> {
     let line = element.line;
-    let Some(own) = element.attribute("name").filter(|n| !n.is_empty() && n.len() <= limits::NAME_BYTES) else {
+    let Some(own) = element.attribute("name").filter(|n| !n.is_empty() && n.len() <= limits::NAME_BYTES)
+    else {
         findings.error("L005", line, "a decoder has no name", "give it name=\"…\"");
         return None;
     };
@@ -139,7 +145,12 @@ fn draft(
                 category = Category::from_word(text);
                 if category.is_none() {
                     let title = format!("a type of {}", shown(text));
-                    findings.error("L003", part.line, title, "use syslog, web-log, firewall, ids, squid, windows or ossec");
+                    findings.error(
+                        "L003",
+                        part.line,
+                        title,
+                        "use syslog, web-log, firewall, ids, squid, windows or ossec",
+                    );
                 }
                 category.map(|_| ())
             }

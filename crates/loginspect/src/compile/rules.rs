@@ -42,19 +42,39 @@ pub(super) fn compile(
     list: &mut Vec<Diagnostic>,
 ) -> CompiledRules {
     let mut done = CompiledRules::default();
+    let mut waiting = Vec::new();
     for file in files {
         let mut findings = Findings::new(&file.name, list);
         walk(&file.roots, "", &mut |element, groups| {
-            if done.rules.len() >= limits::RULES {
+            if waiting.len() >= limits::RULES {
                 findings.error("L012", element.line, "there are too many rules", "use fewer files");
                 done.refused += 1;
                 return;
             }
-            let drafted = draft::draft(element, groups, dialect, decoders, names, &mut findings);
-            if drafted.and_then(|rule| done.add(rule, element.line, &mut findings)).is_none() {
-                done.refused += 1;
+            match draft::draft(element, groups, dialect, decoders, names, &mut findings) {
+                Some(rule) => waiting.push((file, element.line, rule)),
+                None => done.refused += 1,
             }
         });
+    }
+    // In the order of the files; a rule that refers to a later one waits for it.
+    loop {
+        let before = waiting.len();
+        let mut later = Vec::new();
+        for (file, line, rule) in waiting {
+            if done.knows_all_of(&rule) {
+                done.add_or_refuse(rule, line, &mut Findings::new(&file.name, list));
+            } else {
+                later.push((file, line, rule));
+            }
+        }
+        waiting = later;
+        if waiting.is_empty() || waiting.len() == before {
+            break;
+        }
+    }
+    for (file, line, rule) in waiting {
+        done.add_or_refuse(rule, line, &mut Findings::new(&file.name, list));
     }
     done.finish();
     done
@@ -73,6 +93,26 @@ fn walk(elements: &[Element], groups: &str, each: &mut impl FnMut(&Element, &str
 }
 
 impl CompiledRules {
+    /// Whether every rule that this one names is loaded.
+    fn knows_all_of(&self, draft: &Draft) -> bool {
+        let parents = match &draft.parent {
+            Parent::Rules(ids) => ids.iter().all(|id| self.by_id.contains_key(id)),
+            Parent::Group(group) => (0..self.rules.len()).any(|index| self.in_group(index, group)),
+            Parent::Category | Parent::Level(_) => true,
+        };
+        let past = match &draft.past {
+            Some(Past::Rule(id)) => self.by_id.contains_key(id),
+            Some(Past::Group(_)) | None => true,
+        };
+        parents && past && (!draft.overwrite || self.by_id.contains_key(&draft.rule.info.id))
+    }
+
+    fn add_or_refuse(&mut self, draft: Draft, line: u32, findings: &mut Findings<'_>) {
+        if self.add(draft, line, findings).is_none() {
+            self.refused += 1;
+        }
+    }
+
     fn add(&mut self, draft: Draft, line: u32, findings: &mut Findings<'_>) -> Option<()> {
         let Draft { mut rule, parent, past, overwrite } = draft;
         let id = rule.info.id;
@@ -92,7 +132,12 @@ impl CompiledRules {
                 };
                 if counted.info.level == 0 {
                     let title = format!("it counts the rule {sid}, whose level is 0");
-                    findings.warning("L011", line, title, "lines of level 0 are not remembered: raise it to 1");
+                    findings.warning(
+                        "L011",
+                        line,
+                        title,
+                        "lines of level 0 are not remembered: raise it to 1",
+                    );
                 }
             }
         }
@@ -107,7 +152,12 @@ impl CompiledRules {
         let parents = self.parents(&parent, line, findings)?;
         let depth = 1 + parents.iter().filter_map(|p| self.depths.get(*p)).max().copied().unwrap_or(0);
         if depth > limits::RULE_DEPTH {
-            findings.error("L012", line, "rules refer to each other too deeply", "refer to a rule nearer the root");
+            findings.error(
+                "L012",
+                line,
+                "rules refer to each other too deeply",
+                "refer to a rule nearer the root",
+            );
             return None;
         }
         let index = self.rules.len();

@@ -74,7 +74,9 @@ fn translate(text: &str) -> Result<Vec<String>, BadPattern> {
                 alternative.word(word, repetition)?;
             }
             '|' if alternative.group => {
-                return Err(BadPattern("'|' inside a group: OSSEC's regex has alternatives outside only".to_owned()));
+                return Err(BadPattern(
+                    "'|' inside a group: OSSEC's regex has alternatives outside only".to_owned(),
+                ));
             }
             '|' => done.push(std::mem::take(&mut alternative).finish()?),
             '(' if alternative.group => {
@@ -171,7 +173,13 @@ mod tests {
 
     fn groups(pattern: &str, text: &str) -> Option<Vec<String>> {
         let found = OsRegex::compile(pattern).unwrap().find(text.as_bytes())?;
-        Some(found.groups.iter().map(|g| g.and_then(|(a, b)| text.get(a..b)).unwrap_or_default().to_owned()).collect())
+        Some(
+            found
+                .groups
+                .iter()
+                .map(|g| g.and_then(|(a, b)| text.get(a..b)).unwrap_or_default().to_owned())
+                .collect(),
+        )
     }
 
     #[test]

@@ -180,7 +180,10 @@ mod tests {
             (r"{", "{"),
         ] {
             let compiled = Pattern::compile(Kind::Pcre { caseless: false }, pattern, false);
-            assert!(compiled.as_ref().is_ok_and(|p| p.is_match(text.as_bytes())), "{pattern:?}: {compiled:?}");
+            assert!(
+                compiled.as_ref().is_ok_and(|p| p.is_match(text.as_bytes())),
+                "{pattern:?}: {compiled:?}"
+            );
         }
     }
 

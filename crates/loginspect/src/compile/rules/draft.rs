@@ -126,7 +126,15 @@ impl Maker<'_, '_> {
         let frequency = self.number(element, "frequency", least, limits::FREQUENCY, Some(least))?;
         for (name, _) in &element.attributes {
             let known = [
-                "id", "level", "maxsize", "ignore", "timeframe", "frequency", "noalert", "overwrite", "accuracy",
+                "id",
+                "level",
+                "maxsize",
+                "ignore",
+                "timeframe",
+                "frequency",
+                "noalert",
+                "overwrite",
+                "accuracy",
             ];
             if !known.contains(&name.as_str()) {
                 let title = format!("a rule has no attribute {}", shown(name));
@@ -215,7 +223,14 @@ impl Maker<'_, '_> {
         }
     }
 
-    fn number(&mut self, element: &Element, name: &str, least: u32, most: u32, without: Option<u32>) -> Option<u32> {
+    fn number(
+        &mut self,
+        element: &Element,
+        name: &str,
+        least: u32,
+        most: u32,
+        without: Option<u32>,
+    ) -> Option<u32> {
         let given = element.attribute(name);
         let number = match given {
             None => without,
@@ -249,7 +264,12 @@ impl Maker<'_, '_> {
                 self.category = Category::from_word(text);
                 if self.category.is_none() {
                     let title = format!("a category of {}", shown(text));
-                    self.findings.error("L003", part.line, title, "use syslog, web-log, firewall, ids, squid, windows or ossec");
+                    self.findings.error(
+                        "L003",
+                        part.line,
+                        title,
+                        "use syslog, web-log, firewall, ids, squid, windows or ossec",
+                    );
                     return None;
                 }
             }
@@ -273,13 +293,21 @@ impl Maker<'_, '_> {
             "time" => self.time(part)?,
             "weekday" => self.weekday(part)?,
             "field" => self.field(part)?,
-            name if name.starts_with("same_") || name.starts_with("different_") || name.starts_with("not_same_") => {
+            name if name.starts_with("same_")
+                || name.starts_with("different_")
+                || name.starts_with("not_same_") =>
+            {
                 self.comparison(part)?;
             }
-            "list" | "if_fts" | "check_diff" | "compiled_rule" | "if_matched_regex" | "ignore" | "check_if_ignored"
-            | "srcgeoip" | "dstgeoip" => {
+            "list" | "if_fts" | "check_diff" | "compiled_rule" | "if_matched_regex" | "ignore"
+            | "check_if_ignored" | "srcgeoip" | "dstgeoip" => {
                 let title = format!("<{}> is not supported", part.name);
-                self.findings.error("L004", part.line, title, "express the condition otherwise, or leave the rule out");
+                self.findings.error(
+                    "L004",
+                    part.line,
+                    title,
+                    "express the condition otherwise, or leave the rule out",
+                );
                 return None;
             }
             _ => self.pattern(part)?,
@@ -390,7 +418,10 @@ impl Maker<'_, '_> {
             (true, what)
         } else {
             let name = part.name.as_str();
-            (false, name.strip_prefix("different_").or_else(|| name.strip_prefix("not_same_")).unwrap_or(name))
+            (
+                false,
+                name.strip_prefix("different_").or_else(|| name.strip_prefix("not_same_")).unwrap_or(name),
+            )
         };
         let fields: Vec<FieldId> = match what {
             "source_ip" | "srcip" | "src_ip" => vec![SRCIP],
@@ -399,8 +430,10 @@ impl Maker<'_, '_> {
             "src_port" => self.names.find("srcport").into_iter().collect(),
             "dst_port" => self.names.find("dstport").into_iter().collect(),
             "dst_ip" => self.names.find("dstip").into_iter().collect(),
-            "dstip" | "srcport" | "dstport" | "protocol" | "id" | "url" | "action" | "status" | "extra_data"
-            | "data" | "system_name" | "location" => self.names.find(what).into_iter().collect(),
+            "dstip" | "srcport" | "dstport" | "protocol" | "id" | "url" | "action" | "status"
+            | "extra_data" | "data" | "system_name" | "location" => {
+                self.names.find(what).into_iter().collect()
+            }
             "field" => words(&part.text).filter_map(|name| self.names.id(name)).collect(),
             _ => Vec::new(),
         };
@@ -426,8 +459,8 @@ impl Maker<'_, '_> {
             "hostname" => Target::Hostname,
             "location" => Target::Location,
             "user" => Target::User,
-            "srcuser" | "dstuser" | "id" | "url" | "action" | "status" | "protocol" | "srcport" | "dstport"
-            | "extra_data" | "data" | "system_name" => Target::Field(self.names.find(name)?),
+            "srcuser" | "dstuser" | "id" | "url" | "action" | "status" | "protocol" | "srcport"
+            | "dstport" | "extra_data" | "data" | "system_name" => Target::Field(self.names.find(name)?),
             _ => {
                 let title = format!("<{}> is no part of a rule", shown(&part.name));
                 self.findings.error("L003", part.line, title, "remove it or correct its name");
