@@ -1,5 +1,4 @@
 //! The language as its documentation has it.
-#![expect(clippy::unwrap_used, reason = "a test ends when a rule set does not compile")]
 
 use sakimori_loginspect::{Dialect, Engine, Line, Moment, SourceFile, compile, limits};
 use sakimori_model::Level;
