@@ -26,7 +26,7 @@ pub(crate) fn test(filters: &[String]) -> anyhow::Result<()> {
         lint()?;
         console::checks()?;
     } else {
-        debian::require(&[debian::BUILD, debian::LAB, debian::TABLES].concat())?;
+        debian::require(&[debian::BUILD, debian::LAB, debian::TABLES, debian::POSTGRES].concat())?;
         setup::nextest()?;
     }
     println!("\n== programs");

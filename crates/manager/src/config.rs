@@ -2,6 +2,7 @@
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sakimori_manager::Options;
+use sakimori_manager::store::Database;
 use serde::Deserialize;
 use std::io::Read as _;
 use std::net::SocketAddr;
@@ -36,6 +37,10 @@ pub(crate) struct Flags {
     /// Directory for everything the manager keeps [default: /var/lib/sakimori-manager].
     #[arg(long, env = "SAKIMORI_DATA_DIR")]
     data_dir: Option<PathBuf>,
+    /// Address of a `PostgreSQL` server, as `postgres://user:password@host/name` [default: `SQLite` in the data
+    /// directory].
+    #[arg(long, env = "SAKIMORI_DATABASE", hide_env_values = true)]
+    database: Option<String>,
     /// Address for console, REST and enrolment [default: 0.0.0.0:4433].
     #[arg(long, env = "SAKIMORI_PUBLIC")]
     public: Option<SocketAddr>,
@@ -81,6 +86,7 @@ pub(crate) enum LogFormat {
 #[serde(deny_unknown_fields, default)]
 struct Written {
     data_dir: Option<PathBuf>,
+    database: Option<String>,
     public: Option<SocketAddr>,
     gateway: Option<SocketAddr>,
     public_hosts: Vec<String>,
@@ -112,6 +118,7 @@ impl Flags {
         };
         let data_dir = self.data_dir.or(file.data_dir).unwrap_or_else(|| "/var/lib/sakimori-manager".into());
         let mut options = Options::new(data_dir);
+        options.database = self.database.or(file.database).map(|url| database(&url)).transpose()?;
         options.public = self.public.or(file.public).unwrap_or(options.public);
         options.gateway = self.gateway.or(file.gateway).unwrap_or(options.gateway);
         options.public_hosts = if self.public_host.is_empty() { file.public_hosts } else { self.public_host };
@@ -128,6 +135,15 @@ impl Flags {
             log: self.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
         })
     }
+}
+
+/// The address of a database server. What is wrong with it is said without it: it may hold a password.
+fn database(url: &str) -> anyhow::Result<Database> {
+    anyhow::ensure!(
+        ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)),
+        "database: the address begins with postgres://"
+    );
+    Ok(Database::Postgres(url.to_owned()))
 }
 
 fn read(path: &Path) -> anyhow::Result<String> {

@@ -11,7 +11,7 @@ use crate::metrics::Metrics;
 use crate::problem::Refused;
 use crate::secrets::{self, SecretError};
 use crate::settings::LocalSettings;
-use crate::store::{Change, PolicyRow, Store, StoreError, TenantCtx};
+use crate::store::{Change, Database, PolicyRow, Store, StoreError, TenantCtx};
 use rustls::ServerConfig;
 use rustls::server::WebPkiClientVerifier;
 use sakimori_api::{IntrusionPreventionPatch, Mode, Patch, Role};
@@ -45,6 +45,8 @@ const ADMIN: &str = "admin";
 pub struct Options {
     /// Everything the manager keeps.
     pub data_dir: PathBuf,
+    /// The system of record; `SQLite` in the data directory where there is none.
+    pub database: Option<Database>,
     /// Where console, REST and enrolment listen.
     pub public: SocketAddr,
     /// Where agents with a certificate are served.
@@ -70,6 +72,7 @@ impl Options {
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
         Self {
             data_dir: data_dir.into(),
+            database: None,
             public: SocketAddr::from(([0, 0, 0, 0], 4433)),
             gateway: SocketAddr::from(([0, 0, 0, 0], 4434)),
             public_hosts: Vec::new(),
@@ -158,7 +161,8 @@ impl Manager {
 
         let clock = options.clock.clone();
         let now = clock.now();
-        let store = Store::open(&dir.join("manager.db")).await?;
+        let database = options.database.unwrap_or_else(|| Database::Sqlite(dir.join("manager.db")));
+        let store = Store::open(&database).await?;
         let public_socket = listen(options.public).await?;
         let gateway_socket = listen(options.gateway).await?;
         let public = public_socket.local_addr().map_err(unusable)?;

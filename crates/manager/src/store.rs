@@ -1,26 +1,26 @@
-//! The system of record: `SQLite` in the data directory.
+//! The system of record: `SQLite` in the data directory, or `PostgreSQL`.
 //!
-//! One writer, so that nobody waits for a lock; readers see the last commit. Every method takes a
-//! [`TenantCtx`] and names its tenant in the statement: what belongs to another tenant is not found.
-//! Every change goes through [`Write`], which also holds the audit trail of that change.
+//! Every method takes a [`TenantCtx`] and names its tenant in the statement: what belongs to another tenant is not
+//! found. On `PostgreSQL` row-level security says the same once more. Every change goes through [`Write`], which
+//! also holds the audit trail of that change; changes of one tenant come one after the other.
+//! [`db`] is how a statement is said once for both databases, [`schema`] how the schema goes forward.
 mod access;
 mod audit;
 mod computers;
+mod db;
 mod policies;
+pub mod schema;
 mod tokens;
 
 pub use access::{AccountRow, ApiKeyRow, SessionRow};
 pub use audit::{Change, verify_chain};
 pub use computers::{CertificateRow, CloneSighting, ComputerRow, Contact, NewComputer};
+pub use db::Database;
 pub use policies::{BundleRow, PolicyRow};
 pub use tokens::TokenRow;
 
+use db::{Db, On, Scope, Tx, query};
 use sakimori_model::Timestamp;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{SqlSafeStr as _, Sqlite, SqlitePool, Transaction};
-use std::path::Path;
-use std::time::Duration;
 use uuid::Uuid;
 
 /// Whose rows, and who is asking.
@@ -64,6 +64,15 @@ pub enum StoreError {
     /// A migration failed; the database is as it was.
     #[error("the database could not be brought to this version's schema")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The server is older than what is used of it.
+    #[error("PostgreSQL {0} is too old: use 15 or newer")]
+    TooOld(i32),
+    /// The role for tenants' statements is missing and may not be made.
+    #[error(
+        "the role sakimori_rows cannot be made: as a superuser run CREATE ROLE sakimori_rows NOLOGIN; \
+         GRANT sakimori_rows TO the user in the address of the database"
+    )]
+    Role(#[source] sqlx::Error),
     /// A column of JSON does not have this version's form.
     #[error("a stored value is damaged: {0}")]
     Damaged(&'static str, #[source] serde_json::Error),
@@ -90,77 +99,83 @@ impl StoreError {
 /// The system of record.
 #[derive(Clone, Debug)]
 pub struct Store {
-    read: SqlitePool,
-    write: SqlitePool,
+    db: Db,
 }
 
 /// A change in the making: nothing of it is there before [`Write::commit`].
 #[derive(Debug)]
 pub struct Write {
-    tx: Transaction<'static, Sqlite>,
+    tx: Tx,
     ctx: TenantCtx,
     now: Timestamp,
 }
 
 impl Store {
     /// Opens or creates the database and brings its schema to this version.
-    pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .foreign_keys(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_secs(10));
-        let write = SqlitePoolOptions::new()
-            .max_connections(1)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .acquire_timeout(Duration::from_secs(30))
-            .connect_with(options.clone())
-            .await?;
-        let sql = include_str!("../migrations/0001_initial.sql").into_sql_str();
-        let first = Migration::new(1, "initial".into(), MigrationType::Simple, sql, false);
-        Migrator::with_migrations(vec![first]).run(&write).await?;
-        let read = SqlitePoolOptions::new()
-            .max_connections(4)
-            .connect_with(options.create_if_missing(false))
-            .await?;
-        Ok(Self { read, write })
+    pub async fn open(database: &Database) -> Result<Self, StoreError> {
+        let db = Db::open(database).await?;
+        schema::migrate(&db, None).await?;
+        Ok(Self { db })
+    }
+
+    /// Opens it with the schema of step `version` at most: what an older release left.
+    pub async fn open_until(database: &Database, version: i64) -> Result<Self, StoreError> {
+        let db = Db::open(database).await?;
+        schema::migrate(&db, Some(version)).await?;
+        Ok(Self { db })
     }
 
     /// Begins a change of a tenant's rows.
     pub async fn begin(&self, ctx: &TenantCtx, now: Timestamp) -> Result<Write, StoreError> {
-        let tx = self.write.begin_with("BEGIN IMMEDIATE").await?;
+        let tx = self.db.begin(Scope::Tenant(ctx.tenant)).await?;
         Ok(Write { tx, ctx: ctx.clone(), now })
     }
 
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT 1").execute(&self.read).await?;
+        query("SELECT 1").rows(self.anywhere()).await?;
         Ok(())
     }
 
     /// Ends all connections; what was committed is in the file.
     pub async fn close(&self) {
-        self.read.close().await;
-        self.write.close().await;
+        self.db.close().await;
+    }
+
+    /// Reads a tenant's rows.
+    fn read(&self, ctx: &TenantCtx) -> On<'_> {
+        self.of(ctx.tenant)
+    }
+
+    /// Reads the rows of a tenant that is known by other means than the asker's word.
+    fn of(&self, tenant: Uuid) -> On<'_> {
+        On::Read(&self.db, Scope::Tenant(tenant))
+    }
+
+    /// Reads rows that say themselves whose they are, and rows of the product.
+    fn anywhere(&self) -> On<'_> {
+        On::Read(&self.db, Scope::Anywhere)
+    }
+
+    /// Writes by a name that says itself whose it is, and rows of the product.
+    fn write_anywhere(&self) -> On<'_> {
+        On::Write(&self.db, Scope::Anywhere)
     }
 
     /// The tenants, oldest first.
     pub async fn tenants(&self) -> Result<Vec<Uuid>, StoreError> {
         let ids: Vec<(String,)> =
-            sqlx::query_as("SELECT id FROM tenant ORDER BY id").fetch_all(&self.read).await?;
+            query("SELECT id FROM tenant ORDER BY id").fetch_all(self.anywhere()).await?;
         Ok(ids.iter().map(|(id,)| uuid(id)).collect())
     }
 
     /// Makes a tenant.
     pub async fn create_tenant(&self, id: Uuid, name: &str, now: Timestamp) -> Result<(), StoreError> {
-        sqlx::query("INSERT INTO tenant (id, name, created_at) VALUES (?, ?, ?)")
+        query("INSERT INTO tenant (id, name, created_at) VALUES (?, ?, ?)")
             .bind(id.to_string())
             .bind(name)
             .bind(now.0)
-            .execute(&self.write)
+            .execute(self.write_anywhere())
             .await
             .map_err(StoreError::of_write)?;
         Ok(())
@@ -168,21 +183,20 @@ impl Store {
 
     /// A part of a bundle, or of the product's content.
     pub async fn blob(&self, hash: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let row: Option<(Vec<u8>,)> =
-            sqlx::query_as("SELECT content FROM blob WHERE hash = ? AND tenant_id IS NULL")
-                .bind(hash)
-                .fetch_optional(&self.read)
-                .await?;
+        let row: Option<(Vec<u8>,)> = query("SELECT content FROM blob WHERE hash = ? AND tenant_id IS NULL")
+            .bind(hash)
+            .fetch_optional(self.anywhere())
+            .await?;
         Ok(row.map(|(content,)| content))
     }
 
     /// Keeps a part of the product's content.
     pub async fn put_blob(&self, hash: &str, content: &[u8], now: Timestamp) -> Result<(), StoreError> {
-        sqlx::query("INSERT INTO blob (hash, content, added_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
+        query("INSERT INTO blob (hash, content, added_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
             .bind(hash)
             .bind(content)
             .bind(now.0)
-            .execute(&self.write)
+            .execute(self.write_anywhere())
             .await?;
         Ok(())
     }

@@ -27,6 +27,8 @@ pub const WORDPRESS: &[&str] = &[
 pub const BENCH: &[&str] = &["nginx-light", "wrk"];
 /// What the console's browser tests need.
 pub const BROWSER: &[&str] = &["chromium", "fonts-noto-cjk"];
+/// The server that the manager may keep its record in.
+pub const POSTGRES: &[&str] = &["postgresql-15"];
 /// What building the programs needs.
 pub const BUILD: &[&str] = &["gcc", "libc6-dev", "make", "dpkg-dev"];
 

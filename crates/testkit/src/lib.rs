@@ -26,6 +26,7 @@ pub mod lab;
 pub mod manager;
 pub mod nginx;
 pub mod package;
+pub mod postgres;
 pub mod process;
 pub mod programs;
 pub mod report;

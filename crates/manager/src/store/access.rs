@@ -1,4 +1,5 @@
 //! Accounts, sessions and keys.
+use super::db::query;
 use super::{Store, StoreError, Write, uuid};
 use crate::store::TenantCtx;
 use sakimori_api::Role;
@@ -104,13 +105,13 @@ fn key((tenant, id, name, of_role, secret_hash, created_at, expires_at, last_use
 impl Store {
     /// The account of this name.
     pub async fn account_named(&self, tenant: Uuid, name: &str) -> Result<Option<AccountRow>, StoreError> {
-        let row: Option<AccountTuple> = sqlx::query_as(
+        let row: Option<AccountTuple> = query(
             "SELECT tenant_id, id, name, role, password_hash, created_at, last_log_in FROM account \
              WHERE tenant_id = ? AND name = ?",
         )
         .bind(tenant.to_string())
         .bind(name)
-        .fetch_optional(&self.read)
+        .fetch_optional(self.of(tenant))
         .await?;
         Ok(row.map(account))
     }
@@ -122,14 +123,14 @@ impl Store {
         after: &str,
         limit: u32,
     ) -> Result<Vec<AccountRow>, StoreError> {
-        let rows: Vec<AccountTuple> = sqlx::query_as(
+        let rows: Vec<AccountTuple> = query(
             "SELECT tenant_id, id, name, role, password_hash, created_at, last_log_in FROM account \
              WHERE tenant_id = ? AND id > ? ORDER BY id LIMIT ?",
         )
         .bind(ctx.tenant.to_string())
         .bind(after)
         .bind(limit)
-        .fetch_all(&self.read)
+        .fetch_all(self.read(ctx))
         .await?;
         Ok(rows.into_iter().map(account).collect())
     }
@@ -137,18 +138,19 @@ impl Store {
     /// The session whose secret has this hash. The caller looks at its times.
     pub async fn session(&self, hash: &str) -> Result<Option<SessionRow>, StoreError> {
         let row: Option<(String, String, i64, i64)> =
-            sqlx::query_as("SELECT tenant_id, account_id, last_used, expires_at FROM session WHERE hash = ?")
+            query("SELECT tenant_id, account_id, last_used, expires_at FROM session WHERE hash = ?")
                 .bind(hash)
-                .fetch_optional(&self.read)
+                .fetch_optional(self.anywhere())
                 .await?;
         let Some((tenant, account_id, last_used, expires_at)) = row else { return Ok(None) };
-        let of: Option<AccountTuple> = sqlx::query_as(
+        let owner = uuid(&tenant);
+        let of: Option<AccountTuple> = query(
             "SELECT tenant_id, id, name, role, password_hash, created_at, last_log_in FROM account \
              WHERE tenant_id = ? AND id = ?",
         )
         .bind(tenant)
         .bind(account_id)
-        .fetch_optional(&self.read)
+        .fetch_optional(self.of(owner))
         .await?;
         Ok(of.map(|of| SessionRow {
             account: account(of),
@@ -159,12 +161,12 @@ impl Store {
 
     /// The key with this id, of whichever tenant: the key says whose it is.
     pub async fn api_key(&self, id: Uuid) -> Result<Option<ApiKeyRow>, StoreError> {
-        let row: Option<KeyTuple> = sqlx::query_as(
+        let row: Option<KeyTuple> = query(
             "SELECT tenant_id, id, name, role, secret_hash, created_at, expires_at, last_used FROM api_key \
              WHERE id = ?",
         )
         .bind(id.to_string())
-        .fetch_optional(&self.read)
+        .fetch_optional(self.anywhere())
         .await?;
         Ok(row.map(key))
     }
@@ -176,34 +178,34 @@ impl Store {
         after: &str,
         limit: u32,
     ) -> Result<Vec<ApiKeyRow>, StoreError> {
-        let rows: Vec<KeyTuple> = sqlx::query_as(
+        let rows: Vec<KeyTuple> = query(
             "SELECT tenant_id, id, name, role, secret_hash, created_at, expires_at, last_used FROM api_key \
              WHERE tenant_id = ? AND id > ? ORDER BY id LIMIT ?",
         )
         .bind(ctx.tenant.to_string())
         .bind(after)
         .bind(limit)
-        .fetch_all(&self.read)
+        .fetch_all(self.read(ctx))
         .await?;
         Ok(rows.into_iter().map(key).collect())
     }
 
     /// Notes that a session was used.
     pub async fn touch_session(&self, hash: &str, now: Timestamp) -> Result<(), StoreError> {
-        sqlx::query("UPDATE session SET last_used = ? WHERE hash = ?")
+        query("UPDATE session SET last_used = ? WHERE hash = ?")
             .bind(now.0)
             .bind(hash)
-            .execute(&self.write)
+            .execute(self.write_anywhere())
             .await?;
         Ok(())
     }
 
     /// Notes that a key was used.
     pub async fn touch_api_key(&self, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
-        sqlx::query("UPDATE api_key SET last_used = ? WHERE id = ?")
+        query("UPDATE api_key SET last_used = ? WHERE id = ?")
             .bind(now.0)
             .bind(id.to_string())
-            .execute(&self.write)
+            .execute(self.write_anywhere())
             .await?;
         Ok(())
     }
@@ -218,7 +220,7 @@ impl Write {
         of_role: Role,
         password_hash: &str,
     ) -> Result<(), StoreError> {
-        sqlx::query(
+        query(
             "INSERT INTO account (tenant_id, id, name, role, password_hash, created_at) VALUES (?, ?, ?, ?, ?, ?)",
         )
         .bind(self.tenant())
@@ -227,7 +229,7 @@ impl Write {
         .bind(role_name(of_role))
         .bind(password_hash)
         .bind(self.now.0)
-        .execute(&mut *self.tx)
+        .execute(&mut self.tx)
         .await
         .map_err(StoreError::of_write)?;
         Ok(())
@@ -240,17 +242,17 @@ impl Write {
         password_hash: &str,
         keep: &str,
     ) -> Result<(), StoreError> {
-        sqlx::query("UPDATE account SET password_hash = ? WHERE tenant_id = ? AND id = ?")
+        query("UPDATE account SET password_hash = ? WHERE tenant_id = ? AND id = ?")
             .bind(password_hash)
             .bind(self.tenant())
             .bind(account_id.to_string())
-            .execute(&mut *self.tx)
+            .execute(&mut self.tx)
             .await?;
-        sqlx::query("DELETE FROM session WHERE tenant_id = ? AND account_id = ? AND hash <> ?")
+        query("DELETE FROM session WHERE tenant_id = ? AND account_id = ? AND hash <> ?")
             .bind(self.tenant())
             .bind(account_id.to_string())
             .bind(keep)
-            .execute(&mut *self.tx)
+            .execute(&mut self.tx)
             .await?;
         Ok(())
     }
@@ -262,11 +264,8 @@ impl Write {
         account_id: Uuid,
         expires_at: Timestamp,
     ) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM session WHERE expires_at < ?")
-            .bind(self.now.0)
-            .execute(&mut *self.tx)
-            .await?;
-        sqlx::query(
+        query("DELETE FROM session WHERE expires_at < ?").bind(self.now.0).execute(&mut self.tx).await?;
+        query(
             "INSERT INTO session (tenant_id, hash, account_id, created_at, last_used, expires_at) \
              VALUES (?, ?, ?, ?, ?, ?)",
         )
@@ -276,30 +275,30 @@ impl Write {
         .bind(self.now.0)
         .bind(self.now.0)
         .bind(expires_at.0)
-        .execute(&mut *self.tx)
+        .execute(&mut self.tx)
         .await?;
-        sqlx::query("UPDATE account SET last_log_in = ? WHERE tenant_id = ? AND id = ?")
+        query("UPDATE account SET last_log_in = ? WHERE tenant_id = ? AND id = ?")
             .bind(self.now.0)
             .bind(self.tenant())
             .bind(account_id.to_string())
-            .execute(&mut *self.tx)
+            .execute(&mut self.tx)
             .await?;
         Ok(())
     }
 
     /// Ends a session.
     pub async fn delete_session(&mut self, hash: &str) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM session WHERE tenant_id = ? AND hash = ?")
+        query("DELETE FROM session WHERE tenant_id = ? AND hash = ?")
             .bind(self.tenant())
             .bind(hash)
-            .execute(&mut *self.tx)
+            .execute(&mut self.tx)
             .await?;
         Ok(())
     }
 
     /// Makes a key.
     pub async fn insert_api_key(&mut self, row: &ApiKeyRow) -> Result<(), StoreError> {
-        sqlx::query(
+        query(
             "INSERT INTO api_key (tenant_id, id, name, role, secret_hash, created_at, expires_at) \
              VALUES (?, ?, ?, ?, ?, ?, ?)",
         )
@@ -310,7 +309,7 @@ impl Write {
         .bind(&row.secret_hash)
         .bind(self.now.0)
         .bind(row.expires_at.map(|at| at.0))
-        .execute(&mut *self.tx)
+        .execute(&mut self.tx)
         .await
         .map_err(StoreError::of_write)?;
         Ok(())
@@ -318,13 +317,13 @@ impl Write {
 
     /// Deletes a key; its row as it was, where it was there.
     pub async fn delete_api_key(&mut self, id: Uuid) -> Result<Option<ApiKeyRow>, StoreError> {
-        let row: Option<KeyTuple> = sqlx::query_as(
+        let row: Option<KeyTuple> = query(
             "DELETE FROM api_key WHERE tenant_id = ? AND id = ? \
              RETURNING tenant_id, id, name, role, secret_hash, created_at, expires_at, last_used",
         )
         .bind(self.tenant())
         .bind(id.to_string())
-        .fetch_optional(&mut *self.tx)
+        .fetch_optional(&mut self.tx)
         .await?;
         Ok(row.map(key))
     }

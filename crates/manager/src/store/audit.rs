@@ -1,6 +1,7 @@
 //! The audit trail: one chain of records a tenant, each with the hash of the one before.
 //!
 //! A record is written in the transaction of the change it tells of, so neither is there without the other.
+use super::db::query;
 use super::{Store, StoreError, Write, json, to_json, uuid};
 use crate::clock;
 use crate::secrets;
@@ -86,7 +87,7 @@ impl Store {
         before: u64,
         limit: u32,
     ) -> Result<Vec<AuditRecord>, StoreError> {
-        let mut query = sqlx::QueryBuilder::new(COLUMNS);
+        let mut query = query(COLUMNS);
         query
             .push(" WHERE tenant_id = ")
             .push_bind(ctx.tenant.to_string())
@@ -94,7 +95,7 @@ impl Store {
             .push_bind(i64::try_from(before).unwrap_or(i64::MAX))
             .push(" ORDER BY sequence DESC LIMIT ")
             .push_bind(limit);
-        let rows: Vec<Row> = query.build_query_as().fetch_all(&self.read).await?;
+        let rows: Vec<Row> = query.fetch_all(self.read(ctx)).await?;
         rows.into_iter().map(record).collect()
     }
 }
@@ -102,11 +103,11 @@ impl Store {
 impl Write {
     /// Adds what this transaction does to the audit trail.
     pub async fn audit(&mut self, change: Change<'_>) -> Result<(), StoreError> {
-        let last: Option<(i64, String)> = sqlx::query_as(
+        let last: Option<(i64, String)> = query(
             "SELECT sequence, hash FROM audit_record WHERE tenant_id = ? ORDER BY sequence DESC LIMIT 1",
         )
         .bind(self.tenant())
-        .fetch_optional(&mut *self.tx)
+        .fetch_optional(&mut self.tx)
         .await?;
         let (sequence, previous) = last.unwrap_or_default();
         let mut record = AuditRecord {
@@ -124,7 +125,7 @@ impl Write {
         };
         record.hash = chained(&previous, &record)?;
         let text = |value: &Option<Value>| value.as_ref().map(ToString::to_string);
-        sqlx::query(
+        query(
             "INSERT INTO audit_record (tenant_id, sequence, at, actor_kind, actor_id, actor_name, action, \
              object_kind, object_id, before, after, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
@@ -140,7 +141,7 @@ impl Write {
         .bind(text(&record.before))
         .bind(text(&record.after))
         .bind(&record.hash)
-        .execute(&mut *self.tx)
+        .execute(&mut self.tx)
         .await?;
         Ok(())
     }

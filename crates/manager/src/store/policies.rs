@@ -1,4 +1,5 @@
 //! Policies and what they resolve to.
+use super::db::query;
 use super::{Store, StoreError, Write, json, to_json, uuid};
 use crate::settings::LocalSettings;
 use crate::store::TenantCtx;
@@ -39,7 +40,7 @@ pub struct BundleRow {
     pub signature: String,
 }
 
-type Row = (String, String, String, Option<String>, String, bool, i64, i64);
+type Row = (String, String, String, Option<String>, String, i64, i64, i64);
 
 fn policy(row: Row) -> Result<PolicyRow, StoreError> {
     let (id, name, description, parent, settings, built_in, revision, updated_at) = row;
@@ -49,7 +50,7 @@ fn policy(row: Row) -> Result<PolicyRow, StoreError> {
         description,
         parent: parent.map(|id| uuid(&id)),
         settings: json("policy.settings", &settings)?,
-        built_in,
+        built_in: built_in != 0,
         revision,
         updated_at: Timestamp(updated_at),
     })
@@ -61,28 +62,27 @@ const ALL: &str = "SELECT id, name, description, parent_id, settings, built_in, 
 impl Store {
     /// All policies of the tenant, by name.
     pub async fn policies(&self, ctx: &TenantCtx) -> Result<Vec<PolicyRow>, StoreError> {
-        let rows: Vec<Row> = sqlx::query_as(ALL).bind(ctx.tenant.to_string()).fetch_all(&self.read).await?;
+        let rows: Vec<Row> = query(ALL).bind(ctx.tenant.to_string()).fetch_all(self.read(ctx)).await?;
         rows.into_iter().map(policy).collect()
     }
 
     /// How many computers each policy is assigned to.
     pub async fn policy_use(&self, ctx: &TenantCtx) -> Result<Vec<(Uuid, u64)>, StoreError> {
         let rows: Vec<(String, i64)> =
-            sqlx::query_as("SELECT policy_id, count(*) FROM computer WHERE tenant_id = ? GROUP BY policy_id")
+            query("SELECT policy_id, count(*) FROM computer WHERE tenant_id = ? GROUP BY policy_id")
                 .bind(ctx.tenant.to_string())
-                .fetch_all(&self.read)
+                .fetch_all(self.read(ctx))
                 .await?;
         Ok(rows.iter().map(|(id, count)| (uuid(id), u64::try_from(*count).unwrap_or_default())).collect())
     }
 
     /// What the policies resolved to when they last changed.
     pub async fn bundles(&self, ctx: &TenantCtx) -> Result<Vec<BundleRow>, StoreError> {
-        let rows: Vec<(String, String, String, String)> = sqlx::query_as(
-            "SELECT policy_id, content_hash, bundle, signature FROM bundle WHERE tenant_id = ?",
-        )
-        .bind(ctx.tenant.to_string())
-        .fetch_all(&self.read)
-        .await?;
+        let rows: Vec<(String, String, String, String)> =
+            query("SELECT policy_id, content_hash, bundle, signature FROM bundle WHERE tenant_id = ?")
+                .bind(ctx.tenant.to_string())
+                .fetch_all(self.read(ctx))
+                .await?;
         Ok(rows
             .into_iter()
             .map(|(id, content_hash, bundle, signature)| BundleRow {
@@ -98,13 +98,13 @@ impl Store {
 impl Write {
     /// All policies of the tenant as this transaction sees them.
     pub async fn policies(&mut self) -> Result<Vec<PolicyRow>, StoreError> {
-        let rows: Vec<Row> = sqlx::query_as(ALL).bind(self.tenant()).fetch_all(&mut *self.tx).await?;
+        let rows: Vec<Row> = query(ALL).bind(self.tenant()).fetch_all(&mut self.tx).await?;
         rows.into_iter().map(policy).collect()
     }
 
     /// Makes a policy.
     pub async fn insert_policy(&mut self, row: &PolicyRow) -> Result<(), StoreError> {
-        sqlx::query(
+        query(
             "INSERT INTO policy (tenant_id, id, name, description, parent_id, settings, built_in, revision, \
              updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
@@ -117,7 +117,7 @@ impl Write {
         .bind(row.built_in)
         .bind(row.revision)
         .bind(self.now.0)
-        .execute(&mut *self.tx)
+        .execute(&mut self.tx)
         .await
         .map_err(StoreError::of_write)?;
         Ok(())
@@ -125,7 +125,7 @@ impl Write {
 
     /// Writes a policy back; its revision goes up.
     pub async fn update_policy(&mut self, row: &PolicyRow) -> Result<(), StoreError> {
-        sqlx::query(
+        query(
             "UPDATE policy SET name = ?, description = ?, parent_id = ?, settings = ?, revision = revision + 1, \
              updated_at = ? WHERE tenant_id = ? AND id = ?",
         )
@@ -136,7 +136,7 @@ impl Write {
         .bind(self.now.0)
         .bind(self.tenant())
         .bind(row.id.to_string())
-        .execute(&mut *self.tx)
+        .execute(&mut self.tx)
         .await
         .map_err(StoreError::of_write)?;
         Ok(())
@@ -144,10 +144,10 @@ impl Write {
 
     /// Deletes a policy that nothing refers to.
     pub async fn delete_policy(&mut self, id: Uuid) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM policy WHERE tenant_id = ? AND id = ?")
+        query("DELETE FROM policy WHERE tenant_id = ? AND id = ?")
             .bind(self.tenant())
             .bind(id.to_string())
-            .execute(&mut *self.tx)
+            .execute(&mut self.tx)
             .await
             .map_err(StoreError::of_write)?;
         Ok(())
@@ -155,7 +155,7 @@ impl Write {
 
     /// Keeps what a policy resolved to.
     pub async fn put_bundle(&mut self, row: &BundleRow) -> Result<(), StoreError> {
-        sqlx::query(
+        query(
             "INSERT INTO bundle (tenant_id, policy_id, content_hash, bundle, signature) VALUES (?, ?, ?, ?, ?) \
              ON CONFLICT (tenant_id, policy_id) DO UPDATE SET content_hash = excluded.content_hash, \
              bundle = excluded.bundle, signature = excluded.signature",
@@ -165,7 +165,7 @@ impl Write {
         .bind(&row.content_hash)
         .bind(&row.bundle)
         .bind(&row.signature)
-        .execute(&mut *self.tx)
+        .execute(&mut self.tx)
         .await
         .map_err(StoreError::of_write)?;
         Ok(())

@@ -1,4 +1,5 @@
 //! Activation tokens.
+use super::db::query;
 use super::{Store, StoreError, Write, uuid};
 use crate::store::TenantCtx;
 use sakimori_model::Timestamp;
@@ -44,7 +45,11 @@ impl TokenRow {
     }
 }
 
-type Row = (String, String, String, String, Option<String>, i64, i64, Option<u32>, u32, Option<i64>);
+type Row = (String, String, String, String, Option<String>, i64, i64, Option<i64>, i64, Option<i64>);
+
+fn number(value: i64) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
 
 fn token(row: Row) -> TokenRow {
     let (tenant, id, name, secret_hash, policy, created_at, expires_at, max_uses, uses, revoked_at) = row;
@@ -56,8 +61,8 @@ fn token(row: Row) -> TokenRow {
         policy: policy.map(|id| uuid(&id)),
         created_at: Timestamp(created_at),
         expires_at: Timestamp(expires_at),
-        max_uses,
-        uses,
+        max_uses: max_uses.map(number),
+        uses: number(uses),
         revoked_at: revoked_at.map(Timestamp),
     }
 }
@@ -65,12 +70,12 @@ fn token(row: Row) -> TokenRow {
 impl Store {
     /// The token with this id, of whichever tenant: the token says whose it is.
     pub async fn activation_token(&self, id: Uuid) -> Result<Option<TokenRow>, StoreError> {
-        let row: Option<Row> = sqlx::query_as(
+        let row: Option<Row> = query(
             "SELECT tenant_id, id, name, secret_hash, policy_id, created_at, expires_at, max_uses, uses, \
              revoked_at FROM activation_token WHERE id = ?",
         )
         .bind(id.to_string())
-        .fetch_optional(&self.read)
+        .fetch_optional(self.anywhere())
         .await?;
         Ok(row.map(token))
     }
@@ -82,14 +87,14 @@ impl Store {
         before: &str,
         limit: u32,
     ) -> Result<Vec<TokenRow>, StoreError> {
-        let rows: Vec<Row> = sqlx::query_as(
+        let rows: Vec<Row> = query(
             "SELECT tenant_id, id, name, secret_hash, policy_id, created_at, expires_at, max_uses, uses, \
              revoked_at FROM activation_token WHERE tenant_id = ? AND id < ? ORDER BY id DESC LIMIT ?",
         )
         .bind(ctx.tenant.to_string())
         .bind(before)
         .bind(limit)
-        .fetch_all(&self.read)
+        .fetch_all(self.read(ctx))
         .await?;
         Ok(rows.into_iter().map(token).collect())
     }
@@ -98,7 +103,7 @@ impl Store {
 impl Write {
     /// Makes a token.
     pub async fn insert_token(&mut self, row: &TokenRow) -> Result<(), StoreError> {
-        sqlx::query(
+        query(
             "INSERT INTO activation_token (tenant_id, id, name, secret_hash, policy_id, created_at, expires_at, \
              max_uses) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         )
@@ -110,7 +115,7 @@ impl Write {
         .bind(self.now.0)
         .bind(row.expires_at.0)
         .bind(row.max_uses)
-        .execute(&mut *self.tx)
+        .execute(&mut self.tx)
         .await
         .map_err(StoreError::of_write)?;
         Ok(())
@@ -118,28 +123,28 @@ impl Write {
 
     /// Counts one use, unless another request has taken the last one: then `false`.
     pub async fn use_token(&mut self, id: Uuid) -> Result<bool, StoreError> {
-        let done = sqlx::query(
+        let done = query(
             "UPDATE activation_token SET uses = uses + 1 WHERE tenant_id = ? AND id = ? AND revoked_at IS NULL \
              AND expires_at > ? AND (max_uses IS NULL OR uses < max_uses)",
         )
         .bind(self.tenant())
         .bind(id.to_string())
         .bind(self.now.0)
-        .execute(&mut *self.tx)
+        .execute(&mut self.tx)
         .await?;
-        Ok(done.rows_affected() == 1)
+        Ok(done == 1)
     }
 
     /// Revokes a token; `false` where there is none.
     pub async fn revoke_token(&mut self, id: Uuid) -> Result<bool, StoreError> {
-        let done = sqlx::query(
+        let done = query(
             "UPDATE activation_token SET revoked_at = coalesce(revoked_at, ?) WHERE tenant_id = ? AND id = ?",
         )
         .bind(self.now.0)
         .bind(self.tenant())
         .bind(id.to_string())
-        .execute(&mut *self.tx)
+        .execute(&mut self.tx)
         .await?;
-        Ok(done.rows_affected() == 1)
+        Ok(done == 1)
     }
 }

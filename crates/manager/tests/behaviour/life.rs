@@ -1,5 +1,5 @@
 //! First start, restart, end, and what is served beside the REST interface.
-use crate::support::{Machine, PASSWORD, Site, client, log_in, notice, options, pack};
+use crate::support::{Home, Machine, PASSWORD, Site, client, log_in, notice, on_postgres, pack};
 use reqwest::StatusCode;
 use sakimori_manager::clock::Clock;
 use sakimori_manager::{Manager, StartError};
@@ -34,9 +34,9 @@ async fn a_restart_keeps_everything() {
     assert_eq!(machine.check_in(Some(hash)).await, None, "the bundle has the same name");
 
     // The leaf is made anew for other names, with the same key.
-    let Site { dir, clock, manager } = site;
+    let Site { home, clock, manager } = site;
     manager.stop().await;
-    let mut other = options(&dir, &clock);
+    let mut other = home.options(&clock);
     other.public_hosts = vec!["manager.example".to_owned()];
     let manager = Manager::start(other).await.unwrap();
     assert_eq!(manager.tls_pin(), pins.0);
@@ -47,14 +47,18 @@ async fn a_restart_keeps_everything() {
 #[tokio::test]
 async fn keys_are_readable_by_the_owner_alone_and_one_manager_runs_at_a_time() {
     let site = Site::new().await;
-    let data = site.dir.path().join("data");
+    let data = site.home.data();
     let mode = |name: &str| std::fs::metadata(data.join(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(""), 0o700);
     for key in ["ca.key", "tls.key", "bundle-signing.key"] {
         assert_eq!(mode(key), 0o600, "{key}");
     }
-    let second = Manager::start(options(&site.dir, &Clock::default())).await;
+    let second = Manager::start(site.home.options(&Clock::default())).await;
     assert!(matches!(second, Err(StartError::InUse(_))), "{second:?}");
+    if on_postgres() {
+        assert!(!data.join("manager.db").exists());
+        return;
+    }
     let database = std::fs::read(data.join("manager.db")).unwrap();
     let wal = std::fs::read(data.join("manager.db-wal")).unwrap_or_default();
     let password = PASSWORD.as_bytes();
@@ -63,11 +67,11 @@ async fn keys_are_readable_by_the_owner_alone_and_one_manager_runs_at_a_time() {
 
 #[tokio::test]
 async fn a_password_too_short_is_refused_before_anything_depends_on_it() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut short = options(&dir, &Clock::default());
+    let home = Home::new();
+    let mut short = home.options(&Clock::default());
     short.initial_password = Some("short".to_owned());
     assert!(matches!(Manager::start(short).await, Err(StartError::Password)));
-    let manager = Manager::start(options(&dir, &Clock::default())).await.unwrap();
+    let manager = Manager::start(home.options(&Clock::default())).await.unwrap();
     assert_eq!(manager.first_start().unwrap().password, PASSWORD);
     manager.stop().await;
 }
@@ -75,7 +79,7 @@ async fn a_password_too_short_is_refused_before_anything_depends_on_it() {
 #[tokio::test]
 async fn the_deployment_script_names_pins_and_packages() {
     let site = Site::new().await;
-    let packages = site.dir.path().join("data/packages");
+    let packages = site.home.dir.path().join("data/packages");
     std::fs::write(packages.join("sakimori-agent_0.1.0_amd64.deb"), b"old").unwrap();
     std::fs::write(packages.join("sakimori-agent_0.2.0_amd64.deb"), b"package").unwrap();
     std::fs::write(packages.join("sakimori-agent_0.2.0_amd64.deb.sig"), b"signature").unwrap();
@@ -95,7 +99,7 @@ async fn the_deployment_script_names_pins_and_packages() {
     assert!(script.contains(&site.manager.tls_pin()) && script.contains(&site.manager.ca_pin()));
     assert!(script.contains(&format!("manager='{}'", site.url(""))));
     assert!(!script.contains('@') || !script.contains("@PACKAGES@"), "every placeholder is filled");
-    let file = site.dir.path().join("linux.sh");
+    let file = site.home.dir.path().join("linux.sh");
     std::fs::write(&file, &script).unwrap();
     let checked = Command::new("sh").arg("-n").arg(&file).status().unwrap();
     assert!(checked.success());
@@ -153,12 +157,12 @@ async fn the_console_health_and_metrics_are_served() {
 
 #[tokio::test]
 async fn a_console_under_work_is_served_from_its_folder() {
-    let dir = tempfile::tempdir().unwrap();
-    let dist = dir.path().join("dist");
+    let home = Home::new();
+    let dist = home.dir.path().join("dist");
     std::fs::create_dir_all(dist.join("assets")).unwrap();
     std::fs::write(dist.join("index.html"), "<html>under work").unwrap();
     std::fs::write(dist.join("assets/a.js"), "1").unwrap();
-    let mut options = options(&dir, &Clock::default());
+    let mut options = home.options(&Clock::default());
     options.console_dist = Some(dist);
     let manager = Manager::start(options).await.unwrap();
     let client = client(&manager.authority_pem(), None);
@@ -177,8 +181,12 @@ struct Program {
 }
 
 impl Program {
-    fn start(data: &std::path::Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_sakimori-manager"))
+    fn start(home: &Home) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sakimori-manager"));
+        if let Some((database, _)) = &home.database {
+            command.env("SAKIMORI_DATABASE", database.url());
+        }
+        let mut child = command
             .args([
                 "run",
                 "--public",
@@ -189,7 +197,7 @@ impl Program {
                 "127.0.0.1",
             ])
             .arg("--data-dir")
-            .arg(data)
+            .arg(home.data())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -220,9 +228,9 @@ impl Drop for Program {
 
 #[tokio::test]
 async fn sigterm_answers_held_check_ins_and_ends_in_order() {
-    let dir = tempfile::tempdir().unwrap();
-    let data = dir.path().join("data");
-    let mut program = Program::start(&data);
+    let home = Home::new();
+    let data = home.data();
+    let mut program = Program::start(&home);
     assert_eq!(program.lines.len(), 4);
     assert_eq!(program.said("User:"), "admin");
     assert!(program.said("Public key pin:").starts_with("sha256//"));
@@ -283,10 +291,10 @@ async fn sigterm_answers_held_check_ins_and_ends_in_order() {
     assert!(status.success(), "{status}");
 
     // Everything is there again.
-    let mut again = options(&dir, &Clock::default());
+    let mut again = home.options(&Clock::default());
     again.content = None;
     let manager = Manager::start(again).await.unwrap();
-    let site = Site { dir, clock: Clock::default(), manager };
+    let site = Site { home, clock: Clock::default(), manager };
     let (cookie, _) = log_in(&site.nobody(), &password).await;
     let api = site.nobody();
     let request = api.request(reqwest::Method::GET, "/events").header("cookie", cookie);
@@ -296,13 +304,13 @@ async fn sigterm_answers_held_check_ins_and_ends_in_order() {
 
 #[tokio::test]
 async fn the_password_that_was_printed_survives_kill_9() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut program = Program::start(&dir.path().join("data"));
+    let home = Home::new();
+    let mut program = Program::start(&home);
     let password = program.said("Password:").to_owned();
     program.signal("-KILL");
     program.child.wait().unwrap();
-    let manager = Manager::start(options(&dir, &Clock::default())).await.unwrap();
+    let manager = Manager::start(home.options(&Clock::default())).await.unwrap();
     assert_eq!(manager.first_start(), None, "the first start was complete when it printed the password");
-    let site = Site { dir, clock: Clock::default(), manager };
+    let site = Site { home, clock: Clock::default(), manager };
     log_in(&site.nobody(), &password).await;
 }

@@ -12,4 +12,4 @@ mod events;
 mod fleet;
 mod life;
 mod policies;
-mod support;
+pub(crate) mod support;

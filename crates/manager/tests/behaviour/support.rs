@@ -5,12 +5,15 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use sakimori_manager::clock::Clock;
 use sakimori_manager::content::{Content, ContentFile};
+use sakimori_manager::store::Database;
 use sakimori_manager::{Manager, Options};
 use sakimori_protocol::{
     CheckIn, CheckInAnswer, Enrol, EnrolAnswer, Fingerprint, FullStatus, Hash, Mode, ModuleState,
     ModuleStatus, paths,
 };
+use sakimori_testkit::postgres::{Postgres, TestDatabase};
 use serde_json::{Value, json};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -20,25 +23,37 @@ pub(crate) const PASSWORD: &str = "correct horse battery";
 pub(crate) const RULES: &[u8] = b"alert http any any -> any any (msg:\"test\"; content:\"x\"; sid:1;)\n";
 
 pub(crate) struct Site {
-    pub(crate) dir: TempDir,
     pub(crate) clock: Clock,
     pub(crate) manager: Manager,
+    /// Outlives the manager.
+    pub(crate) home: Home,
+}
+
+/// What a manager keeps: a directory and, for the behaviour on `PostgreSQL`, a database.
+pub(crate) struct Home {
+    pub(crate) dir: TempDir,
+    pub(crate) database: Option<(TestDatabase, Postgres)>,
+}
+
+/// Whether this is the binary that runs the behaviour on `PostgreSQL`.
+pub(crate) fn on_postgres() -> bool {
+    env!("CARGO_CRATE_NAME") == "behaviour_postgres"
 }
 
 impl Site {
     pub(crate) async fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
         let clock = Clock::default();
-        let manager = Manager::start(options(&dir, &clock)).await.unwrap();
-        Self { dir, clock, manager }
+        let home = Home::new();
+        let manager = Manager::start(home.options(&clock)).await.unwrap();
+        Self { clock, manager, home }
     }
 
-    /// Ends the manager and starts it again on the same directory.
+    /// Ends the manager and starts it again on what it keeps.
     pub(crate) async fn restart(self) -> Self {
-        let Self { dir, clock, manager } = self;
+        let Self { clock, manager, home } = self;
         manager.stop().await;
-        let manager = Manager::start(options(&dir, &clock)).await.unwrap();
-        Self { dir, clock, manager }
+        let manager = Manager::start(home.options(&clock)).await.unwrap();
+        Self { clock, manager, home }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -84,16 +99,32 @@ impl Site {
     }
 }
 
-pub(crate) fn options(dir: &TempDir, clock: &Clock) -> Options {
-    let mut options = Options::new(dir.path().join("data"));
-    options.public = ([127, 0, 0, 1], 0).into();
-    options.gateway = ([127, 0, 0, 1], 0).into();
-    options.public_hosts = vec!["127.0.0.1".to_owned()];
-    options.initial_password = Some(PASSWORD.to_owned());
-    options.content =
-        Some(Content { files: vec![ContentFile::new("test.rules", RULES.to_vec())], rules: Vec::new() });
-    options.clock = clock.clone();
-    options
+impl Home {
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let database = on_postgres().then(|| {
+            let server = Postgres::shared().unwrap();
+            (server.database("behaviour").unwrap(), server)
+        });
+        Self { dir, database }
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    pub(crate) fn options(&self, clock: &Clock) -> Options {
+        let mut options = Options::new(self.data());
+        options.database = self.database.as_ref().map(|(database, _)| Database::Postgres(database.url()));
+        options.public = ([127, 0, 0, 1], 0).into();
+        options.gateway = ([127, 0, 0, 1], 0).into();
+        options.public_hosts = vec!["127.0.0.1".to_owned()];
+        options.initial_password = Some(PASSWORD.to_owned());
+        options.content =
+            Some(Content { files: vec![ContentFile::new("test.rules", RULES.to_vec())], rules: Vec::new() });
+        options.clock = clock.clone();
+        options
+    }
 }
 
 /// Cookie and CSRF token of a new session.
