@@ -10,8 +10,16 @@ use crate::{build, console};
 
 /// Everything for building, testing and the demo.
 pub(crate) fn everything() -> anyhow::Result<()> {
-    let all = [debian::BUILD, debian::LAB, debian::TABLES, debian::WORDPRESS, debian::BENCH, debian::BROWSER, debian::POSTGRES]
-        .concat();
+    let all = [
+        debian::BUILD,
+        debian::LAB,
+        debian::TABLES,
+        debian::WORDPRESS,
+        debian::BENCH,
+        debian::BROWSER,
+        debian::POSTGRES,
+    ]
+    .concat();
     debian::require(&all)?;
     nextest()?;
     console::install()
