@@ -25,6 +25,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("sakimori-loginspect", &["sakimori-model"]),
+    ("sakimori-antimalware", &["sakimori-model"]),
     ("sakimori-content", &["sakimori-model"]),
     ("sakimori-kernel-sys", &[]),
     ("sakimori-kernel", &["sakimori-kernel-sys"]),
@@ -38,6 +39,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "sakimori-modules",
             "sakimori-inspection",
             "sakimori-signatures",
+            "sakimori-antimalware",
             "sakimori-content",
             "sakimori-kernel",
             "sakimori-protocol",
@@ -70,6 +72,7 @@ const ENGINES: &[(&str, &[&str])] = &[
     ("sakimori-signatures", &["daachorse", "regex", "regex-syntax", "memchr", "aho-corasick"]),
     ("sakimori-inspection", &[]),
     ("sakimori-loginspect", &["aho-corasick", "regex"]),
+    ("sakimori-antimalware", &["boreal", "sha2"]),
 ];
 
 fn packages() -> Vec<serde_json::Value> {
