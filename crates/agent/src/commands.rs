@@ -4,6 +4,7 @@ use crate::bundle::EnforcedFile;
 use crate::connection::explain;
 use crate::identity::IdentityFiles;
 use crate::network::{self, HAND_OVER_VARIABLE, Network};
+use crate::scanner;
 use crate::service::ServiceManager;
 use crate::spool::{Spool, SpoolLimits};
 use crate::status::{self, AskError, Order, Report};
@@ -94,14 +95,16 @@ enum Output {
 enum Role {
     /// Judges packets.
     Network,
+    /// Looks into files.
+    Scanner,
 }
 
 /// Runs the program; its exit code is 0 if what was asked was done, 1 if not, 2 for a wrong command line.
 pub fn main() -> ExitCode {
     let line = CommandLine::parse();
     // A worker logs nothing and must not open files: it goes before everything else.
-    if let Command::Worker { role: Role::Network } = line.command {
-        return network::worker::run();
+    if let Command::Worker { role } = line.command {
+        return work(role);
     }
     let filter = tracing_subscriber::EnvFilter::try_from_env("SAKIMORI_LOG")
         .unwrap_or_else(|_unset| tracing_subscriber::EnvFilter::new("info,reqwest=warn,hyper=warn"));
@@ -134,7 +137,14 @@ fn execute(line: CommandLine) -> anyhow::Result<ExitCode> {
             say("The agent is becoming the new program.")
         }
         Command::SelfCheck => self_check(&dirs),
-        Command::Worker { role: Role::Network } => Ok(network::worker::run()),
+        Command::Worker { role } => Ok(work(role)),
+    }
+}
+
+fn work(role: Role) -> ExitCode {
+    match role {
+        Role::Network => network::worker::run(),
+        Role::Scanner => scanner::worker::run(),
     }
 }
 

@@ -25,6 +25,7 @@ pub mod identity;
 pub mod network;
 pub mod pace;
 pub mod renewal;
+pub mod scanner;
 pub mod sender;
 pub mod service;
 pub mod spool;

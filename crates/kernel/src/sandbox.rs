@@ -27,6 +27,9 @@ const CAGE_ID: u32 = 2_013_265_920;
 /// `nobody`, where a user namespace maps no higher number.
 const NOBODY: u32 = 65_534;
 
+/// Bound of new descriptors' numbers in the cage; open ones stay.
+const DESCRIPTORS: i32 = 8;
+
 /// What a worker keeps.
 #[derive(Clone, Debug)]
 pub struct Cage {
@@ -107,10 +110,11 @@ pub fn enter(cage: &Cage, inside: impl FnOnce() -> io::Result<()>) -> Result<San
 
 fn limit_resources(data_bytes: u64) -> Result<(), SandboxError> {
     // NOFILE bounds new descriptors and the length of a poll set; open ones stay.
+    let descriptors = u64::try_from(DESCRIPTORS).unwrap_or(0);
     let limits = [
         (Resource::Core, 0),
         (Resource::Fsize, 0),
-        (Resource::Nofile, 8),
+        (Resource::Nofile, descriptors),
         (Resource::Memlock, 0),
         (Resource::Msgqueue, 0),
         (Resource::Data, data_bytes),

@@ -75,6 +75,7 @@ fn serve() -> io::Result<()> {
             send_to: vec![raw4.as_raw_fd(), raw6.as_raw_fd()],
             read: vec![control.as_raw_fd()],
             write: vec![control.as_raw_fd(), verdict_wake.as_raw_fd(), event_wake.as_raw_fd()],
+            ..SystemCalls::default()
         },
         data_bytes: DATA_BYTES,
         without_seccomp: false,

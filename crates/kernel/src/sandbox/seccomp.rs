@@ -2,8 +2,8 @@
 //!
 //! Everything else ends the process at once, with `SIGSYS`: a worker that asks for something outside this list has
 //! been taken over or has a defect, and the supervisor has a fresh one within a second. Descriptors are allowed
-//! by number; a number in a filter cannot be changed by whoever took over the process, and nothing on the list
-//! makes a new descriptor.
+//! by number; a number in a filter cannot be changed by whoever took over the process. One call on the list makes
+//! new descriptors, where it is asked for: `recvmsg` takes those that the supervisor sends.
 
 use super::SandboxError;
 use seccompiler::{
@@ -23,6 +23,23 @@ pub struct SystemCalls {
     pub read: Vec<RawFd>,
     /// `write`: wake-ups and the control channel.
     pub write: Vec<RawFd>,
+    /// `recvmsg`: a channel over which the supervisor sends open files.
+    pub receive_files: Vec<RawFd>,
+    /// `pread64`: open files that were sent; the numbers that they may get.
+    pub read_at: Vec<RawFd>,
+}
+
+impl SystemCalls {
+    /// What a worker needs that is sent files over `channel` and looks at them.
+    pub fn reader_of_sent_files(channel: RawFd) -> Self {
+        Self {
+            write: vec![channel],
+            receive_files: vec![channel],
+            // New descriptors get the lowest free numbers, and the cage allows none from here on.
+            read_at: (3..super::DESCRIPTORS).collect(),
+            ..Self::default()
+        }
+    }
 }
 
 /// The filter for the calling architecture.
@@ -38,6 +55,8 @@ fn build(calls: &SystemCalls) -> Result<BpfProgram, seccompiler::BackendError> {
     on_descriptors(&mut allowed, libc::SYS_sendto, &calls.send_to)?; // resets and answer pages
     on_descriptors(&mut allowed, libc::SYS_read, &calls.read)?; // rule sets and orders
     on_descriptors(&mut allowed, libc::SYS_write, &calls.write)?; // wake-ups; answers to orders
+    on_descriptors(&mut allowed, libc::SYS_recvmsg, &calls.receive_files)?; // files to be looked at
+    on_descriptors(&mut allowed, libc::SYS_pread64, &calls.read_at)?; // their content
 
     // Waiting for packets and orders. A poll set names descriptors in memory, which a filter cannot see;
     // asking whether a descriptor is ready gives nothing away.
@@ -74,6 +93,8 @@ fn build(calls: &SystemCalls) -> Result<BpfProgram, seccompiler::BackendError> {
     let _restart = allowed.insert(libc::SYS_restart_syscall, vec![]); // a sleep that a stop interrupted
     let _altstack = allowed.insert(libc::SYS_sigaltstack, vec![]); // the standard library, at the end of main
     let _close = allowed.insert(libc::SYS_close, vec![]); // dropping what it has
+    let _flags =
+        allowed.insert(libc::SYS_fcntl, vec![SeccompRule::new(vec![equal(1, bits(libc::F_GETFD))?])?]); // debug builds, before close
     let _exit = allowed.insert(libc::SYS_exit, vec![]);
     let _exit_group = allowed.insert(libc::SYS_exit_group, vec![]);
 
