@@ -21,6 +21,7 @@ use sakimori_kernel::nfqueue::{
 };
 use sakimori_kernel::sandbox::{Cage, SystemCalls, enter};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, ExitStatus};
 
@@ -45,6 +46,7 @@ const ATTEMPTS: &[(&str, bool)] = &[
     ("socket", false),
     ("executable-page", false),
     ("namespace", false),
+    ("write-open-file", false),
 ];
 
 /// Makes the attempt; `Ok` means that it succeeded.
@@ -53,6 +55,7 @@ fn attempt(
     parent: Pid,
     queue: Option<&mut (VerdictWriter, QueueReader, Batch)>,
     listener: SocketAddr,
+    file: &OwnedFd,
 ) -> std::io::Result<()> {
     match name {
         "open" => rustix::fs::open("/etc/passwd", OFlags::RDONLY, Mode::empty()).map(drop)?,
@@ -98,6 +101,8 @@ fn attempt(
         }
         "executable-page" => sakimori_kernel_sys::process::try_executable_page()?,
         "namespace" => sakimori_kernel_sys::process::unshare_user()?,
+        // Shared memory that was made before: as good as a file that somebody sent by mistake open for writing.
+        "write-open-file" => rustix::io::write(file, b"x").map(drop)?,
         // What every worker does: memory small and large, the clock, a short sleep, randomness, a lock.
         "ordinary-work" => {
             let mut blocks: Vec<Vec<u8>> = (0..64).map(|n| vec![n; 1 << (n / 3)]).collect();
@@ -148,9 +153,14 @@ fn child(order: &str) -> ! {
     let listener = TcpListener::bind("127.0.0.1:0").ok();
     let address =
         listener.as_ref().map_or_else(|| "127.0.0.1:1".parse().unwrap(), |l| l.local_addr().unwrap());
+    let file = rustix::fs::memfd_create("test", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
     if cage != "none" {
         let cage = Cage {
-            system_calls: SystemCalls::default(),
+            system_calls: match cage {
+                // No descriptor has this number: the attempts are none of a file reader's business.
+                "file-reader" => SystemCalls::reader_of_sent_files(1_000),
+                _ => SystemCalls::default(),
+            },
             data_bytes: 256 << 20,
             without_seccomp: cage == "without-seccomp",
         };
@@ -158,7 +168,7 @@ fn child(order: &str) -> ! {
         assert!(report.capabilities_dropped && report.landlock_complete, "{report:?}");
         assert_eq!(report.seccomp, !cage.without_seccomp);
     }
-    let result = attempt(name, parent, queue.as_mut(), address);
+    let result = attempt(name, parent, queue.as_mut(), address, &file);
     std::process::exit(if result.is_ok() { BROKEN_OUT } else { REFUSED });
 }
 
@@ -191,8 +201,10 @@ fn each_attempt_succeeds_outside_and_ends_the_process_inside() {
             Some(outside),
             "{name} fails even outside, so it proves nothing"
         );
-        let inside = try_it("full", name);
-        assert_eq!(inside.signal(), Some(SIGSYS), "{name} in the cage: {inside:?}");
+        for cage in ["full", "file-reader"] {
+            let inside = try_it(cage, name);
+            assert_eq!(inside.signal(), Some(SIGSYS), "{name} in the cage {cage}: {inside:?}");
+        }
     }
 }
 
