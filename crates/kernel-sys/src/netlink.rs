@@ -15,3 +15,8 @@ pub fn set_no_enobufs(fd: impl AsFd) -> io::Result<()> {
 pub fn set_short_acknowledgements(fd: impl AsFd) -> io::Result<()> {
     set_option(fd, libc::SOL_NETLINK, libc::NETLINK_CAP_ACK, 1)
 }
+
+/// Sets `SO_SNDBUFFORCE`: room for one long datagram, not bounded by the system's limit. Needs `CAP_NET_ADMIN`.
+pub fn set_send_buffer_force(fd: impl AsFd, bytes: i32) -> io::Result<()> {
+    set_option(fd, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, bytes)
+}

@@ -62,6 +62,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         inspect_responses: options.both_directions,
         container_traffic: true,
         state: TableState::Queue,
+        outgoing_ports: Vec::new(),
+        outgoing_except: Vec::new(),
+        firewall: Default::default(),
+        sample_group: None,
     })?;
     let mut reader = socket.reader()?;
     let mut writer = socket.verdict_writer()?;

@@ -40,6 +40,10 @@ fn main() {
             inspect_responses: argument(4) == "responses",
             container_traffic: false,
             state: TableState::Queue,
+            outgoing_ports: Vec::new(),
+            outgoing_except: Vec::new(),
+            firewall: Default::default(),
+            sample_group: None,
         })
         .unwrap();
     eprintln!("ready");

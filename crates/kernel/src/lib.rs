@@ -5,6 +5,7 @@ pub mod fanotify;
 pub mod files;
 pub mod listening;
 mod netlink;
+pub mod nflog;
 pub mod nfqueue;
 pub mod nftables;
 pub mod pidfd;

@@ -9,12 +9,14 @@
 //! `net/netfilter/nf_tables_api.c`, `include/uapi/linux/netfilter/nf_tables.h`
 
 mod expression;
+mod firewall;
 mod plan;
 mod request;
 mod table;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 
 pub use table::{Table, probe};
@@ -29,6 +31,9 @@ pub const MARK_DONE: u32 = 0x0100_0000;
 pub const MARK_BLOCKED: u32 = 0x0200_0000;
 /// Sent by ourselves: passes everything.
 pub const MARK_INJECTED: u32 = 0x0400_0000;
+
+/// A forwarded packet on its way to the queue: a container of this host opened the connection.
+pub const MARK_OUTGOING: u32 = 0x0800_0000;
 
 /// How the kernel can be made to queue a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,6 +60,10 @@ pub struct Capabilities {
     pub mechanism: Mechanism,
     /// How to see payload.
     pub payload: PayloadMatch,
+    /// Whether it can tell an interface's kind, and so containers' traffic from what is only routed. Since Linux 5.6.
+    pub interface_kinds: bool,
+    /// Whether samples of packets can be taken (`nft_log`, `nft_limit`, `nfnetlink_log`).
+    pub samples: bool,
 }
 
 /// What the table does with inspected traffic.
@@ -85,6 +94,14 @@ pub struct TablePlan {
     pub container_traffic: bool,
     /// What happens to inspected traffic.
     pub state: TableState,
+    /// Server ports of connections that this host and its containers open, which are queued until they are judged.
+    pub outgoing_ports: Vec<RangeInclusive<u16>>,
+    /// Servers to which connections are not queued.
+    pub outgoing_except: Vec<SocketAddr>,
+    /// The firewall; without chains while it is off.
+    pub firewall: sakimori_firewall::Plan,
+    /// Where samples of the firewall's packets go: the group of a [`crate::nflog::SampleSocket`].
+    pub sample_group: Option<u16>,
 }
 
 /// What a counter counts.
@@ -113,6 +130,14 @@ pub enum CounterPath {
     ForwardToClient,
     /// This host's servers to clients.
     OutputToClient,
+    /// This host as a client to servers.
+    OutputToServer,
+    /// Servers to this host as a client.
+    InputToClient,
+    /// Containers of this host as clients to servers.
+    ForwardOutToServer,
+    /// Servers to containers of this host as clients.
+    ForwardOutToClient,
     /// The input hook, both directions.
     Input,
     /// The forward hook, both directions.

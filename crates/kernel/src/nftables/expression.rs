@@ -2,8 +2,12 @@
 //!
 //! `Display` is the syntax of `nft list ruleset`; golden tests and error messages show it.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
+
+use sakimori_firewall::{Interface, Side};
 
 use super::Mechanism;
 use crate::netlink::Writer;
@@ -42,6 +46,26 @@ pub(super) enum Expression {
     Tcp,
     /// The port is in the anonymous set with this number.
     PortIn { port: Port, set: u32, ranges: Vec<RangeInclusive<u16>> },
+    /// The transport protocol has this number.
+    Protocol(u8),
+    /// The TCP or UDP port is in the anonymous set with this number.
+    TransportPortIn { side: Side, set: u32, ranges: Vec<RangeInclusive<u16>> },
+    /// The packet is of the ranges' IP version and its address is in the anonymous set with this number.
+    AddressIn { side: Side, set: u32, ranges: Ranges },
+    /// The ICMP type is in the range.
+    IcmpType(RangeInclusive<u8>),
+    /// The connection's state has one of the bits.
+    ConnectionState(u32),
+    /// The interface is (or is not) the loopback interface.
+    Loopback { side: Side, is: bool },
+    /// The interface is of this kind, as its driver calls it.
+    InterfaceKind { side: Side, kind: &'static str },
+    /// So many packets a second pass on, in bursts of at most so many; others end the rule.
+    Limit { per_second: u64, burst: u32 },
+    /// A copy of the packet's beginning goes to the group.
+    Sample { group: u16, bytes: u32, label: String },
+    /// Back to where this chain was jumped to from.
+    Return,
     /// One of these TCP flags is set.
     TcpFlags(u8),
     /// The segment asks for a new connection: SYN without ACK, FIN and RST.
@@ -51,7 +75,7 @@ pub(super) enum Expression {
     /// The TCP header has this many words, and the segment has payload behind it.
     PayloadAfter(u8),
     /// Counts in the named counter.
-    Count(&'static str),
+    Count(Cow<'static, str>),
     /// Goes through another chain.
     Jump(&'static str),
     /// Ends this chain, the packet goes on.
@@ -61,6 +85,17 @@ pub(super) enum Expression {
     /// Hands the packet to user space.
     Queue { mechanism: Mechanism, queue: u16, bypass: bool },
 }
+
+/// What an anonymous set of intervals holds: disjoint ascending ranges with gaps between.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Ranges {
+    Port(Vec<RangeInclusive<u16>>),
+    V4(Vec<RangeInclusive<u32>>),
+    V6(Vec<RangeInclusive<u128>>),
+}
+
+/// New or old, but belonging to a connection that was let in; and errors about such.
+pub(super) const ESTABLISHED_OR_RELATED: u32 = 2 | 4;
 
 // === impl Expression ===
 
@@ -84,10 +119,7 @@ impl Expression {
                 mark.store(w);
             }
             Self::Tcp => {
-                element(w, "meta", |w| {
-                    w.be32(NFTA_META_DREG, REGISTER);
-                    w.be32(NFTA_META_KEY, NFT_META_L4PROTO);
-                });
+                meta(w, NFT_META_L4PROTO);
                 compare(w, NFT_CMP_EQ, &[6]);
             }
             Self::PortIn { port, set, .. } => {
@@ -96,12 +128,67 @@ impl Expression {
                     Port::Destination => 2,
                 };
                 payload(w, NFT_PAYLOAD_TRANSPORT_HEADER, offset, 2);
-                element(w, "lookup", |w| {
-                    w.string(NFTA_LOOKUP_SET, ANONYMOUS_SET);
-                    w.be32(NFTA_LOOKUP_SREG, REGISTER);
-                    w.be32(NFTA_LOOKUP_SET_ID, *set);
-                });
+                lookup(w, *set);
             }
+            Self::Protocol(number) => {
+                meta(w, NFT_META_L4PROTO);
+                compare(w, NFT_CMP_EQ, &[*number]);
+            }
+            Self::TransportPortIn { side, set, .. } => {
+                let offset = if *side == Side::Source { 0 } else { 2 };
+                payload(w, NFT_PAYLOAD_TRANSPORT_HEADER, offset, 2);
+                lookup(w, *set);
+            }
+            Self::AddressIn { side, set, ranges } => {
+                let v6 = matches!(ranges, Ranges::V6(_));
+                meta(w, NFT_META_NFPROTO);
+                compare(w, NFT_CMP_EQ, &[if v6 { 10 } else { 2 }]);
+                let (offset, length) = match (side, v6) {
+                    (Side::Source, false) => (12, 4),
+                    (Side::Destination, false) => (16, 4),
+                    (Side::Source, true) => (8, 16),
+                    (Side::Destination, true) => (24, 16),
+                };
+                payload(w, NFT_PAYLOAD_NETWORK_HEADER, offset, length);
+                lookup(w, *set);
+            }
+            Self::IcmpType(types) => {
+                payload(w, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1);
+                compare(w, NFT_CMP_GTE, &[*types.start()]);
+                compare(w, NFT_CMP_LTE, &[*types.end()]);
+            }
+            Self::ConnectionState(bits) => {
+                element(w, "ct", |w| {
+                    w.be32(NFTA_CT_DREG, REGISTER);
+                    w.be32(NFTA_CT_KEY, NFT_CT_STATE);
+                });
+                bitwise(w, &bits.to_ne_bytes(), &[0; 4]);
+                compare(w, NFT_CMP_NEQ, &[0; 4]);
+            }
+            Self::Loopback { side, is } => {
+                meta(w, if *side == Side::Source { NFT_META_IIFTYPE } else { NFT_META_OIFTYPE });
+                compare(w, if *is { NFT_CMP_EQ } else { NFT_CMP_NEQ }, &ARPHRD_LOOPBACK.to_ne_bytes());
+            }
+            Self::InterfaceKind { side, kind } => {
+                meta(w, if *side == Side::Source { NFT_META_IIFKIND } else { NFT_META_OIFKIND });
+                let mut name = [0; IFNAMSIZ];
+                name.iter_mut().zip(kind.bytes().take(IFNAMSIZ - 1)).for_each(|(place, byte)| *place = byte);
+                compare(w, NFT_CMP_EQ, &name);
+            }
+            Self::Limit { per_second, burst } => element(w, "limit", |w| {
+                w.be64(NFTA_LIMIT_RATE, *per_second);
+                w.be64(NFTA_LIMIT_UNIT, 1);
+                w.be32(NFTA_LIMIT_BURST, *burst);
+                w.be32(NFTA_LIMIT_TYPE, 0);
+            }),
+            Self::Sample { group, bytes, label } => element(w, "log", |w| {
+                w.be16(NFTA_LOG_GROUP, *group);
+                w.string(NFTA_LOG_PREFIX, label);
+                w.be32(NFTA_LOG_SNAPLEN, *bytes);
+                // Each at once: samples are few, and an event that comes late looks like a lost one.
+                w.be16(NFTA_LOG_QTHRESHOLD, 1);
+            }),
+            Self::Return => verdict(w, NFT_RETURN, None),
             Self::TcpFlags(flags) => {
                 payload(w, NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1);
                 bitwise(w, &[*flags], &[0]);
@@ -159,17 +246,46 @@ impl fmt::Display for Expression {
             Self::MarkClear(mark, bits) => write!(f, "{mark} set {mark} and 0x{:08x}", !bits),
             Self::Tcp => f.write_str("meta l4proto tcp"),
             Self::PortIn { port, ranges, .. } => {
-                f.write_str(if *port == Port::Source { "tcp sport {" } else { "tcp dport {" })?;
-                for (index, range) in ranges.iter().enumerate() {
-                    f.write_str(if index == 0 { " " } else { ", " })?;
-                    if range.start() == range.end() {
-                        write!(f, "{}", range.start())?;
-                    } else {
-                        write!(f, "{}-{}", range.start(), range.end())?;
-                    }
-                }
-                f.write_str(" }")
+                f.write_str(if *port == Port::Source { "tcp sport " } else { "tcp dport " })?;
+                list(f, ranges.iter().map(|range| (*range.start(), *range.end())))
             }
+            Self::Protocol(number) => write!(f, "meta l4proto {number}"),
+            Self::TransportPortIn { side, ranges, .. } => {
+                f.write_str(if *side == Side::Source { "th sport " } else { "th dport " })?;
+                list(f, ranges.iter().map(|range| (*range.start(), *range.end())))
+            }
+            Self::AddressIn { side, ranges, .. } => {
+                let end = if *side == Side::Source { "saddr" } else { "daddr" };
+                match ranges {
+                    Ranges::V6(ranges) => {
+                        write!(f, "ip6 {end} ")?;
+                        let of = |number: &u128| Ipv6Addr::from(*number);
+                        list(f, ranges.iter().map(|range| (of(range.start()), of(range.end()))))
+                    }
+                    Ranges::V4(ranges) => {
+                        write!(f, "ip {end} ")?;
+                        let of = |number: &u32| Ipv4Addr::from(*number);
+                        list(f, ranges.iter().map(|range| (of(range.start()), of(range.end()))))
+                    }
+                    Ranges::Port(_) => f.write_str(end),
+                }
+            }
+            Self::IcmpType(types) => write!(f, "icmp type {}-{}", types.start(), types.end()),
+            Self::ConnectionState(bits) => write!(f, "ct state and 0x{bits:x} != 0x0"),
+            Self::Loopback { side, is } => {
+                let end = if *side == Side::Source { "iiftype" } else { "oiftype" };
+                write!(f, "{end} {}loopback", if *is { "" } else { "!= " })
+            }
+            Self::InterfaceKind { side, kind } => {
+                write!(f, "{} \"{kind}\"", if *side == Side::Source { "iifkind" } else { "oifkind" })
+            }
+            Self::Limit { per_second, burst } => {
+                write!(f, "limit rate {per_second}/second burst {burst} packets")
+            }
+            Self::Sample { group, bytes, label } => {
+                write!(f, "log prefix \"{label}\" group {group} snaplen {bytes}")
+            }
+            Self::Return => f.write_str("return"),
             Self::TcpFlags(flags) => write!(f, "tcp flags and 0x{flags:02x} != 0x0"),
             Self::TcpOpens => f.write_str("tcp flags and 0x17 == 0x2"),
             Self::Payload => f.write_str("@ih,0,8 >= 0x0"),
@@ -186,6 +302,31 @@ impl fmt::Display for Expression {
                 if *mechanism == Mechanism::XtNfqueue { f.write_str(" (xt)") } else { Ok(()) }
             }
         }
+    }
+}
+
+fn list<T: fmt::Display + PartialEq>(
+    f: &mut fmt::Formatter<'_>,
+    ranges: impl Iterator<Item = (T, T)>,
+) -> fmt::Result {
+    f.write_str("{")?;
+    for (index, (first, last)) in ranges.enumerate() {
+        f.write_str(if index == 0 { " " } else { ", " })?;
+        if first == last {
+            write!(f, "{first}")?;
+        } else {
+            write!(f, "{first}-{last}")?;
+        }
+    }
+    f.write_str(" }")
+}
+
+/// What the kernel's drivers call the kind; empty for loopback, which has none.
+pub(super) const fn kind_name(interface: Interface) -> &'static str {
+    match interface {
+        Interface::Loopback => "",
+        Interface::Bridge => "bridge",
+        Interface::Veth => "veth",
     }
 }
 
@@ -266,6 +407,28 @@ const NFTA_LOOKUP_SREG: u16 = 2;
 const NFTA_LOOKUP_SET_ID: u16 = 4;
 const NFTA_OBJREF_IMM_TYPE: u16 = 1;
 const NFTA_OBJREF_IMM_NAME: u16 = 2;
+const NFTA_LIMIT_RATE: u16 = 1;
+const NFTA_LIMIT_UNIT: u16 = 2;
+const NFTA_LIMIT_BURST: u16 = 3;
+const NFTA_LIMIT_TYPE: u16 = 4;
+const NFTA_LOG_GROUP: u16 = 1;
+const NFTA_LOG_PREFIX: u16 = 2;
+const NFTA_LOG_SNAPLEN: u16 = 3;
+const NFTA_LOG_QTHRESHOLD: u16 = 4;
+const NFT_META_IIFTYPE: u32 = 8;
+const NFT_META_OIFTYPE: u32 = 9;
+const NFT_META_NFPROTO: u32 = 15;
+const NFT_META_IIFKIND: u32 = 26;
+const NFT_META_OIFKIND: u32 = 27;
+/// `ARPHRD_LOOPBACK`: the loopback interface has no kind of its own.
+const ARPHRD_LOOPBACK: u16 = 772;
+/// Bytes of an interface's name or kind.
+const IFNAMSIZ: usize = 16;
+const NFT_CT_STATE: u32 = 0;
+const NFT_PAYLOAD_NETWORK_HEADER: u32 = 1;
+const NFT_CMP_LTE: u32 = 3;
+/// −5.
+const NFT_RETURN: u32 = u32::MAX - 4;
 const NFTA_QUEUE_NUM: u16 = 1;
 const NFTA_QUEUE_TOTAL: u16 = 2;
 const NFTA_QUEUE_FLAGS: u16 = 3;
@@ -287,6 +450,21 @@ fn element(w: &mut Writer, name: &str, data: impl FnOnce(&mut Writer)) {
     w.nested(NFTA_LIST_ELEM, |w| {
         w.string(NFTA_EXPR_NAME, name);
         w.nested(NFTA_EXPR_DATA, data);
+    });
+}
+
+fn meta(w: &mut Writer, key: u32) {
+    element(w, "meta", |w| {
+        w.be32(NFTA_META_DREG, REGISTER);
+        w.be32(NFTA_META_KEY, key);
+    });
+}
+
+fn lookup(w: &mut Writer, set: u32) {
+    element(w, "lookup", |w| {
+        w.string(NFTA_LOOKUP_SET, ANONYMOUS_SET);
+        w.be32(NFTA_LOOKUP_SREG, REGISTER);
+        w.be32(NFTA_LOOKUP_SET_ID, set);
     });
 }
 

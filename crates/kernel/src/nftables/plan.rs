@@ -7,11 +7,15 @@
 
 use std::ops::RangeInclusive;
 
-use super::expression::{Expression, Mark, Port};
-use super::request::{ChainHook, Request};
+use std::collections::BTreeMap;
+
+use sakimori_firewall::Side;
+
+use super::expression::{Expression, Mark, Port, Ranges};
+use super::request::{ChainHook, Request, SetKind};
 use super::{
-    Count, CounterKind, CounterPath, Counters, MARK_BLOCKED, MARK_DONE, MARK_INJECTED, PayloadMatch,
-    TablePlan, TableState,
+    Count, CounterKind, CounterPath, Counters, MARK_BLOCKED, MARK_DONE, MARK_INJECTED, MARK_OUTGOING,
+    PayloadMatch, TablePlan, TableState, firewall,
 };
 
 /// Right behind the priority 0 that host firewalls filter at: what they drop costs no inspection. Before the
@@ -62,6 +66,29 @@ const PATHS: [Path; 4] = [
     },
 ];
 
+/// Connections that this host or its containers open, for web reputation. What the host says to itself is left alone.
+const OUTGOING: [Path; 4] = [
+    Path {
+        chain: "output",
+        own: "output_to_server",
+        port: Port::Destination,
+        counter: CounterPath::OutputToServer,
+    },
+    Path {
+        chain: "forward",
+        own: "forward_out_to_server",
+        port: Port::Destination,
+        counter: CounterPath::ForwardOutToServer,
+    },
+    Path {
+        chain: "forward",
+        own: "forward_out_to_client",
+        port: Port::Source,
+        counter: CounterPath::ForwardOutToClient,
+    },
+    Path { chain: "input", own: "input_to_client", port: Port::Source, counter: CounterPath::InputToClient },
+];
+
 /// A hook: its chains, its number, its counters.
 struct Base {
     hook: u32,
@@ -91,25 +118,34 @@ const BASE_KINDS: [CounterKind; 2] = [CounterKind::Blocked, CounterKind::Done];
 
 /// Every counter of the table, and its name there.
 pub(super) fn counters() -> impl Iterator<Item = (CounterKind, CounterPath, &'static str)> {
-    let paths = PATHS.iter().flat_map(|path| PATH_KINDS.map(|kind| (kind, path.counter)));
+    let paths = PATHS.iter().chain(&OUTGOING).flat_map(|path| PATH_KINDS.map(|kind| (kind, path.counter)));
     let bases = BASES.iter().flat_map(|base| BASE_KINDS.map(|kind| (kind, base.counter)));
     paths.chain(bases).map(|(kind, path)| (kind, path, counter_name(kind, path)))
 }
 
 /// Changes the table to the plan where it stands, or creates it.
-pub(super) fn in_place(plan: &TablePlan) -> Vec<Request> {
+///
+/// `present` are the firewall's counters that are there: those of rules that are no more go. A chain stays where its
+/// module is switched off: its hook's unregistering would make the kernel drop what waits in queues.
+pub(super) fn in_place(plan: &TablePlan, present: &BTreeMap<String, Count>) -> Vec<Request> {
     let mut requests = vec![Request::AddTable];
-    requests.extend(chains());
+    requests.extend(chains(plan));
     requests.push(Request::FlushRules);
-    requests.extend(content(plan, &Counters::default()));
+    let stale = |name: &&String| !plan.firewall.counters.iter().any(|counter| counter.name == **name);
+    requests.extend(present.keys().filter(stale).map(|name| Request::DeleteCounter { name: name.clone() }));
+    content(&mut requests, plan, &Counters::default(), &BTreeMap::new());
     requests
 }
 
 /// Replaces a table that cannot be changed in place (another version's chains) and sets its counters.
-pub(super) fn replacement(plan: &TablePlan, values: &Counters) -> Vec<Request> {
+pub(super) fn replacement(
+    plan: &TablePlan,
+    values: &Counters,
+    firewall: &BTreeMap<String, Count>,
+) -> Vec<Request> {
     let mut requests = vec![Request::AddTable, Request::DeleteTable, Request::AddTable];
-    requests.extend(chains());
-    requests.extend(content(plan, values));
+    requests.extend(chains(plan));
+    content(&mut requests, plan, values, firewall);
     requests
 }
 
@@ -118,9 +154,11 @@ pub(super) fn removal() -> Vec<Request> {
     vec![Request::AddTable, Request::DeleteTable]
 }
 
-/// The same for every plan: a chain of another kind would have to be replaced.
-fn chains() -> Vec<Request> {
-    let own = PATHS.iter().map(|path| Request::AddChain { name: path.own, hook: None });
+/// A chain is the same in every plan that has it: one of another kind would have to be replaced.
+fn chains(plan: &TablePlan) -> Vec<Request> {
+    let outgoing: &[Path] = if plan.outgoing_ports.is_empty() { &[] } else { &OUTGOING };
+    let paths = PATHS.iter().chain(outgoing);
+    let own = paths.map(|path| Request::AddChain { name: path.own, hook: None });
     let bases = BASES.iter().flat_map(|base| {
         let hook = |kind, priority| Some(ChainHook { number: base.hook, name: base.name, kind, priority });
         [
@@ -128,34 +166,106 @@ fn chains() -> Vec<Request> {
             Request::AddChain { name: base.save, hook: hook(base.save_kind, PRIORITY_SAVE) },
         ]
     });
-    own.chain(bases).collect()
+    own.chain(bases).chain(firewall::chains(&plan.firewall)).collect()
 }
 
-fn content(plan: &TablePlan, values: &Counters) -> Vec<Request> {
-    let mut requests: Vec<Request> = counters()
-        .map(|(kind, path, name)| {
-            let value: Count = values.0.get(&(kind, path)).copied().unwrap_or_default();
-            Request::AddCounter { name, value }
-        })
-        .collect();
+fn content(
+    requests: &mut Vec<Request>,
+    plan: &TablePlan,
+    values: &Counters,
+    firewall: &BTreeMap<String, Count>,
+) {
+    let outgoing = merge(&plan.outgoing_ports);
+    let is_used = |path: CounterPath| !outgoing.is_empty() || OUTGOING.iter().all(|own| own.counter != path);
+    let used = counters().filter(|(_, path, _)| is_used(*path));
+    requests.extend(used.map(|(kind, path, name)| {
+        let value: Count = values.0.get(&(kind, path)).copied().unwrap_or_default();
+        Request::AddCounter { name: name.into(), value }
+    }));
+    firewall::content(requests, plan, firewall);
     let ranges = merge(&plan.inspected_ports);
     for base in &BASES {
-        mark_rules(&mut requests, base);
+        mark_rules(requests, base);
+        for path in OUTGOING.iter().filter(|path| path.chain == base.name) {
+            if outgoing.is_empty() || (base.counter == CounterPath::Forward && !plan.container_traffic) {
+                continue;
+            }
+            outgoing_rules(requests, path, plan, &outgoing);
+        }
         for path in PATHS.iter().filter(|path| path.chain == base.name) {
             if ranges.is_empty() || (base.counter == CounterPath::Forward && !plan.container_traffic) {
                 continue;
             }
-            let set = u32::try_from(requests.len()).unwrap_or(u32::MAX);
-            requests.push(Request::AddSet { id: set });
-            requests.push(Request::AddElements { id: set, ranges: ranges.clone() });
+            let set = port_set(requests, &ranges);
             let port = Expression::PortIn { port: path.port, set, ranges: ranges.clone() };
             let rule = vec![Expression::Tcp, port, Expression::Jump(path.own)];
             requests.push(Request::AddRule { chain: base.name, rule });
-            path_rules(&mut requests, path, plan);
+            path_rules(requests, path, plan, plan.inspect_responses);
         }
-        save_rules(&mut requests, base);
+        save_rules(requests, base);
+        if base.counter == CounterPath::Forward && !outgoing.is_empty() {
+            let rule = vec![
+                Expression::MarkHas(Mark::Packet, MARK_OUTGOING),
+                Expression::MarkClear(Mark::Packet, MARK_OUTGOING),
+            ];
+            requests.push(Request::AddRule { chain: base.save, rule });
+        }
     }
-    requests
+}
+
+/// An anonymous set of ports; gives its number.
+fn port_set(requests: &mut Vec<Request>, ranges: &[RangeInclusive<u16>]) -> u32 {
+    let set = u32::try_from(requests.len()).unwrap_or(u32::MAX);
+    requests.push(Request::AddSet { id: set, kind: SetKind::Port });
+    requests.push(Request::AddElements { id: set, ranges: Ranges::Port(ranges.to_vec()) });
+    set
+}
+
+/// Sends connections to the outside to their path: not those of the host with itself, and of forwarded ones those
+/// that come from an interface of containers. Forwarded packets carry a mark that says so.
+fn outgoing_rules(
+    requests: &mut Vec<Request>,
+    path: &Path,
+    plan: &TablePlan,
+    ranges: &[RangeInclusive<u16>],
+) {
+    let side = if path.port == Port::Destination { Side::Source } else { Side::Destination };
+    let conditions: Vec<Vec<Expression>> = if path.chain == "forward" {
+        if !plan.capabilities.interface_kinds {
+            return;
+        }
+        let kind = |kind| {
+            let mut rule = vec![Expression::InterfaceKind { side, kind }];
+            if side == Side::Source {
+                rule.push(Expression::MarkSet(Mark::Packet, MARK_OUTGOING));
+            }
+            rule
+        };
+        vec![kind("bridge"), kind("veth")]
+    } else {
+        let at = if path.chain == "input" { Side::Source } else { Side::Destination };
+        vec![vec![Expression::Loopback { side: at, is: false }]]
+    };
+    for more in conditions {
+        let set = port_set(requests, ranges);
+        let port = Expression::PortIn { port: path.port, set, ranges: ranges.to_vec() };
+        let mut rule = vec![Expression::Tcp, port];
+        rule.extend(more);
+        rule.push(Expression::Jump(path.own));
+        requests.push(Request::AddRule { chain: path.chain, rule });
+    }
+    // The agent's own way to its manager never waits for a worker.
+    if path.port == Port::Destination {
+        for end in &plan.outgoing_except {
+            let mut rule = vec![Expression::Tcp];
+            rule.extend(firewall::endpoint(requests, *end));
+            rule.push(Expression::Accept);
+            requests.push(Request::AddRule { chain: path.own, rule });
+        }
+    }
+    // Reputation is advice, not a wall: with nobody to judge, connections to the outside pass.
+    let state = if plan.state == TableState::DropAll { TableState::PassAll } else { plan.state };
+    path_rules(requests, path, &TablePlan { state, bypass: true, ..plan.clone() }, false);
 }
 
 /// What needs no look at the packet.
@@ -174,12 +284,12 @@ fn mark_rules(requests: &mut Vec<Request>, base: &Base) {
         new_connection(),
         vec![
             Expression::MarkHas(Mark::Connection, MARK_BLOCKED),
-            Expression::Count(counter_name(CounterKind::Blocked, base.counter)),
+            count(CounterKind::Blocked, base.counter),
             Expression::Drop,
         ],
         vec![
             Expression::MarkHas(Mark::Connection, MARK_DONE),
-            Expression::Count(counter_name(CounterKind::Done, base.counter)),
+            count(CounterKind::Done, base.counter),
             Expression::Accept,
         ],
     ];
@@ -198,7 +308,7 @@ fn new_connection() -> Vec<Expression> {
 
 /// What happens to a path's packets. The same packets are counted as queued and as passed; fail closed drops
 /// all, since pure acknowledgements carry a flow as well.
-fn path_rules(requests: &mut Vec<Request>, path: &Path, plan: &TablePlan) {
+fn path_rules(requests: &mut Vec<Request>, path: &Path, plan: &TablePlan, responses: bool) {
     let chain = path.own;
     let (kind, end) = match plan.state {
         TableState::Queue => (
@@ -212,7 +322,7 @@ fn path_rules(requests: &mut Vec<Request>, path: &Path, plan: &TablePlan) {
         TableState::PassAll => (CounterKind::Passed, Expression::Accept),
         TableState::DropAll => (CounterKind::Refused, Expression::Drop),
     };
-    let count = Expression::Count(counter_name(kind, path.counter));
+    let count = count(kind, path.counter);
     let mut rule = |conditions: Vec<Expression>| {
         let mut rule = conditions;
         rule.extend([count.clone(), end.clone()]);
@@ -222,7 +332,7 @@ fn path_rules(requests: &mut Vec<Request>, path: &Path, plan: &TablePlan) {
         return rule(Vec::new());
     }
     rule(vec![Expression::TcpFlags(FLAGS)]);
-    if path.port == Port::Source && !plan.inspect_responses {
+    if path.port == Port::Source && !responses {
         return;
     }
     match plan.capabilities.payload {
@@ -245,7 +355,7 @@ fn save_rules(requests: &mut Vec<Request>, base: &Base) {
         vec![
             has(MARK_BLOCKED),
             Expression::MarkSet(Mark::Connection, MARK_BLOCKED),
-            Expression::Count(counter_name(CounterKind::Blocked, base.counter)),
+            count(CounterKind::Blocked, base.counter),
             Expression::Drop,
         ],
         vec![
@@ -272,6 +382,10 @@ fn merge(ranges: &[RangeInclusive<u16>]) -> Vec<RangeInclusive<u16>> {
     merged.into_iter().map(|(first, last)| first..=last).collect()
 }
 
+fn count(kind: CounterKind, path: CounterPath) -> Expression {
+    Expression::Count(counter_name(kind, path).into())
+}
+
 /// The counter's name in the table.
 const fn counter_name(kind: CounterKind, path: CounterPath) -> &'static str {
     use CounterPath as P;
@@ -280,20 +394,46 @@ const fn counter_name(kind: CounterKind, path: CounterPath) -> &'static str {
         (CounterKind::Queued, P::ForwardToServer | P::Forward) => "queued_forward_to_server",
         (CounterKind::Queued, P::ForwardToClient) => "queued_forward_to_client",
         (CounterKind::Queued, P::OutputToClient | P::Output) => "queued_output_to_client",
+        (CounterKind::Queued, P::OutputToServer) => "queued_output_to_server",
+        (CounterKind::Queued, P::InputToClient) => "queued_input_to_client",
+        (CounterKind::Queued, P::ForwardOutToServer) => "queued_forward_out_to_server",
+        (CounterKind::Queued, P::ForwardOutToClient) => "queued_forward_out_to_client",
         (CounterKind::Passed, P::InputToServer | P::Input) => "passed_input_to_server",
         (CounterKind::Passed, P::ForwardToServer | P::Forward) => "passed_forward_to_server",
         (CounterKind::Passed, P::ForwardToClient) => "passed_forward_to_client",
         (CounterKind::Passed, P::OutputToClient | P::Output) => "passed_output_to_client",
+        (CounterKind::Passed, P::OutputToServer) => "passed_output_to_server",
+        (CounterKind::Passed, P::InputToClient) => "passed_input_to_client",
+        (CounterKind::Passed, P::ForwardOutToServer) => "passed_forward_out_to_server",
+        (CounterKind::Passed, P::ForwardOutToClient) => "passed_forward_out_to_client",
         (CounterKind::Refused, P::InputToServer | P::Input) => "refused_input_to_server",
         (CounterKind::Refused, P::ForwardToServer | P::Forward) => "refused_forward_to_server",
         (CounterKind::Refused, P::ForwardToClient) => "refused_forward_to_client",
         (CounterKind::Refused, P::OutputToClient | P::Output) => "refused_output_to_client",
-        (CounterKind::Blocked, P::InputToServer | P::Input) => "blocked_input",
-        (CounterKind::Blocked, P::ForwardToServer | P::ForwardToClient | P::Forward) => "blocked_forward",
-        (CounterKind::Blocked, P::OutputToClient | P::Output) => "blocked_output",
-        (CounterKind::Done, P::InputToServer | P::Input) => "done_input",
-        (CounterKind::Done, P::ForwardToServer | P::ForwardToClient | P::Forward) => "done_forward",
-        (CounterKind::Done, P::OutputToClient | P::Output) => "done_output",
+        (CounterKind::Refused, P::OutputToServer) => "refused_output_to_server",
+        (CounterKind::Refused, P::InputToClient) => "refused_input_to_client",
+        (CounterKind::Refused, P::ForwardOutToServer) => "refused_forward_out_to_server",
+        (CounterKind::Refused, P::ForwardOutToClient) => "refused_forward_out_to_client",
+        (CounterKind::Blocked, P::InputToServer | P::InputToClient | P::Input) => "blocked_input",
+        (
+            CounterKind::Blocked,
+            P::ForwardToServer
+            | P::ForwardToClient
+            | P::ForwardOutToServer
+            | P::ForwardOutToClient
+            | P::Forward,
+        ) => "blocked_forward",
+        (CounterKind::Blocked, P::OutputToClient | P::OutputToServer | P::Output) => "blocked_output",
+        (CounterKind::Done, P::InputToServer | P::InputToClient | P::Input) => "done_input",
+        (
+            CounterKind::Done,
+            P::ForwardToServer
+            | P::ForwardToClient
+            | P::ForwardOutToServer
+            | P::ForwardOutToClient
+            | P::Forward,
+        ) => "done_forward",
+        (CounterKind::Done, P::OutputToClient | P::OutputToServer | P::Output) => "done_output",
     }
 }
 

@@ -1,9 +1,9 @@
 //! One message of a transaction: what it asks for, in words and on the wire.
 
+use std::borrow::Cow;
 use std::fmt;
-use std::ops::RangeInclusive;
 
-use super::expression::{ANONYMOUS_SET, Expression, NFTA_DATA_VALUE, NFTA_LIST_ELEM};
+use super::expression::{ANONYMOUS_SET, Expression, NFTA_DATA_VALUE, NFTA_LIST_ELEM, Ranges};
 use super::{Count, TABLE};
 use crate::netlink::{APPEND, CREATE, REQUEST, Writer};
 
@@ -20,6 +20,7 @@ const NFT_MSG_NEWSET: u16 = SUBSYSTEM * 256 + 9;
 const NFT_MSG_NEWSETELEM: u16 = SUBSYSTEM * 256 + 12;
 pub(super) const NFT_MSG_NEWOBJ: u16 = SUBSYSTEM * 256 + 18;
 pub(super) const NFT_MSG_GETOBJ: u16 = SUBSYSTEM * 256 + 19;
+const NFT_MSG_DELOBJ: u16 = SUBSYSTEM * 256 + 20;
 const NFNL_MSG_BATCH_BEGIN: u16 = 0x10;
 const NFNL_MSG_BATCH_END: u16 = 0x11;
 
@@ -53,6 +54,8 @@ const NFT_SET_ELEM_INTERVAL_END: u32 = 1;
 const SET_FLAGS: u32 = 1 | 2 | 4;
 /// What listings show the keys as: `inet_service`, a number of the `nft` program, no matter to the kernel.
 const TYPE_INET_SERVICE: u32 = 13;
+const TYPE_IPV4_ADDR: u32 = 7;
+const TYPE_IPV6_ADDR: u32 = 8;
 pub(super) const NFTA_OBJ_TABLE: u16 = 1;
 pub(super) const NFTA_OBJ_NAME: u16 = 2;
 pub(super) const NFTA_OBJ_TYPE: u16 = 3;
@@ -82,13 +85,23 @@ pub(super) enum Request {
     /// Removes all rules of the table.
     FlushRules,
     /// Creates the counter unless it is there; an existing one keeps its value.
-    AddCounter { name: &'static str, value: Count },
-    /// Creates an anonymous set.
-    AddSet { id: u32 },
-    /// Fills it with disjoint ascending ranges.
-    AddElements { id: u32, ranges: Vec<RangeInclusive<u16>> },
+    AddCounter { name: Cow<'static, str>, value: Count },
+    /// Removes a counter that no rule uses.
+    DeleteCounter { name: String },
+    /// Creates an anonymous set for ranges of this kind.
+    AddSet { id: u32, kind: SetKind },
+    /// Adds disjoint ascending ranges to it.
+    AddElements { id: u32, ranges: Ranges },
     /// Appends a rule.
     AddRule { chain: &'static str, rule: Vec<Expression> },
+}
+
+/// What a set's keys are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SetKind {
+    Port,
+    V4,
+    V6,
 }
 
 // === impl Request ===
@@ -101,6 +114,7 @@ impl Request {
             Self::AddChain { .. } => (NFT_MSG_NEWCHAIN, CREATE),
             Self::FlushRules => (NFT_MSG_DELRULE, 0),
             Self::AddCounter { .. } => (NFT_MSG_NEWOBJ, CREATE),
+            Self::DeleteCounter { .. } => (NFT_MSG_DELOBJ, 0),
             Self::AddSet { .. } => (NFT_MSG_NEWSET, CREATE),
             Self::AddElements { .. } => (NFT_MSG_NEWSETELEM, CREATE),
             Self::AddRule { .. } => (NFT_MSG_NEWRULE, CREATE | APPEND),
@@ -132,23 +146,38 @@ impl Request {
                     w.be64(NFTA_COUNTER_PACKETS, value.packets);
                 });
             }
-            Self::AddSet { id } => {
+            Self::DeleteCounter { name } => {
+                w.string(NFTA_OBJ_NAME, name);
+                w.be32(NFTA_OBJ_TYPE, NFT_OBJECT_COUNTER);
+            }
+            Self::AddSet { id, kind } => {
+                let (key, length) = match kind {
+                    SetKind::Port => (TYPE_INET_SERVICE, 2),
+                    SetKind::V4 => (TYPE_IPV4_ADDR, 4),
+                    SetKind::V6 => (TYPE_IPV6_ADDR, 16),
+                };
                 w.string(NFTA_SET_NAME, ANONYMOUS_SET);
                 w.be32(NFTA_SET_FLAGS, SET_FLAGS);
-                w.be32(NFTA_SET_KEY_TYPE, TYPE_INET_SERVICE);
-                w.be32(NFTA_SET_KEY_LEN, 2);
+                w.be32(NFTA_SET_KEY_TYPE, key);
+                w.be32(NFTA_SET_KEY_LEN, length);
                 w.be32(NFTA_SET_ID, *id);
             }
             Self::AddElements { id, ranges } => {
                 w.string(NFTA_SET_ELEM_LIST_SET, ANONYMOUS_SET);
                 w.be32(NFTA_SET_ELEM_LIST_SET_ID, *id);
-                w.nested(NFTA_SET_ELEM_LIST_ELEMENTS, |w| {
-                    for range in ranges {
-                        set_element(w, *range.start(), 0);
-                        if let Some(behind) = range.end().checked_add(1) {
-                            set_element(w, behind, NFT_SET_ELEM_INTERVAL_END);
-                        }
-                    }
+                w.nested(NFTA_SET_ELEM_LIST_ELEMENTS, |w| match ranges {
+                    Ranges::Port(ranges) => ranges.iter().for_each(|range| {
+                        let behind = range.end().checked_add(1);
+                        set_range(w, &range.start().to_be_bytes(), behind.map(u16::to_be_bytes));
+                    }),
+                    Ranges::V4(ranges) => ranges.iter().for_each(|range| {
+                        let behind = range.end().checked_add(1);
+                        set_range(w, &range.start().to_be_bytes(), behind.map(u32::to_be_bytes));
+                    }),
+                    Ranges::V6(ranges) => ranges.iter().for_each(|range| {
+                        let behind = range.end().checked_add(1);
+                        set_range(w, &range.start().to_be_bytes(), behind.map(u128::to_be_bytes));
+                    }),
                 });
             }
             Self::AddRule { chain, rule } => {
@@ -164,9 +193,17 @@ impl Request {
     }
 }
 
-fn set_element(w: &mut Writer, port: u16, flags: u32) {
+/// A range's first key, and the first one behind it unless there is none.
+fn set_range<const N: usize>(w: &mut Writer, first: &[u8; N], behind: Option<[u8; N]>) {
+    set_element(w, first, 0);
+    if let Some(behind) = behind {
+        set_element(w, &behind, NFT_SET_ELEM_INTERVAL_END);
+    }
+}
+
+fn set_element(w: &mut Writer, key: &[u8], flags: u32) {
     w.nested(NFTA_LIST_ELEM, |w| {
-        w.nested(NFTA_SET_ELEM_KEY, |w| w.be16(NFTA_DATA_VALUE, port));
+        w.nested(NFTA_SET_ELEM_KEY, |w| w.bytes(NFTA_DATA_VALUE, key));
         if flags != 0 {
             w.be32(NFTA_SET_ELEM_FLAGS, flags);
         }
@@ -187,7 +224,8 @@ impl fmt::Display for Request {
             Self::AddCounter { name, value: Count { packets, bytes } } => {
                 write!(f, "add counter {name} {{ packets {packets} bytes {bytes} }}")
             }
-            Self::AddSet { id } => write!(f, "add set #{id}"),
+            Self::DeleteCounter { name } => write!(f, "delete counter {name}"),
+            Self::AddSet { id, .. } => write!(f, "add set #{id}"),
             Self::AddElements { id, .. } => write!(f, "fill set #{id}"),
             Self::AddRule { chain, rule } => {
                 write!(f, "add rule {chain}")?;

@@ -1,5 +1,6 @@
 //! Talking to the kernel: transactions, dry runs, reading counters.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::OwnedFd;
 
@@ -16,6 +17,8 @@ const ENOENT: i32 = 2;
 const EPERM: i32 = 1;
 /// A datagram of a dump is at most 32 KiB; acknowledgements are short.
 const RECEIVE: usize = 64 << 10;
+/// The longest transaction.
+const SEND: i32 = 32 << 20;
 const QUERY: u32 = 1;
 
 /// Our table in the network namespace of the thread that opened it. Every call needs `CAP_NET_ADMIN`.
@@ -45,7 +48,12 @@ pub fn probe() -> Result<Capabilities, TableError> {
         Ok(()) => PayloadMatch::InnerHeader,
         Err(_older_kernel) => PayloadMatch::DataOffsets,
     };
-    Ok(Capabilities { mechanism, payload })
+    let kind = Expression::InterfaceKind { side: sakimori_firewall::Side::Source, kind: "veth" };
+    let interface_kinds = table.try_rule(kind)?.is_ok();
+    let limit = table.try_rule(Expression::Limit { per_second: 1, burst: 1 })?.is_ok();
+    let sample = Expression::Sample { group: 1, bytes: 64, label: "probe".to_owned() };
+    let samples = limit && table.try_rule(sample)?.is_ok();
+    Ok(Capabilities { mechanism, payload, interface_kinds, samples })
 }
 
 impl Table {
@@ -53,6 +61,9 @@ impl Table {
     pub fn open() -> Result<Self, TableError> {
         let fd = netlink::socket().map_err(TableError::Socket)?;
         sakimori_kernel_sys::netlink::set_short_acknowledgements(&fd).map_err(TableError::Socket)?;
+        // A transaction is one datagram, and 10,000 firewall rules are some megabytes. The forced variant is not
+        // bounded by net.core.wmem_max; where it is not allowed (in tests without privileges) small plans still go.
+        let _smaller = sakimori_kernel_sys::netlink::set_send_buffer_force(&fd, SEND);
         Ok(Self { fd })
     }
 
@@ -61,7 +72,8 @@ impl Table {
     /// A table that another version made differently is replaced; packets that wait in queues at that moment
     /// are dropped by the kernel (senders repeat them), otherwise none is lost.
     pub fn apply(&mut self, plan: &TablePlan) -> Result<(), TableError> {
-        let refused = match self.run(&plan::in_place(plan)) {
+        let present = self.read_firewall_counters()?;
+        let refused = match self.run(&plan::in_place(plan, &present)) {
             Err(refused @ TableError::Refused { .. }) => refused,
             other => return other,
         };
@@ -69,7 +81,7 @@ impl Table {
             return Err(refused);
         }
         let values = self.read_counters()?;
-        self.run(&plan::replacement(plan, &values))
+        self.run(&plan::replacement(plan, &values, &present))
     }
 
     /// Removes the table and all that is in it; nothing to do is success.
@@ -102,6 +114,29 @@ impl Table {
 
     /// The counters' values; empty when there is no table.
     pub fn read_counters(&mut self) -> Result<Counters, TableError> {
+        let mut counters = Counters::default();
+        self.list_counters(|name, count| {
+            if let Some((kind, path, _)) = plan::counters().find(|(_, _, known)| name == known.as_bytes()) {
+                counters.0.insert((kind, path), count);
+            }
+        })?;
+        Ok(counters)
+    }
+
+    /// The values of the firewall's counters by their names; empty when there is no table.
+    pub fn read_firewall_counters(&mut self) -> Result<BTreeMap<String, Count>, TableError> {
+        let mut counters = BTreeMap::new();
+        self.list_counters(|name, count| {
+            if let Ok(name) = std::str::from_utf8(name)
+                && name.starts_with(sakimori_firewall::PREFIX)
+            {
+                counters.insert(name.to_owned(), count);
+            }
+        })?;
+        Ok(counters)
+    }
+
+    fn list_counters(&mut self, mut each: impl FnMut(&[u8], Count)) -> Result<(), TableError> {
         self.drain()?;
         let mut w = Writer::default();
         w.begin(NFT_MSG_GETOBJ, netlink::REQUEST | netlink::DUMP, QUERY, NFPROTO_INET, 0);
@@ -109,16 +144,12 @@ impl Table {
         w.be32(NFTA_OBJ_TYPE, NFT_OBJECT_COUNTER);
         w.end();
         netlink::send(&self.fd, w.as_bytes()).map_err(TableError::Socket)?;
-        let mut counters = Counters::default();
         let mut error = None;
         let mut done = false;
         self.receive_all(|message| {
             if message.kind == NFT_MSG_NEWOBJ {
-                if let Some((name, count)) = parse_counter(message.body)
-                    && let Some((kind, path, _)) =
-                        plan::counters().find(|(_, _, known)| name == known.as_bytes())
-                {
-                    counters.0.insert((kind, path), count);
+                if let Some((name, count)) = parse_counter(message.body) {
+                    each(name, count);
                 }
             } else if message.kind == netlink::NLMSG_DONE {
                 done = true;
@@ -127,9 +158,9 @@ impl Table {
             }
         })?;
         match error {
-            Some(ENOENT) => Ok(Counters::default()),
+            Some(ENOENT) => Ok(()),
             Some(errno) => Err(refused("list the counters of our table".into(), errno)),
-            None if done => Ok(counters),
+            None if done => Ok(()),
             None => Err(TableError::Malformed("counters")),
         }
     }

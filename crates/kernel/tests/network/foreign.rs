@@ -45,6 +45,17 @@ fn transaction(messages: &[Vec<u8>]) {
     assert_eq!(answer.map(|(_, length)| length), Err(rustix::io::Errno::AGAIN), "only errors are answered");
 }
 
+/// One message to netfilter, with its acknowledgement.
+pub(crate) fn request(kind: u16, flags: u16) {
+    let fd = socket();
+    let mut bytes = message(kind, flags, 0, &[]);
+    bytes[16] = 0;
+    rustix::net::sendto(&fd, &bytes, SendFlags::empty(), &SocketAddrNetlink::new(0, 0)).unwrap();
+    let mut answer = [0_u8; 64];
+    let (_, _length) = rustix::net::recv(&fd, &mut answer, RecvFlags::DONTWAIT).unwrap();
+    assert_eq!(answer[16..20], [0; 4], "netfilter refused");
+}
+
 const CREATE: u16 = 0x401;
 
 /// A table with a base chain, a named counter and a rule that counts.

@@ -8,6 +8,8 @@
 #![expect(clippy::cast_possible_truncation, reason = "test packets are short")]
 
 #[cfg(test)]
+mod firewall;
+#[cfg(test)]
 mod foreign;
 #[cfg(test)]
 mod forward;

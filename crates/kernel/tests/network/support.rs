@@ -83,6 +83,10 @@ pub(crate) fn plan() -> TablePlan {
         inspect_responses: false,
         container_traffic: true,
         state: TableState::Queue,
+        outgoing_ports: Vec::new(),
+        outgoing_except: Vec::new(),
+        firewall: Default::default(),
+        sample_group: None,
     }
 }
 

@@ -8,14 +8,27 @@ use crate::nftables::{Capabilities, Mechanism};
 
 fn plan() -> TablePlan {
     TablePlan {
-        capabilities: Capabilities { mechanism: Mechanism::NftQueue, payload: PayloadMatch::InnerHeader },
+        capabilities: Capabilities {
+            mechanism: Mechanism::NftQueue,
+            payload: PayloadMatch::InnerHeader,
+            interface_kinds: true,
+            samples: true,
+        },
         queue: 7,
         bypass: true,
         inspected_ports: vec![8000..=8090, 80..=80],
         inspect_responses: false,
         container_traffic: true,
         state: TableState::Queue,
+        outgoing_ports: Vec::new(),
+        outgoing_except: Vec::new(),
+        firewall: sakimori_firewall::Plan::default(),
+        sample_group: None,
     }
+}
+
+fn in_place(plan: &TablePlan) -> Vec<Request> {
+    super::in_place(plan, &BTreeMap::new())
 }
 
 fn text(requests: &[Request]) -> String {
@@ -68,8 +81,8 @@ fn the_whole_table() {
         add rule input ct mark and 0x03000000 != 0x0 meta l4proto tcp tcp flags and 0x17 == 0x2 ct mark set ct mark and 0xfcffffff
         add rule input ct mark and 0x02000000 != 0x0 counter name "blocked_input" drop
         add rule input ct mark and 0x01000000 != 0x0 counter name "done_input" accept
-        add set #22
-        fill set #22
+        add set #34
+        fill set #34
         add rule input meta l4proto tcp tcp dport { 80, 8000-8090 } jump input_to_server
         add rule input_to_server tcp flags and 0x07 != 0x0 counter name "queued_input_to_server" queue flags bypass to 7
         add rule input_to_server @ih,0,8 >= 0x0 counter name "queued_input_to_server" queue flags bypass to 7
@@ -80,13 +93,13 @@ fn the_whole_table() {
         add rule forward ct mark and 0x03000000 != 0x0 meta l4proto tcp tcp flags and 0x17 == 0x2 ct mark set ct mark and 0xfcffffff
         add rule forward ct mark and 0x02000000 != 0x0 counter name "blocked_forward" drop
         add rule forward ct mark and 0x01000000 != 0x0 counter name "done_forward" accept
-        add set #34
-        fill set #34
+        add set #46
+        fill set #46
         add rule forward meta l4proto tcp tcp dport { 80, 8000-8090 } jump forward_to_server
         add rule forward_to_server tcp flags and 0x07 != 0x0 counter name "queued_forward_to_server" queue flags bypass to 7
         add rule forward_to_server @ih,0,8 >= 0x0 counter name "queued_forward_to_server" queue flags bypass to 7
-        add set #39
-        fill set #39
+        add set #51
+        fill set #51
         add rule forward meta l4proto tcp tcp sport { 80, 8000-8090 } jump forward_to_client
         add rule forward_to_client tcp flags and 0x07 != 0x0 counter name "queued_forward_to_client" queue flags bypass to 7
         add rule forward_save ct mark and 0x03000000 != 0x0 meta l4proto tcp tcp flags and 0x17 == 0x2 ct mark set ct mark and 0xfcffffff
@@ -96,8 +109,8 @@ fn the_whole_table() {
         add rule output ct mark and 0x03000000 != 0x0 meta l4proto tcp tcp flags and 0x17 == 0x2 ct mark set ct mark and 0xfcffffff
         add rule output ct mark and 0x02000000 != 0x0 counter name "blocked_output" drop
         add rule output ct mark and 0x01000000 != 0x0 counter name "done_output" accept
-        add set #50
-        fill set #50
+        add set #62
+        fill set #62
         add rule output meta l4proto tcp tcp sport { 80, 8000-8090 } jump output_to_client
         add rule output_to_client tcp flags and 0x07 != 0x0 counter name "queued_output_to_client" queue flags bypass to 7
         add rule output_save ct mark and 0x03000000 != 0x0 meta l4proto tcp tcp flags and 0x17 == 0x2 ct mark set ct mark and 0xfcffffff
@@ -108,7 +121,7 @@ fn the_whole_table() {
 
 #[test]
 fn responses_fail_closed_and_xtables() {
-    let capabilities = Capabilities { mechanism: Mechanism::XtNfqueue, payload: PayloadMatch::InnerHeader };
+    let capabilities = Capabilities { mechanism: Mechanism::XtNfqueue, ..plan().capabilities };
     let plan = TablePlan { capabilities, bypass: false, inspect_responses: true, ..plan() };
     rules(
         &plan,
@@ -122,7 +135,7 @@ fn responses_fail_closed_and_xtables() {
 
 #[test]
 fn payload_without_the_inner_header() {
-    let capabilities = Capabilities { mechanism: Mechanism::NftQueue, payload: PayloadMatch::DataOffsets };
+    let capabilities = Capabilities { payload: PayloadMatch::DataOffsets, ..plan().capabilities };
     rules(
         &TablePlan { capabilities, ..plan() },
         "input_to_server",
@@ -173,7 +186,7 @@ fn nothing_to_inspect_leaves_only_the_marks() {
 fn replacing_sets_the_counters() {
     let mut values = Counters::default();
     values.0.insert((CounterKind::Queued, CounterPath::InputToServer), Count { packets: 3, bytes: 99 });
-    let text = text(&replacement(&plan(), &values));
+    let text = text(&replacement(&plan(), &values, &BTreeMap::new()));
     assert!(
         text.starts_with("add table inet sakimori\ndelete table inet sakimori\nadd table inet sakimori\n")
     );
@@ -184,7 +197,7 @@ fn replacing_sets_the_counters() {
 #[test]
 fn counters_have_names_of_their_own() {
     let names: HashSet<_> = counters().map(|(_, _, name)| name).collect();
-    assert_eq!((names.len(), counters().count()), (18, 18));
+    assert_eq!((names.len(), counters().count()), (30, 30));
 }
 
 #[test]
@@ -210,4 +223,117 @@ fn the_same_plan_gives_the_same_bytes_and_a_dry_run_has_no_end() {
         assert_eq!(message.sequence as usize, index + 1);
         assert_eq!(message.kind >> 8, 10);
     }
+}
+
+#[test]
+fn connections_to_the_outside_are_queued_at_the_other_ends_of_the_hooks() {
+    let plan = TablePlan {
+        inspected_ports: Vec::new(),
+        outgoing_ports: vec![443..=443],
+        outgoing_except: vec!["[2001:db8::7]:443".parse().unwrap()],
+        state: TableState::DropAll,
+        ..plan()
+    };
+    let golden = |chain: &str, golden: &Expect| rules(&plan, chain, golden);
+    golden(
+        "output_to_server",
+        &expect![[r#"
+        meta l4proto tcp ip6 daddr { 2001:db8::7 } th dport { 443 } accept
+        tcp flags and 0x07 != 0x0 counter name "passed_output_to_server" accept
+        @ih,0,8 >= 0x0 counter name "passed_output_to_server" accept
+    "#]],
+    );
+    golden(
+        "input_to_client",
+        &expect![[r#"
+        tcp flags and 0x07 != 0x0 counter name "passed_input_to_client" accept
+    "#]],
+    );
+    golden(
+        "forward_out_to_server",
+        &expect![[r#"
+        meta l4proto tcp ip6 daddr { 2001:db8::7 } th dport { 443 } accept
+        tcp flags and 0x07 != 0x0 counter name "passed_forward_out_to_server" accept
+        @ih,0,8 >= 0x0 counter name "passed_forward_out_to_server" accept
+    "#]],
+    );
+    golden(
+        "forward_save",
+        &expect![[r#"
+        ct mark and 0x03000000 != 0x0 meta l4proto tcp tcp flags and 0x17 == 0x2 ct mark set ct mark and 0xfcffffff
+        meta mark and 0x02000000 != 0x0 ct mark set ct mark and 0xfdffffff xor 0x02000000 counter name "blocked_forward" drop
+        meta mark and 0x01000000 != 0x0 ct mark set ct mark and 0xfeffffff xor 0x01000000 meta mark set meta mark and 0xfcffffff
+        meta mark and 0x08000000 != 0x0 meta mark set meta mark and 0xf7ffffff
+    "#]],
+    );
+    let text = text(&in_place(&plan));
+    assert!(text.contains("tcp dport { 443 } oiftype != loopback jump output_to_server"), "{text}");
+    assert!(text.contains("tcp sport { 443 } iiftype != loopback jump input_to_client"), "{text}");
+    assert!(text.contains("tcp dport { 443 } iifkind \"veth\" meta mark set meta mark and 0xf7ffffff xor 0x08000000 jump forward_out_to_server"), "{text}");
+}
+
+#[test]
+fn the_firewalls_chains_come_first_and_stale_counters_go() {
+    use sakimori_firewall::{Action, Direction, Policy, Protocol, Rule, compile};
+    let rule = Rule {
+        remote: vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
+        local_ports: vec![sakimori_model::PortRange::single(22)],
+        log: true,
+        ..Rule::new("no ssh", Action::Deny, Direction::In, Protocol::Tcp)
+    };
+    let policy = Policy { mode: sakimori_model::Mode::Prevent, rules: vec![rule], ..Policy::default() };
+    let firewall = compile(&policy).plan.unwrap();
+    let plan = TablePlan { firewall, sample_group: Some(9), ..plan() };
+    rules(
+        &plan,
+        "fw_in",
+        &expect![[r#"
+        ip saddr { 10.0.0.0-10.255.255.255 } meta l4proto 6 th dport { 22 } counter name "fw_no_ssh_bc4e0fb6866b195c" limit rate 20/second burst 40 packets log prefix "fw_no_ssh_bc4e0fb6866b195c!" group 9 snaplen 128
+        ip saddr { 10.0.0.0-10.255.255.255 } meta l4proto 6 th dport { 22 } drop
+        ip6 saddr { 2001:db8::-2001:db8:ffff:ffff:ffff:ffff:ffff:ffff } meta l4proto 6 th dport { 22 } counter name "fw_no_ssh_bc4e0fb6866b195c" limit rate 20/second burst 40 packets log prefix "fw_no_ssh_bc4e0fb6866b195c!" group 9 snaplen 128
+        ip6 saddr { 2001:db8::-2001:db8:ffff:ffff:ffff:ffff:ffff:ffff } meta l4proto 6 th dport { 22 } drop
+    "#]],
+    );
+    rules(
+        &plan,
+        "fw_input",
+        &expect![[r#"
+        meta mark and 0x04000000 != 0x0 accept
+        ct state and 0x6 != 0x0 accept
+        iiftype loopback accept
+        meta l4proto 17 th sport { 67 } th dport { 68 } accept
+        meta l4proto 17 th sport { 547 } th dport { 546 } accept
+        meta l4proto 58 icmp type 130-132 accept
+        meta l4proto 58 icmp type 133-137 accept
+        meta l4proto 58 icmp type 143-143 accept
+        jump fw_in
+    "#]],
+    );
+    rules(
+        &plan,
+        "fw_forward",
+        &expect![[r#"
+        meta mark and 0x04000000 != 0x0 accept
+        ct state and 0x6 != 0x0 accept
+        oifkind "bridge" jump fw_in
+        oifkind "veth" jump fw_in
+    "#]],
+    );
+    rules(
+        &TablePlan { sample_group: None, ..plan.clone() },
+        "fw_in",
+        &expect![[r#"
+        ip saddr { 10.0.0.0-10.255.255.255 } meta l4proto 6 th dport { 22 } counter name "fw_no_ssh_bc4e0fb6866b195c" drop
+        ip6 saddr { 2001:db8::-2001:db8:ffff:ffff:ffff:ffff:ffff:ffff } meta l4proto 6 th dport { 22 } counter name "fw_no_ssh_bc4e0fb6866b195c" drop
+    "#]],
+    );
+    let present = [("fw_gone_1".to_owned(), Count::default())].into();
+    let text = text(&super::in_place(&plan, &present));
+    assert!(
+        text.contains("add chain fw_input { type filter hook input priority 5; policy accept; }"),
+        "{text}"
+    );
+    let at = |what: &str| text.find(what).unwrap_or_else(|| panic!("{what} is not in\n{text}"));
+    assert!(at("flush table") < at("delete counter fw_gone_1"));
+    assert!(at("add counter fw_no_ssh") < at("add rule fw_in "));
 }
