@@ -1,5 +1,11 @@
 //! What rules do to packets: by golden plans, by findings, and against the semantics written down once more.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where its own input is wrong")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::format_collect,
+    reason = "a test ends where its own input is wrong"
+)]
 
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
@@ -75,7 +81,7 @@ fn the_whole_plan() {
         always: vec![Endpoint { address: ip("198.51.100.7"), port: 4443 }],
         ..policy(vec![web(), ssh_from(&["10.0.0.0/9", "10.128.0.0/9", "2001:db8::/32"]), no_smtp()])
     };
-    expect![[r#"
+    expect![[r"
         fw_in
           protocol 6 to port { 80 8000-8090 } count fw_web_server_75fa91fc5c601440 return
           from { 10.0.0.0-10.255.255.255 } protocol 6 to port { 22 } count fw_ssh_825d7f195cfee6f1 return
@@ -113,7 +119,7 @@ fn the_whole_plan() {
           protocol 58 type 143-143 accept
           protocol 6 to { 198.51.100.7 } to port { 4443 } accept
           jump fw_out
-    "#]].assert_eq(&plan(&policy).to_string());
+    "]].assert_eq(&plan(&policy).to_string());
 }
 
 #[test]
@@ -225,20 +231,20 @@ fn findings() {
     };
     check(
         &policy(vec![broken.clone()]),
-        expect![[r#"
+        expect![[r"
         F001 firewall: a rule's name has 1 to 100 characters, and no control characters
         F006 firewall: priority 5 is above 4
         F003 firewall: the port range 9-8 is turned around and matches nothing
         F004 firewall: the rule names ports, but its protocol has none
         F005 firewall: the protocol and the addresses belong to different IP versions: no packet matches
-    "#]],
+    "]],
     );
     assert_eq!(compile(&policy(vec![broken])).plan, None, "whole or not at all");
     check(
         &policy(vec![web(), web()]),
-        expect![[r#"
+        expect![[r"
         F002 firewall rule 'Web server': two rules have this name
-    "#]],
+    "]],
     );
     let wide = Rule {
         name: "all of 10".into(),
@@ -248,23 +254,23 @@ fn findings() {
     };
     check(
         &policy(vec![ssh_from(&["10.7.0.0/16"]), wide]),
-        expect![[r#"
+        expect![[r"
         F103 firewall rule 'all of 10': an address has bits behind its prefix; 10.0.0.0/8 is meant
         F102 firewall rule 'ssh': it is never asked: the rule 'all of 10' decides first, the other way
-    "#]],
+    "]],
     );
     let again = Rule { name: "web again".into(), local_ports: vec![PortRange::single(8001)], ..web() };
     check(
         &policy(vec![web(), again]),
-        expect![[r#"
+        expect![[r"
         F101 firewall rule 'web again': everything it matches is decided by the rule 'Web server' already
-    "#]],
+    "]],
     );
     check(
         &Policy { default_inbound: Action::Allow, ..policy(Vec::new()) },
-        expect![[r#"
+        expect![[r"
         F104 firewall: the firewall is on, has no rules and lets everything pass
-    "#]],
+    "]],
     );
     check(&policy(vec![web(), no_smtp(), ssh_from(&[])]), expect![""]);
 }

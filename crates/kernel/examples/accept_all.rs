@@ -64,7 +64,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         state: TableState::Queue,
         outgoing_ports: Vec::new(),
         outgoing_except: Vec::new(),
-        firewall: Default::default(),
+        firewall: sakimori_firewall::Plan::default(),
         sample_group: None,
     })?;
     let mut reader = socket.reader()?;

@@ -42,7 +42,7 @@ fn main() {
             state: TableState::Queue,
             outgoing_ports: Vec::new(),
             outgoing_except: Vec::new(),
-            firewall: Default::default(),
+            firewall: sakimori_firewall::Plan::default(),
             sample_group: None,
         })
         .unwrap();

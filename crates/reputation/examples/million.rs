@@ -1,5 +1,10 @@
 //! Memory and time of a list of a million domains: `cargo run --release -p sakimori-reputation --example million`.
-#![expect(clippy::print_stdout, clippy::disallowed_methods, clippy::cast_precision_loss, reason = "an example that measures")]
+#![expect(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::cast_precision_loss,
+    reason = "an example that measures"
+)]
 
 use sakimori_reputation::{Builder, Host};
 use std::fmt::Write as _;

@@ -179,10 +179,11 @@ fn a_large_plan_is_applied_at_once_and_removal_leaves_nothing() {
         let began = Instant::now();
         let planned = firewall(&policy);
         let compiled = began.elapsed();
+        let began = Instant::now();
         let mut table = apply(&planned);
         println!(
             "2,000 rules with 5 networks each: planned in {compiled:?}, applied in {:?}",
-            began.elapsed() - compiled
+            began.elapsed()
         );
         table.apply(&planned).unwrap();
         assert_eq!(table.read_firewall_counters().unwrap().len(), 2_001);

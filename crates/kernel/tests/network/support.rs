@@ -85,7 +85,7 @@ pub(crate) fn plan() -> TablePlan {
         state: TableState::Queue,
         outgoing_ports: Vec::new(),
         outgoing_except: Vec::new(),
-        firewall: Default::default(),
+        firewall: sakimori_firewall::Plan::default(),
         sample_group: None,
     }
 }

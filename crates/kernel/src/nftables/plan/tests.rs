@@ -297,7 +297,7 @@ fn the_firewalls_chains_come_first_and_stale_counters_go() {
     rules(
         &plan,
         "fw_input",
-        &expect![[r#"
+        &expect![[r"
         meta mark and 0x04000000 != 0x0 accept
         ct state and 0x6 != 0x0 accept
         iiftype loopback accept
@@ -307,7 +307,7 @@ fn the_firewalls_chains_come_first_and_stale_counters_go() {
         meta l4proto 58 icmp type 133-137 accept
         meta l4proto 58 icmp type 143-143 accept
         jump fw_in
-    "#]],
+    "]],
     );
     rules(
         &plan,
