@@ -1,7 +1,8 @@
 //! The engine: packets in, judgements and events out.
 use crate::answer;
-use crate::flow::{InspectedFlow, Shared};
-use sakimori_model::{Event, IntrusionPrevention, Mode, Now, PortRange};
+use crate::flow::{InspectedFlow, Ports, Shared};
+use crate::site::{Path, Sighting, WebReputation};
+use sakimori_model::{Event, IntrusionPrevention, Mode, Now};
 pub use sakimori_packet::Checksums;
 use sakimori_packet::{self as packet, Transport};
 use sakimori_protocols::http1;
@@ -109,6 +110,10 @@ pub struct Counters {
     pub matches_blocked: u64,
     /// Matches that were only reported.
     pub matches_detected: u64,
+    /// Places with a bad reputation whose visit was stopped.
+    pub sites_blocked: u64,
+    /// Places with a bad reputation whose visit was only reported.
+    pub sites_detected: u64,
     /// Events that found no room.
     pub events_lost: u64,
     /// The flow table's.
@@ -120,9 +125,8 @@ pub struct Counters {
 pub struct Engine {
     flows: FlowTable<InspectedFlow>,
     shared: Shared,
-    answer_page: bool,
     /// Apart from the shared state, which is lent out while a new flow asks for them.
-    http_ports: Vec<PortRange>,
+    ports: Ports,
 }
 
 // === impl Engine ===
@@ -133,8 +137,7 @@ impl Engine {
         let Config { settings, limits, incident_seed, hash_seed } = config;
         let mut engine = Self {
             flows: FlowTable::new(limits.stream, OverlapPolicy::Linux, hash_seed),
-            answer_page: settings.answer_page,
-            http_ports: settings.http_ports.clone(),
+            ports: Ports { http: settings.http_ports.clone(), web: Vec::new() },
             shared: Shared {
                 scratch: rules.new_scratch(),
                 rules,
@@ -148,6 +151,8 @@ impl Engine {
                 incident_seed,
                 incidents: 0,
                 blocked: None,
+                web: WebReputation::default(),
+                sightings: Vec::new(),
             },
         };
         engine.tell_flows();
@@ -157,8 +162,7 @@ impl Engine {
     /// Puts other settings and rules in force between two packets. Flows stay; what rules remembered of
     /// them is forgotten, and a request in progress is judged anew from its first byte.
     pub fn swap(&mut self, settings: IntrusionPrevention, rules: Arc<RuleSet>) {
-        self.answer_page = settings.answer_page;
-        self.http_ports.clone_from(&settings.http_ports);
+        self.ports.http.clone_from(&settings.http_ports);
         self.shared.scratch = rules.new_scratch();
         self.shared.rules = rules;
         self.shared.settings = settings;
@@ -166,9 +170,16 @@ impl Engine {
         self.tell_flows();
     }
 
+    /// Puts other lists in force for connections to the outside, between two packets. What was judged stays so.
+    pub fn set_web_reputation(&mut self, web: WebReputation) {
+        self.ports.web = if web.mode == Mode::Off { Vec::new() } else { web.ports.clone() };
+        self.shared.web = web;
+        self.tell_flows();
+    }
+
     /// What the flow table has to know of the settings and rules.
     fn tell_flows(&mut self) {
-        self.flows.set_server_ports(self.http_ports.clone());
+        self.flows.set_server_ports(self.ports.http.iter().chain(&self.ports.web).copied().collect());
         self.flows.set_enforcing(self.shared.settings.mode == Mode::Prevent);
         self.flows.set_responses(self.needs_responses());
     }
@@ -179,6 +190,11 @@ impl Engine {
     /// card or the kernel has verified or not computed yet. One that the server would throw away must
     /// not count as seen, or an attacker could show us bytes that the server never gets.
     pub fn inspect(&mut self, now: Now, bytes: &[u8], checksums: Checksums) -> Judgement {
+        self.inspect_on(now, bytes, checksums, Path::Serving)
+    }
+
+    /// As [`Self::inspect`], and says where the packet was met.
+    pub fn inspect_on(&mut self, now: Now, bytes: &[u8], checksums: Checksums, path: Path) -> Judgement {
         let counters = &mut self.shared.counters;
         counters.packets += 1;
         counters.bytes += bytes.len() as u64;
@@ -192,10 +208,13 @@ impl Engine {
             return Judgement { verdict: Verdict::Accept, mark: FlowMark::None, inject: Vec::new() };
         }
         let outcome = {
-            let ports = &self.http_ports;
+            let ports = &self.ports;
             let generation = self.shared.generation;
-            self.flows
-                .process(now, &packet, &mut self.shared, |info| InspectedFlow::new(info, ports, generation))
+            let sender = (packet.source, packet.tcp().map(|tcp| tcp.source_port));
+            self.flows.process(now, &packet, &mut self.shared, |info| {
+                let from_client = sender == (info.client.address, Some(info.client.port));
+                InspectedFlow::new(info, ports, generation, (path, from_client))
+            })
         };
         if !outcome.anomalies.is_empty() {
             self.shared.counters.stream_anomalies += 1;
@@ -204,12 +223,12 @@ impl Engine {
         if let Some(reset) = outcome.reset {
             let blocked = self.shared.blocked.take();
             inject.push(Injection { packet: reset.reset_to_server() });
-            match blocked {
-                Some((incident, true)) if self.answer_page => {
-                    let page = answer::page(incident);
+            match blocked.and_then(|blocked| Some((blocked.incident, blocked.page?))) {
+                Some((incident, why)) => {
+                    let page = answer::page(incident, why);
                     inject.extend(reset.answer(&page).into_iter().map(|packet| Injection { packet }));
                 }
-                _ => inject.push(Injection { packet: reset.reset_to_client() }),
+                None => inject.push(Injection { packet: reset.reset_to_client() }),
             }
         }
         if let Some(probe) = outcome.probe {
@@ -217,8 +236,12 @@ impl Engine {
         }
         let verdict = match outcome.verdict {
             stream::Verdict::Pass => Verdict::Accept,
-            // Nothing is dropped by an engine that only detects.
-            stream::Verdict::Drop if self.shared.settings.mode != Mode::Prevent => Verdict::Accept,
+            // Nothing is dropped by an engine that only detects; a blocked visit is the other module's doing.
+            stream::Verdict::Drop
+                if self.shared.settings.mode != Mode::Prevent && outcome.decision != Decision::Block =>
+            {
+                Verdict::Accept
+            }
             stream::Verdict::Drop => {
                 self.shared.counters.dropped += 1;
                 Verdict::Drop
@@ -242,6 +265,11 @@ impl Engine {
     /// The events since the last call, oldest first.
     pub fn drain_events(&mut self) -> impl Iterator<Item = Event> + '_ {
         self.shared.events.drain(..)
+    }
+
+    /// The places with a bad reputation seen since the last call, oldest first.
+    pub fn drain_sightings(&mut self) -> impl Iterator<Item = Sighting> + '_ {
+        self.shared.sightings.drain(..)
     }
 
     /// Whether packets from server to client have to be shown with their payload.

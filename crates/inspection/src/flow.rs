@@ -1,7 +1,9 @@
 //! One flow under inspection: its HTTP connection, its raw windows, and what the rules remember of it.
+use crate::answer::Why;
 use crate::engine::{Counters, Limits};
 use crate::http_view::HttpView;
 use crate::report::{self, Occasion};
+use crate::site::{self, Path, Sighting, Step, Visit, WebReputation};
 use crate::stream_view::{StreamView, StreamWindow};
 use sakimori_model::{Action, Event, IncidentId, IntrusionPrevention, Mode, Now, PortRange};
 use sakimori_protocols::http1;
@@ -27,8 +29,17 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     pub(crate) incident_seed: u64,
     pub(crate) incidents: u64,
-    /// The incident that blocked the flow at hand, and whether its client speaks HTTP.
-    pub(crate) blocked: Option<(IncidentId, bool)>,
+    /// The incident that blocked the flow at hand.
+    pub(crate) blocked: Option<Blocked>,
+    pub(crate) web: WebReputation,
+    pub(crate) sightings: Vec<Sighting>,
+}
+
+/// The incident that blocked a flow, and the page that its client gets instead of a reset.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Blocked {
+    pub(crate) incident: IncidentId,
+    pub(crate) page: Option<Why>,
 }
 
 /// A flow under inspection.
@@ -38,6 +49,9 @@ pub(crate) struct InspectedFlow {
     generation: u64,
     rules: FlowState,
     http: Option<Box<http1::Connection<RuleMemory>>>,
+    /// Whether intrusion prevention looks at it: a connection to a server here or behind here.
+    attacked: bool,
+    visit: Visit,
     windows: [Option<Box<StreamWindow>>; 2],
 }
 
@@ -46,13 +60,45 @@ pub(crate) struct InspectedFlow {
 pub(crate) struct RuleMemory {
     state: TransactionState,
     generation: u64,
+    /// Whether the reputation of what it asks for was looked up.
+    asked: bool,
+}
+
+// === impl Shared ===
+
+impl Shared {
+    pub(crate) fn next_incident(&mut self) -> IncidentId {
+        let incident = IncidentId(mix(self.incident_seed, self.incidents));
+        self.incidents += 1;
+        incident
+    }
 }
 
 // === impl InspectedFlow ===
 
 impl InspectedFlow {
-    pub(crate) fn new(info: &FlowInfo, http_ports: &[PortRange], generation: u64) -> Self {
-        let is_http = http_ports.iter().any(|ports| ports.contains(info.server.port));
+    /// `path` and `from_client` say of the packet that makes the flow where it was met and who sent it.
+    pub(crate) fn new(
+        info: &FlowInfo,
+        ports: &Ports,
+        generation: u64,
+        (path, from_client): (Path, bool),
+    ) -> Self {
+        let within = |ports: &[PortRange]| ports.iter().any(|ports| ports.contains(info.server.port));
+        let to_outside = match path {
+            Path::Serving => false,
+            // The answers of servers here leave as well.
+            Path::Leaving => from_client,
+            Path::FromContainer => true,
+        };
+        let attacked = match path {
+            Path::Leaving => !from_client,
+            // Of containers' connections only those that intrusion prevention asks for.
+            Path::FromContainer => within(&ports.http),
+            Path::Serving => true,
+        };
+        let is_http = attacked && within(&ports.http);
+        let visit = if to_outside && within(&ports.web) { Visit::Silent } else { Visit::None };
         Self {
             facts: FlowFacts {
                 client: info.client.address,
@@ -64,6 +110,8 @@ impl InspectedFlow {
             generation,
             rules: FlowState::default(),
             http: is_http.then(Box::default),
+            attacked,
+            visit,
             windows: [None, None],
         }
     }
@@ -71,7 +119,10 @@ impl InspectedFlow {
     /// Whether any rule could still look at bytes of this direction.
     fn wanted(&self, shared: &Shared, direction: Direction) -> bool {
         let needs = shared.rules.needs();
-        if shared.settings.mode == Mode::Off {
+        if direction == Direction::ToServer && self.visit.is_http() && shared.web.mode != Mode::Off {
+            return true;
+        }
+        if shared.settings.mode == Mode::Off || !self.attacked {
             return false;
         }
         match direction {
@@ -86,6 +137,7 @@ impl InspectedFlow {
             Direction::ToServer => (0, needs.stream_to_server),
             Direction::ToClient => (1, needs.stream_to_client),
         };
+        let wanted = wanted && self.attacked && shared.settings.mode != Mode::Off;
         let Some(window) = self.windows.get_mut(slot).filter(|_| wanted) else { return Decision::Continue };
         let window = window.get_or_insert_default();
         window.push(bytes);
@@ -106,15 +158,48 @@ impl InspectedFlow {
     fn inspect_http(&mut self, shared: &mut Shared, direction: Direction, bytes: &[u8]) -> Decision {
         let Some(connection) = &mut self.http else { return Decision::Continue };
         let limits = shared.limits.http;
-        let mut sink =
-            HttpSink { shared, facts: &self.facts, rules: &mut self.rules, segment_length: bytes.len() };
+        let mut sink = HttpSink {
+            attacked: self.attacked && shared.settings.mode != Mode::Off,
+            visit: self.visit.is_http() && shared.web.mode != Mode::Off,
+            shared,
+            facts: &self.facts,
+            rules: &mut self.rules,
+            segment_length: bytes.len(),
+            tunnel: false,
+        };
         let direction = match direction {
             Direction::ToServer => http1::Direction::ToServer,
             Direction::ToClient => http1::Direction::ToClient,
         };
-        match connection.feed(direction, bytes, &limits, &mut sink) {
-            http1::Control::Continue => Decision::Continue,
+        let control = connection.feed(direction, bytes, &limits, &mut sink);
+        let tunnel = sink.tunnel;
+        match control {
             http1::Control::Stop => Decision::Block,
+            http1::Control::Continue if tunnel => self.leave_be(),
+            http1::Control::Continue => Decision::Continue,
+        }
+    }
+
+    /// Nothing more is looked up for this flow; the kernel may forget it unless somebody else looks at it.
+    fn leave_be(&mut self) -> Decision {
+        self.visit = Visit::None;
+        if self.attacked { Decision::Continue } else { Decision::Done }
+    }
+
+    /// What the client asks for, where this is a connection to the outside.
+    fn visit(&mut self, shared: &mut Shared, bytes: &[u8]) -> Decision {
+        if matches!(self.visit, Visit::None) || shared.web.mode == Mode::Off {
+            return Decision::Continue;
+        }
+        match self.visit.feed(shared, &self.facts, bytes) {
+            Step::Block => Decision::Block,
+            Step::Over => self.leave_be(),
+            Step::Watch => {
+                if self.visit.is_http() {
+                    let _http = self.http.get_or_insert_default();
+                }
+                Decision::Continue
+            }
         }
     }
 }
@@ -134,6 +219,12 @@ impl Application for InspectedFlow {
             self.rules = FlowState::default();
             for window in self.windows.iter_mut().flatten() {
                 window.rules = TransactionState::default();
+            }
+        }
+        if direction == Direction::ToServer {
+            match self.visit(shared, bytes) {
+                Decision::Continue => {}
+                decided => return decided,
             }
         }
         if !self.wanted(shared, direction) {
@@ -173,6 +264,12 @@ struct HttpSink<'a> {
     facts: &'a FlowFacts,
     rules: &'a mut FlowState,
     segment_length: usize,
+    /// Whether the rules of intrusion prevention are asked.
+    attacked: bool,
+    /// Whether requests are looked up in the reputation lists.
+    visit: bool,
+    /// A request opened a tunnel.
+    tunnel: bool,
 }
 
 impl http1::Sink<RuleMemory> for HttpSink<'_> {
@@ -207,9 +304,21 @@ impl http1::Sink<RuleMemory> for HttpSink<'_> {
         if stage == Stage::RequestEnd && !transaction.message.anomalies().is_empty() {
             shared.counters.http_anomalies += 1;
         }
+        if self.visit && direction == http1::Direction::ToServer && !transaction.state.asked {
+            transaction.state.asked = true;
+            match site::judge_request(shared, self.facts, &transaction.message) {
+                Decision::Block => return http1::Control::Stop,
+                Decision::Done => self.tunnel = true,
+                _ => {}
+            }
+        }
+        if !self.attacked {
+            return http1::Control::Continue;
+        }
         if transaction.state.generation != shared.generation {
+            let asked = transaction.state.asked;
             transaction.state =
-                RuleMemory { state: TransactionState::default(), generation: shared.generation };
+                RuleMemory { state: TransactionState::default(), generation: shared.generation, asked };
         }
         let body_limit = shared.limits.http.body_bytes;
         let view = HttpView::new(&transaction.message, side, self.facts, self.segment_length, body_limit);
@@ -244,7 +353,7 @@ fn judge<T: Inspected>(shared: &mut Shared, subject: &T, request: Option<&http1:
         matches.iter().filter_map(|m| mode_of(m).map(|(rule, mode)| (m, rule, mode))).collect();
     let block = judged.iter().any(|(_, _, mode)| *mode == Mode::Prevent);
     let incident = IncidentId(mix(shared.incident_seed, shared.incidents));
-    shared.incidents += u64::from(!judged.is_empty());
+    let count = u64::from(!judged.is_empty());
     let occasion = Occasion { at: shared.now.wall, incident, http: request.map(report::summary) };
     for (found, rule, mode) in judged {
         if !rule.reports {
@@ -261,13 +370,24 @@ fn judge<T: Inspected>(shared: &mut Shared, subject: &T, request: Option<&http1:
             shared.counters.events_lost += 1;
         }
     }
+    shared.incidents += count;
     shared.matches = matches;
     shared.matches.clear();
     if block {
-        shared.blocked = Some((incident, request.is_some()));
+        let page = request.is_some() && shared.settings.answer_page;
+        shared.blocked = Some(Blocked { incident, page: page.then_some(Why::Attack) });
         return Decision::Block;
     }
     Decision::Continue
+}
+
+/// Server ports by what is looked for on them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ports {
+    /// Intrusion prevention.
+    pub(crate) http: Vec<PortRange>,
+    /// Web reputation.
+    pub(crate) web: Vec<PortRange>,
 }
 
 const fn to_signatures(direction: Direction) -> signatures::Direction {

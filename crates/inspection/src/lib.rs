@@ -6,6 +6,9 @@
 //! [`Judgement`] for each and events to be drained. No I/O and no clock, so that the same engine runs
 //! inline, over recorded traffic ([`offline`]) and in a fuzz target.
 //!
+//! Connections to the outside are judged by what they ask for ([`WebReputation`]): HTTP requests by host and URL,
+//! TLS by the name in its greeting.
+//!
 //! Key decision: a match is judged on the packet whose bytes complete it. Earlier segments of the same
 //! request have been let through by then, but no server acts on a request whose decisive bytes never arrive.
 #![forbid(unsafe_code)]
@@ -16,6 +19,8 @@ mod flow;
 mod http_view;
 pub mod offline;
 mod report;
+mod site;
 mod stream_view;
 
 pub use engine::{Checksums, Config, Counters, Engine, FlowMark, Injection, Judgement, Limits, Verdict};
+pub use site::{Path, SeenIn, Sighting, WebReputation};

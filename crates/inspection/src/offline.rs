@@ -1,5 +1,5 @@
 //! "What would these rules have done to this request?": a connection played to an [`Engine`] without a network.
-use crate::{Checksums, Config, Engine, FlowMark, Judgement, Verdict};
+use crate::{Checksums, Config, Engine, FlowMark, Judgement, Path, Verdict};
 use sakimori_model::{Event, IntrusionPrevention, Now, Timestamp};
 use sakimori_packet::Flags;
 use sakimori_packet::build::Segment;
@@ -48,6 +48,7 @@ pub struct Conversation {
     port: u16,
     sequence: u32,
     packets: u64,
+    path: Path,
 }
 
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
@@ -60,14 +61,20 @@ const SERVER_SEQUENCE: u32 = 9000;
 impl Conversation {
     /// A connection to a server port, not yet opened.
     pub const fn new(port: u16) -> Self {
-        Self { port, sequence: 1000, packets: 0 }
+        Self { port, sequence: 1000, packets: 0, path: Path::Serving }
+    }
+
+    /// The same, met somewhere else.
+    #[must_use]
+    pub const fn on(self, path: Path) -> Self {
+        Self { path, ..self }
     }
 
     /// The three-way handshake's first two segments.
     pub fn open(&mut self, engine: &mut Engine) {
         let syn = Segment { flags: Flags::SYN, acknowledgement: 0, ..self.segment(&[]) }.packet();
         let now = self.now();
-        engine.inspect(now, &syn, Checksums::Verify);
+        engine.inspect_on(now, &syn, Checksums::Verify, self.path);
         let answer = Segment {
             source: SERVER,
             destination: CLIENT,
@@ -78,7 +85,7 @@ impl Conversation {
             flags: Flags::SYN.with(Flags::ACK),
             ..self.segment(&[])
         };
-        engine.inspect(now, &answer.packet(), Checksums::Verify);
+        engine.inspect_on(now, &answer.packet(), Checksums::Verify, self.path);
         self.sequence = self.sequence.wrapping_add(1);
     }
 
@@ -87,7 +94,7 @@ impl Conversation {
         let packet = Segment { flags: Flags::ACK.with(Flags::PSH), ..self.segment(payload) }.packet();
         self.sequence = self.sequence.wrapping_add(u32::try_from(payload.len()).unwrap_or(0));
         let now = self.now();
-        engine.inspect(now, &packet, Checksums::Ignore)
+        engine.inspect_on(now, &packet, Checksums::Ignore, self.path)
     }
 
     fn segment<'a>(&self, payload: &'a [u8]) -> Segment<'a> {
