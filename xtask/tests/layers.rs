@@ -29,6 +29,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("sakimori-loginspect", &["sakimori-model"]),
     ("sakimori-antimalware", &["sakimori-model"]),
+    ("sakimori-integrity", &["sakimori-model"]),
+    ("sakimori-recommend", &["sakimori-model"]),
     ("sakimori-content", &["sakimori-model"]),
     ("sakimori-kernel-sys", &[]),
     ("sakimori-kernel", &["sakimori-kernel-sys", "sakimori-firewall"]),
@@ -45,6 +47,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "sakimori-reputation",
             "sakimori-signatures",
             "sakimori-antimalware",
+            "sakimori-integrity",
             "sakimori-content",
             "sakimori-kernel",
             "sakimori-protocol",
@@ -80,6 +83,8 @@ const ENGINES: &[(&str, &[&str])] = &[
     ("sakimori-inspection", &[]),
     ("sakimori-loginspect", &["aho-corasick", "regex"]),
     ("sakimori-antimalware", &["boreal", "sha2"]),
+    ("sakimori-integrity", &["thiserror"]),
+    ("sakimori-recommend", &["thiserror"]),
 ];
 
 fn packages() -> Vec<serde_json::Value> {

@@ -97,6 +97,8 @@ enum Role {
     Network,
     /// Looks into files.
     Scanner,
+    /// Looks into what says which software is installed.
+    Inventory,
 }
 
 /// Runs the program; its exit code is 0 if what was asked was done, 1 if not, 2 for a wrong command line.
@@ -145,6 +147,7 @@ fn work(role: Role) -> ExitCode {
     match role {
         Role::Network => network::worker::run(),
         Role::Scanner => scanner::worker::run(),
+        Role::Inventory => crate::inventory::worker::run(),
     }
 }
 

@@ -22,6 +22,8 @@ pub mod coverage;
 pub mod enforcement;
 pub mod host;
 pub mod identity;
+pub mod integrity;
+pub mod inventory;
 pub mod network;
 pub mod pace;
 pub mod renewal;

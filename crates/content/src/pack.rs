@@ -77,6 +77,9 @@ pub struct Metadata {
     pub application_type: String,
     /// Versions with the hole, in words.
     pub affected: String,
+    /// Versions with the hole, for the recommendation scan; empty where an inventory cannot tell.
+    #[serde(default)]
+    pub affects: Vec<Affects>,
     /// Day the rule was first published.
     pub published: String,
     /// Day of its last change.
@@ -84,6 +87,47 @@ pub struct Metadata {
     /// Advisories.
     #[serde(default)]
     pub references: Vec<String>,
+}
+
+/// Versions of one piece of software that have the hole.
+///
+/// # Shape
+/// `{ wordpress-plugin = "wp-file-manager", versions = ">=6.0, <6.9" }`: one key says what it is and is called.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "BTreeMap<String, String>", into = "BTreeMap<String, String>")]
+pub struct Affects {
+    /// What kind of software: `package`, `application`, `wordpress-plugin`, `wordpress-theme`, `composer`, `java`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Its versions, as the recommendation scan reads them.
+    pub versions: String,
+}
+
+impl Affects {
+    /// The kinds that there are.
+    pub const KINDS: [&str; 6] =
+        ["package", "application", "wordpress-plugin", "wordpress-theme", "composer", "java"];
+}
+
+impl TryFrom<BTreeMap<String, String>> for Affects {
+    type Error = String;
+
+    fn try_from(mut keys: BTreeMap<String, String>) -> Result<Self, String> {
+        let versions = keys.remove("versions").ok_or("affects without versions")?;
+        match (keys.pop_first(), keys.is_empty()) {
+            (Some((kind, name)), true) if Self::KINDS.contains(&kind.as_str()) => {
+                Ok(Self { kind, name, versions })
+            }
+            _ => Err(format!("affects needs versions and one of {}", Self::KINDS.join(", "))),
+        }
+    }
+}
+
+impl From<Affects> for BTreeMap<String, String> {
+    fn from(affects: Affects) -> Self {
+        Self::from([(affects.kind, affects.name), ("versions".to_owned(), affects.versions)])
+    }
 }
 
 /// A CVSS base score in tenths, so that it compares and hashes exactly: 98 is 9.8.

@@ -5,6 +5,7 @@
 )]
 
 pub mod fanotify;
+pub mod handle;
 pub mod netlink;
 pub mod socket;
 

@@ -10,6 +10,7 @@
 //! makes the kernel deny what it cannot hand over.
 
 pub mod content;
+pub mod names;
 
 use std::ffi::CString;
 use std::io;

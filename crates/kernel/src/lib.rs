@@ -13,3 +13,9 @@ pub mod raw_socket;
 pub mod ring;
 pub mod sandbox;
 pub mod spawn;
+pub mod walk;
+
+/// Lets the calling thread use the disk only when nobody else does; without effect under some schedulers.
+pub fn idle_io() -> std::io::Result<()> {
+    sakimori_kernel_sys::handle::idle_io()
+}

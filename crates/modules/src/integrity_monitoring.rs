@@ -14,13 +14,50 @@ pub static MODULE: Module = Module {
     settings: Some(SettingsKind::of::<IntegrityMonitoring>()),
     rules: Some(RuleKind { kind: "file-set", modes: None }),
     events: &[EventKind::of::<IntegrityEvent>()],
-    reasons: &[Reason {
-        code: "too-many-files",
-        text: Text {
-            en: "The file sets name more files than allowed; the rest is not watched. Narrow the sets or raise the bound.",
-            ja: "監視対象のファイルが上限を超えたため、残りは監視されません。対象を絞るか上限を上げてください。",
+    reasons: &[
+        Reason {
+            code: "too-many-files",
+            text: Text {
+                en: "The file sets name more files than allowed; the rest is not watched. Narrow the sets or raise the bound.",
+                ja: "監視対象のファイルが上限を超えたため、残りは監視されません。対象を絞るか上限を上げてください。",
+            },
         },
-    }],
+        Reason {
+            code: "baseline-building",
+            text: Text {
+                en: "The first look at the files is under way; changes are seen when it has ended.",
+                ja: "最初の走査中です。完了後から変更を検出します。",
+            },
+        },
+        Reason {
+            code: "real-time-unavailable",
+            text: Text {
+                en: "The kernel reports no file events (fanotify with names, Linux 5.9); changes are found by scheduled scans only.",
+                ja: "カーネルがファイルイベント（Linux 5.9 の fanotify）を提供しないため、変更は定期走査でのみ検出されます。",
+            },
+        },
+        Reason {
+            code: "real-time-partly",
+            text: Text {
+                en: "Some file systems report no events; changes on them are found by scheduled scans only.",
+                ja: "イベントを提供しないファイルシステムがあり、その変更は定期走査でのみ検出されます。",
+            },
+        },
+        Reason {
+            code: "baseline-not-kept",
+            text: Text {
+                en: "The baseline cannot be written to disk; changes made while the agent is stopped may be missed. Check the disk.",
+                ja: "ベースラインをディスクに保存できません。エージェント停止中の変更を見逃す可能性があります。ディスクを確認してください。",
+            },
+        },
+        Reason {
+            code: "integrity-failed",
+            text: Text {
+                en: "The monitoring could not be started, or has ended; see the agent's log.",
+                ja: "監視を開始できないか、停止しました。エージェントのログを確認してください。",
+            },
+        },
+    ],
 };
 
 /// Settings of integrity monitoring.
@@ -41,8 +78,67 @@ pub struct IntegrityMonitoring {
 
 impl Default for IntegrityMonitoring {
     fn default() -> Self {
-        Self { mode: Mode::Off, sets: BTreeMap::new(), interval_minutes: 1440, max_files: 500_000 }
+        Self { mode: Mode::Off, sets: built_in(), interval_minutes: 1440, max_files: 500_000 }
     }
+}
+
+/// Sets that make sense on any server. A policy excludes one by `null` at its name.
+///
+/// Low noise is the aim: what changes by itself (`/etc/mtab`, caches, lock files) is left out; package upgrades do
+/// show, as they should.
+fn built_in() -> BTreeMap<String, FileSet> {
+    let set = |base: &str, include: &[&str], exclude: &[&str], severity: &str, real_time| FileSet {
+        base: base.to_owned(),
+        include: include.iter().map(|&pattern| pattern.to_owned()).collect(),
+        exclude: exclude.iter().map(|&pattern| pattern.to_owned()).collect(),
+        attributes: content_and_rights(),
+        severity: severity.to_owned(),
+        real_time,
+    };
+    let accounts =
+        ["passwd", "shadow", "group", "gshadow", "sudoers", "sudoers.d/**", "pam.d/**", "security/**"];
+    let remote = ["ssh/**"];
+    let starts = [
+        "ld.so.preload",
+        "ld.so.conf",
+        "ld.so.conf.d/**",
+        "crontab",
+        "cron.*/**",
+        "anacrontab",
+        "systemd/**",
+        "init.d/**",
+        "rc.local",
+        "profile",
+        "profile.d/**",
+        "bash.bashrc",
+        "environment",
+        "modules",
+        "modules-load.d/**",
+        "modprobe.d/**",
+        "apt/apt.conf.d/**",
+        "xdg/autostart/**",
+    ];
+    let network =
+        ["hosts", "resolv.conf", "nsswitch.conf", "nftables.conf", "iptables/**", "ca-certificates.conf"];
+    let caches = ["**/cache/**", "**/*.log", "**/.git/**", "**/node_modules/**", "**/sessions/**"];
+    BTreeMap::from(
+        [
+            ("accounts", set("/etc", &accounts, &["security/*.lock"], "high", true)),
+            ("remote-access", set("/etc", &remote, &[], "high", true)),
+            ("root-keys", set("/root/.ssh", &[], &["known_hosts*"], "high", true)),
+            ("started-programs", set("/etc", &starts, &["**/*.dpkg-*"], "high", true)),
+            ("scheduled-jobs", set("/var/spool/cron", &[], &["**/tmp.*"], "high", true)),
+            ("name-resolution", set("/etc", &network, &[], "medium", true)),
+            ("web-pages", set("/var/www", &[], &caches, "medium", true)),
+            ("programs", set("/usr/bin", &[], &[], "medium", false)),
+            ("system-programs", set("/usr/sbin", &[], &[], "medium", false)),
+            (
+                "local-programs",
+                set("/usr/local", &["bin/**", "sbin/**", "lib/**"], &["**/__pycache__/**"], "medium", true),
+            ),
+        ]
+        .map(|(name, set)| (name.to_owned(), set)),
+    )
 }
 
 /// A set of files.
@@ -122,6 +218,28 @@ impl Settings for IntegrityMonitoring {
                     &set.base,
                 ));
             }
+            if set.base.split('/').any(|section| matches!(section, "." | "..")) {
+                findings.push(Finding::at(
+                    at("base"),
+                    "not-plain",
+                    "Write the path without '.' and '..'.",
+                    &set.base,
+                ));
+            }
+            for (member, patterns) in [("include", &set.include), ("exclude", &set.exclude)] {
+                if patterns.len() > 256 {
+                    let found = patterns.len().to_string();
+                    findings.push(Finding::at(at(member), "too-many", "At most 256 patterns.", &found));
+                }
+                for (index, pattern) in patterns.iter().enumerate().filter(|(_, p)| !is_pattern(p)) {
+                    findings.push(Finding::at(
+                        format!("{}/{index}", at(member)),
+                        "not-a-pattern",
+                        "Write it relative to the base, without empty sections, '.' and '..'.",
+                        pattern,
+                    ));
+                }
+            }
             if set.severity.parse::<sakimori_model::Severity>().is_err() {
                 let message = "One of info, low, medium, high, critical.";
                 findings.push(Finding::at(at("severity"), "not-a-severity", message, &set.severity));
@@ -138,6 +256,15 @@ impl Settings for IntegrityMonitoring {
         }
         findings
     }
+}
+
+/// What the engine takes as a pattern: relative, of plain sections.
+fn is_pattern(pattern: &str) -> bool {
+    let escapes = pattern.bytes().rev().take_while(|byte| *byte == b'\\').count();
+    pattern.len() <= 4096
+        && escapes.is_multiple_of(2)
+        && pattern.split('/').all(|section| !matches!(section, "" | "." | ".."))
+        && pattern.split('/').count() <= 60
 }
 
 /// A watched file changed.

@@ -1,8 +1,8 @@
 //! Recommendation scan: which rules a computer needs, by what is installed on it.
-use crate::Module;
 use crate::event::{About, Column, EventDetail, EventKind};
 use crate::settings::{Finding, Settings, SettingsKind};
 use crate::words::{Explanation, Mode, Text};
+use crate::{Module, Reason};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -13,7 +13,22 @@ pub static MODULE: Module = Module {
     settings: Some(SettingsKind::of::<Recommendation>()),
     rules: None,
     events: &[EventKind::of::<RecommendationEvent>()],
-    reasons: &[],
+    reasons: &[
+        Reason {
+            code: "inventory-incomplete",
+            text: Text {
+                en: "Not everything could be looked at: a folder could not be read, there is too much of it, packages are not dpkg's, or the cloud's metadata service did not answer. Rules are not called superfluous by what was not seen.",
+                ja: "読み取れないフォルダーがある、量が多すぎる、dpkg 以外のパッケージ管理である、またはクラウドのメタデータサービスが応答しないため、一部を確認できませんでした。確認できなかったものを理由にルールが不要と判断されることはありません。",
+            },
+        },
+        Reason {
+            code: "inventory-failed",
+            text: Text {
+                en: "The inventory could not be taken; it is tried again. See the agent's log.",
+                ja: "インベントリを取得できませんでした。再試行します。エージェントのログを確認してください。",
+            },
+        },
+    ],
 };
 
 /// Settings of the recommendation scan.

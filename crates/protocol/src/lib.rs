@@ -14,6 +14,7 @@ pub mod bundle;
 pub mod check_in;
 pub mod enrolment;
 pub mod event;
+pub mod inventory;
 pub mod paths;
 
 pub use blob::{Hash, ParseHashError};
@@ -23,3 +24,4 @@ pub use check_in::{
 };
 pub use enrolment::{Enrol, EnrolAnswer, Fingerprint, Refusal, RefusalCode, Renew, RenewAnswer};
 pub use event::{Event, EventsAnswer};
+pub use inventory::{Application, Cloud, Inventory, Package, Process};

@@ -34,7 +34,9 @@ impl<'lab> Blog<'lab> {
             .args(["--i-know-this-is-vulnerable", "--listen", &address.to_string(), "--uploads"])
             .arg(host.folder().join("uploads"))
             .arg("--restore-secret-file")
-            .arg(&secret);
+            .arg(&secret)
+            .arg("--manifest")
+            .arg(host.folder().join("sakimori-application.json"));
         let mut process = host.start("blog", command)?;
         host.wait_for(address, &mut process, Duration::from_secs(20))?;
         Ok(Self { host, address, _process: process })

@@ -38,6 +38,10 @@ struct Arguments {
     /// File with the secret that `POST /restore` wants in its `x-restore-secret` header.
     #[arg(long)]
     restore_secret_file: PathBuf,
+    /// File to write the blog's name and version to, where an inventory of installed software finds them: best
+    /// `sakimori-application.json` in the blog's folder.
+    #[arg(long)]
+    manifest: Option<PathBuf>,
     /// Confirms that the listener cannot be reached by strangers.
     #[arg(long)]
     i_know_this_is_vulnerable: bool,
@@ -67,6 +71,14 @@ fn main() -> anyhow::Result<()> {
         .to_owned();
     if restore_secret.len() < 16 {
         bail!("the secret in {} must have 16 characters or more", arguments.restore_secret_file.display());
+    }
+    if let Some(path) = &arguments.manifest {
+        let manifest = serde_json::json!({
+            "name": env!("CARGO_PKG_NAME"),
+            "version": env!("CARGO_PKG_VERSION"),
+            "title": "A deliberately vulnerable blog",
+        });
+        std::fs::write(path, manifest.to_string()).with_context(|| format!("writing {}", path.display()))?;
     }
     let blog = Arc::new(Blog {
         posts: posts::Posts::fresh(),

@@ -437,6 +437,10 @@ impl Guard {
             inspect_responses: self.needs_responses,
             container_traffic: true,
             state,
+            outgoing_ports: Vec::new(),
+            outgoing_except: Vec::new(),
+            firewall: sakimori_firewall::Plan::default(),
+            sample_group: None,
         })
     }
 
