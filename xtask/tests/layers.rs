@@ -35,7 +35,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("sakimori-kernel-sys", &[]),
     ("sakimori-kernel", &["sakimori-kernel-sys", "sakimori-firewall"]),
     ("sakimori-protocol", &["sakimori-model", "sakimori-modules"]),
-    ("sakimori-api", &["sakimori-model", "sakimori-modules"]),
+    ("sakimori-api", &["sakimori-modules"]),
     ("sakimori-trust", &[]),
     (
         "sakimori-agent",
@@ -65,7 +65,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "sakimori-api",
         ],
     ),
-    ("sakimori-cli", &["sakimori-api", "sakimori-trust"]),
+    ("sakimori-cli", &["sakimori-api", "sakimori-modules", "sakimori-trust"]),
     ("sakimori-demo-blog", &[]),
     ("sakimori-testkit", &["sakimori-model", "sakimori-content", "sakimori-signatures"]),
     ("xtask", &["sakimori-testkit", "sakimori-content"]),

@@ -6,15 +6,15 @@
 //! manager is asked. The agent never goes back to an older bundle by itself: only that file counts, and it
 //! is replaced after the newer one is in force.
 use crate::blobs::BlobStore;
-use crate::network::{NetworkPlan, RuleFile};
+use crate::enforcement::{ModulePlan, Plan};
+use crate::network::RuleFile;
 use crate::state::{self, StateError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use ring::signature::{ED25519, UnparsedPublicKey};
-use sakimori_model::{FailureResponse, IntrusionPrevention, Mode, PortRange, Sid};
 use sakimori_protocol::{BlobRef, Bundle, Hash, SignedBundle, paths};
 use serde::Deserialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Bound of the rule files of one bundle, in bytes: four full rule sets of the field.
@@ -47,14 +47,6 @@ pub enum BundleError {
     /// A format of another age.
     #[error("bundle-format: the bundle has format {0} and this agent knows {known}: upgrade the agent", known = Bundle::FORMAT)]
     Format(u32),
-    /// A port range that is none.
-    #[error("bundle-ports: {first}-{last} is not a range of ports: correct the policy's HTTP ports")]
-    Ports {
-        /// Its first port.
-        first: u16,
-        /// Its last port.
-        last: u16,
-    },
     /// A rule file over the bound.
     #[error("bundle-size: the bundle's rule files are over {RULE_BYTES_MAX} bytes: assign fewer rules")]
     TooLarge,
@@ -96,52 +88,43 @@ pub fn verify(signed: SignedBundle, key: &str) -> Result<VerifiedBundle, BundleE
         return Err(BundleError::Format(header.format));
     }
     let bundle: Bundle = serde_json::from_str(&signed.bundle).map_err(BundleError::Malformed)?;
-    let sizes = bundle.intrusion_prevention.rules.iter().map(|rule| rule.size);
-    let total = sizes.fold(0_u64, u64::saturating_add);
+    let verified = VerifiedBundle { hash: Hash::of(signed.bundle.as_bytes()), bundle, signed };
+    let total = verified.blobs().map(|part| part.size).fold(0_u64, u64::saturating_add);
     let each = u64::try_from(paths::BLOB_BYTES).unwrap_or(u64::MAX);
-    if total > RULE_BYTES_MAX || bundle.intrusion_prevention.rules.iter().any(|rule| rule.size > each) {
+    if total > RULE_BYTES_MAX || verified.blobs().any(|part| part.size > each) {
         return Err(BundleError::TooLarge);
     }
-    Ok(VerifiedBundle { hash: Hash::of(signed.bundle.as_bytes()), bundle, signed })
+    Ok(verified)
 }
 
 // === impl VerifiedBundle ===
 
 impl VerifiedBundle {
     /// The parts it needs.
-    pub fn blobs(&self) -> &[BlobRef] {
-        &self.bundle.intrusion_prevention.rules
+    pub fn blobs(&self) -> impl Iterator<Item = &BlobRef> {
+        self.bundle.modules.values().flat_map(|module| &module.content)
     }
 
     /// The parts' names.
     pub fn blob_hashes(&self) -> BTreeSet<Hash> {
-        self.blobs().iter().map(|blob| blob.hash).collect()
+        self.blobs().map(|blob| blob.hash).collect()
     }
 
     /// What to put in force; every part must be in the store.
-    pub fn plan(&self, blobs: &BlobStore) -> Result<NetworkPlan, BundleError> {
-        let part = &self.bundle.intrusion_prevention;
-        let mut rules = Vec::new();
-        for reference in self.blobs() {
-            let text = blobs
-                .load(reference.hash)?
-                .ok_or_else(|| BundleError::BlobMissing(reference.name.clone()))?;
-            check_size(reference, &text)?;
-            rules.push(RuleFile { name: reference.name.clone(), text });
+    pub fn plan(&self, blobs: &BlobStore) -> Result<Plan, BundleError> {
+        let mut modules = BTreeMap::new();
+        for (id, part) in &self.bundle.modules {
+            let mut files = Vec::new();
+            for reference in &part.content {
+                let text = blobs
+                    .load(reference.hash)?
+                    .ok_or_else(|| BundleError::BlobMissing(reference.name.clone()))?;
+                check_size(reference, &text)?;
+                files.push(RuleFile { name: reference.name.clone(), text });
+            }
+            modules.insert(id.clone(), ModulePlan { settings: part.settings.clone(), files });
         }
-        let settings = IntrusionPrevention {
-            mode: mode(part.mode),
-            failure_response: if part.fail_open { FailureResponse::Open } else { FailureResponse::Closed },
-            http_ports: part
-                .http_ports
-                .iter()
-                .map(|&(first, last)| port_range(first, last))
-                .collect::<Result<_, _>>()?,
-            answer_page: part.answer_page,
-            default_rule_mode: mode(part.default_rule_mode),
-            rule_modes: part.rule_modes.iter().map(|(sid, m)| (Sid(*sid), mode(*m))).collect(),
-        };
-        Ok(NetworkPlan { settings, rules, generation: self.hash })
+        Ok(Plan { generation: self.hash, modules })
     }
 }
 
@@ -152,22 +135,6 @@ pub fn check_size(reference: &BlobRef, bytes: &[u8]) -> Result<(), BundleError> 
         return Ok(());
     }
     Err(BundleError::BlobSize { name: reference.name.clone(), said: reference.size, actual })
-}
-
-const fn mode(wire: sakimori_protocol::Mode) -> Mode {
-    match wire {
-        sakimori_protocol::Mode::Off => Mode::Off,
-        sakimori_protocol::Mode::Detect => Mode::Detect,
-        sakimori_protocol::Mode::Prevent => Mode::Prevent,
-    }
-}
-
-fn port_range(first: u16, last: u16) -> Result<PortRange, BundleError> {
-    if first > last || first == 0 {
-        Err(BundleError::Ports { first, last })
-    } else {
-        Ok(PortRange { first, last })
-    }
 }
 
 /// Where the last enforced bundle is kept.
@@ -201,7 +168,10 @@ impl EnforcedFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::enforcement::Refusal;
     use ring::signature::{Ed25519KeyPair, KeyPair as _};
+    use sakimori_model::{self as model, Mode, Sid};
+    use sakimori_modules::intrusion_prevention::IntrusionPrevention;
 
     fn key() -> (Ed25519KeyPair, String) {
         let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
@@ -214,16 +184,20 @@ mod tests {
         SignedBundle { bundle: bundle.to_owned(), signature: BASE64.encode(pair.sign(&message).as_ref()) }
     }
 
-    fn text(format: u32, size: u64, ports: (u16, u16)) -> String {
+    fn text(format: u32, size: u64, port: &str) -> String {
         let hash = Hash::of(b"rules");
         format!(
-            r#"{{"format":{format},"tenant":"{id}","policy":"{id}","policyName":"Web server","compiledAt":5,"intrusionPrevention":{{
-            "mode":"prevent","failOpen":true,"httpPorts":[[{},{}]],"answerPage":true,"defaultRuleMode":"detect","ruleModes":{{"5":"prevent"}},
-            "rules":[{{"name":"a.rules","hash":"{hash}","size":{size}}}]}}}}"#,
-            ports.0,
-            ports.1,
+            r#"{{"format":{format},"tenant":"{id}","policy":"{id}","policyName":"Web server","compiledAt":5,"modules":{{
+            "intrusion-prevention":{{"settings":{{"mode":"prevent","httpPorts":["{port}"],"defaultRuleMode":"detect",
+            "ruleModes":{{"5":"prevent"}}}},
+            "content":[{{"name":"a.rules","hash":"{hash}","size":{size}}}]}}}}}}"#,
             id = uuid::Uuid::nil()
         )
+    }
+
+    fn settings(plan: &Plan) -> Result<model::IntrusionPrevention, Refusal> {
+        let (settings, _files) = plan.module::<IntrusionPrevention>("intrusion-prevention")?;
+        Ok(settings.into())
     }
 
     #[test]
@@ -231,12 +205,13 @@ mod tests {
         let (pair, public) = key();
         let dir = tempfile::tempdir().unwrap();
         let blobs = BlobStore::open(dir.path()).unwrap();
-        let verified = verify(sign(&pair, &text(1, 5, (80, 80))), &public).unwrap();
+        let verified = verify(sign(&pair, &text(2, 5, "80")), &public).unwrap();
         assert!(matches!(verified.plan(&blobs), Err(BundleError::BlobMissing(_))));
         blobs.store(b"rules").unwrap();
         let plan = verified.plan(&blobs).unwrap();
-        assert_eq!(plan.settings.rule_mode(Sid(5)), Mode::Prevent);
-        assert_eq!(plan.settings.rule_mode(Sid(6)), Mode::Detect);
+        let settings = settings(&plan).unwrap();
+        assert_eq!(settings.rule_mode(Sid(5)), Mode::Prevent);
+        assert_eq!(settings.rule_mode(Sid(6)), Mode::Detect);
         assert_eq!(plan.generation, verified.hash);
 
         let file = EnforcedFile::in_dir(dir.path());
@@ -248,12 +223,12 @@ mod tests {
     #[test]
     fn what_is_not_the_managers_is_refused() {
         let (pair, public) = key();
-        let mut changed = sign(&pair, &text(1, 5, (80, 80)));
+        let mut changed = sign(&pair, &text(2, 5, "80"));
         changed.bundle = changed.bundle.replace("prevent", "off");
         let refused = verify(changed, &public).unwrap_err();
         assert!(refused.to_string().contains("activate this computer again"), "says what to do: {refused}");
 
-        let bundle = text(1, 5, (80, 80));
+        let bundle = text(2, 5, "80");
         let no_context =
             SignedBundle { signature: BASE64.encode(pair.sign(bundle.as_bytes()).as_ref()), bundle };
         assert!(
@@ -262,25 +237,23 @@ mod tests {
         );
 
         let other = Ed25519KeyPair::from_seed_unchecked(&[8; 32]).unwrap();
-        assert!(matches!(verify(sign(&other, &text(1, 5, (80, 80))), &public), Err(BundleError::Signature)));
+        assert!(matches!(verify(sign(&other, &text(2, 5, "80")), &public), Err(BundleError::Signature)));
     }
 
     #[test]
     fn what_this_agent_cannot_enforce_is_refused() {
         let (pair, public) = key();
-        let newer = verify(sign(&pair, r#"{"format":2}"#), &public).unwrap_err();
+        let newer = verify(sign(&pair, r#"{"format":3}"#), &public).unwrap_err();
         assert!(newer.to_string().contains("upgrade the agent"), "{newer}");
         assert!(matches!(verify(sign(&pair, "{}"), &public), Err(BundleError::Malformed(_))));
-        assert!(matches!(
-            verify(sign(&pair, &text(1, 65 << 20, (80, 80))), &public),
-            Err(BundleError::TooLarge)
-        ));
+        assert!(matches!(verify(sign(&pair, &text(2, 65 << 20, "80")), &public), Err(BundleError::TooLarge)));
         let dir = tempfile::tempdir().unwrap();
         let blobs = BlobStore::open(dir.path()).unwrap();
         blobs.store(b"rules").unwrap();
-        let ports = verify(sign(&pair, &text(1, 5, (90, 80))), &public).unwrap();
-        assert!(matches!(ports.plan(&blobs), Err(BundleError::Ports { .. })));
-        let size = verify(sign(&pair, &text(1, 6, (80, 80))), &public).unwrap();
+        let ports = verify(sign(&pair, &text(2, 5, "90-80")), &public).unwrap();
+        let refused = settings(&ports.plan(&blobs).unwrap()).unwrap_err();
+        assert!(refused.reason.contains("a port from 1 to 65535"), "{}", refused.reason);
+        let size = verify(sign(&pair, &text(2, 6, "80")), &public).unwrap();
         assert!(matches!(size.plan(&blobs), Err(BundleError::BlobSize { .. })));
     }
 }

@@ -151,7 +151,7 @@ impl Conversation {
             boot: self.boot.clone(),
             bundle: state.enforced.map(|enforced| enforced.hash),
             refused: state.refused.map(|refused| (refused.hash, refused.refusal.reason)),
-            modules: vec![self.control.module()],
+            modules: self.control.modules(),
             full: due.then_some(full),
             hold_secs: hold,
         }

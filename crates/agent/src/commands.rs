@@ -3,12 +3,12 @@ use crate::activation::{self, Outcome, Request};
 use crate::bundle::EnforcedFile;
 use crate::connection::explain;
 use crate::identity::IdentityFiles;
-use crate::network::{self, HAND_OVER_VARIABLE, Network};
+use crate::network;
 use crate::scanner;
 use crate::service::ServiceManager;
 use crate::spool::{Spool, SpoolLimits};
 use crate::status::{self, AskError, Order, Report};
-use crate::supervisor::{self, End, World, events_into};
+use crate::supervisor::{self, End, World};
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::io::Write as _;
@@ -226,24 +226,11 @@ fn self_check(dirs: &Dirs) -> anyhow::Result<ExitCode> {
 
 fn run(dirs: &Dirs) -> anyhow::Result<ExitCode> {
     let service = ServiceManager::from_environment();
-    let (start_run_dir, resume_run_dir) = (dirs.run_dir.clone(), dirs.run_dir.clone());
-    let handed_over = std::env::var_os(HAND_OVER_VARIABLE);
     let mut world = World {
         state_dir: dirs.state_dir.clone(),
         run_dir: dirs.run_dir.clone(),
-        starter: Box::new(move |spool| {
-            let network =
-                Network::start(&start_run_dir, events_into(spool)).map_err(|error| explain(&error))?;
-            Ok(Box::new(network))
-        }),
-        resume: handed_over.map(|value| {
-            let resume: Box<dyn FnOnce(Arc<Spool>) -> _> = Box::new(move |spool| {
-                let resumed = Network::resume(&resume_run_dir, &value, events_into(spool));
-                let network = resumed.map_err(|error| explain(&error))?;
-                Ok(Box::new(network) as Box<dyn crate::enforcement::Enforcement>)
-            });
-            resume
-        }),
+        parts: crate::parts::all(),
+        handed_over: |variable| std::env::var_os(variable),
         sockets: crate::coverage::listening_sockets,
         service: service.clone(),
     };
@@ -290,19 +277,10 @@ fn upgrade(control: &crate::control::Control, dirs: &Dirs) -> anyhow::Result<std
     let handed_over = control.hand_over().map_err(|reason| anyhow::anyhow!(reason))?;
     let mut become_it = command();
     dir_arguments(become_it.arg("run"));
-    if let Some(value) = &handed_over {
-        become_it.env(HAND_OVER_VARIABLE, value);
-    }
+    become_it.envs(handed_over.iter().map(|(variable, value)| (variable, value)));
     let failed = become_it.exec();
-    if let Some(value) = &handed_over {
-        match Network::resume(&dirs.run_dir, value, events_into(Arc::clone(&control.spool))) {
-            Ok(network) => control.take_over(Box::new(network)),
-            Err(error) => {
-                tracing::error!("{}", explain(&error));
-                control.enforce_last();
-            }
-        }
-    }
+    control.resume(|variable| handed_over.iter().find(|(name, _)| name == variable).map(|(_, v)| v.clone()));
+    control.enforce_last();
     Err(failed).with_context(|| format!("{} does not start", path.display()))
 }
 

@@ -5,20 +5,18 @@
 use crate::blobs::BlobStore;
 use crate::bundle::{BundleError, EnforcedFile, VerifiedBundle};
 use crate::clock;
-use crate::enforcement::{Enforcement, Refusal, failed_status};
+use crate::enforcement::{Enforcement, Plan, Refusal, plain_status};
 use crate::identity::{IdentityFiles, KeyedIdentity};
-use crate::spool::{Spool, notice};
+use crate::parts::{Part, Surroundings};
+use crate::spool::Spool;
 use crate::state::StateError;
 use sakimori_model::{PortRange, Severity};
-use sakimori_protocol::{Hash, ListeningPort, ModuleState, ModuleStatus};
+use sakimori_protocol::{Event, Hash, ListeningPort, ModuleState, ModuleStatus};
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
-
-/// Starts the enforcing part.
-pub type Starter = Box<dyn Fn() -> Result<Box<dyn Enforcement>, String> + Send + Sync>;
 
 /// How it stands with the manager.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,13 +42,29 @@ pub struct Control {
     /// Where the identity lies.
     pub files: IdentityFiles,
     enforced_file: EnforcedFile,
-    state_dir: PathBuf,
-    starter: Starter,
-    enforcement: Mutex<Option<Box<dyn Enforcement>>>,
+    with: Surroundings,
+    slots: Vec<Slot>,
     state: Mutex<State>,
     touched: Notify,
     reconnected: Notify,
     identity: watch::Sender<Option<KeyedIdentity>>,
+}
+
+/// A place for an enforcing part.
+struct Slot {
+    part: Part,
+    enforcing: Mutex<Enforcing>,
+}
+
+/// How it stands with an enforcing part.
+#[derive(Default)]
+struct Enforcing {
+    /// The part, once a bundle asked for it.
+    running: Option<Box<dyn Enforcement>>,
+    /// Why it could not be started.
+    failure: Option<String>,
+    /// Whether it refused what the newest bundle asks for.
+    refused: bool,
 }
 
 /// What a look at the supervisor shows.
@@ -62,8 +76,6 @@ pub struct State {
     pub refused: Option<RefusedBundle>,
     /// The refused bundle that an event told of: once is enough, however often it is tried.
     pub told: Option<Hash>,
-    /// Why the enforcing part did not start.
-    pub start_failure: Option<String>,
     /// How it stands with the manager.
     pub link: Link,
     /// Listening ports as last judged.
@@ -96,20 +108,19 @@ pub struct Enforced {
 
 impl Control {
     /// Over a state directory that exists. Nothing is enforced yet.
-    pub fn new(state_dir: &Path, spool: Arc<Spool>, starter: Starter) -> Result<Self, StateError> {
+    pub fn new(with: Surroundings, parts: Vec<Part>) -> Result<Self, StateError> {
+        let slots = parts.into_iter().map(|part| Slot { part, enforcing: Mutex::default() });
         Ok(Self {
-            spool,
-            blobs: BlobStore::open(state_dir)?,
-            files: IdentityFiles::in_dir(state_dir),
-            enforced_file: EnforcedFile::in_dir(state_dir),
-            state_dir: state_dir.to_owned(),
-            starter,
-            enforcement: Mutex::new(None),
+            spool: Arc::clone(&with.spool),
+            blobs: BlobStore::open(&with.state_dir)?,
+            files: IdentityFiles::in_dir(&with.state_dir),
+            enforced_file: EnforcedFile::in_dir(&with.state_dir),
+            with,
+            slots: slots.collect(),
             state: Mutex::new(State {
                 enforced: None,
                 refused: None,
                 told: None,
-                start_failure: None,
                 link: Link::NotActivated,
                 ports: Vec::new(),
                 renewed: None,
@@ -122,7 +133,7 @@ impl Control {
 
     /// The state directory.
     pub fn state_dir(&self) -> &Path {
-        &self.state_dir
+        &self.with.state_dir
     }
 
     /// A copy of the state.
@@ -185,37 +196,68 @@ impl Control {
         }
     }
 
-    /// The enforcing part's state.
-    pub fn module(&self) -> ModuleStatus {
-        match &*self.enforcement() {
-            Some(enforcement) => {
-                let mut status = enforcement.status();
-                // A refused bundle means that the module does less than the policy says.
-                if self.lock().refused.is_some()
-                    && matches!(status.state, ModuleState::Active | ModuleState::Off)
-                {
-                    status.state = ModuleState::Degraded;
-                    status.reasons.push("rules-refused".to_owned());
-                }
-                status
-            }
-            None => failed_status("queue-unavailable"),
+    /// How each module is.
+    pub fn modules(&self) -> Vec<ModuleStatus> {
+        let bundle_refused = self.lock().refused.is_some();
+        let mut all = Vec::new();
+        let mut any_part_refused = false;
+        for slot in &self.slots {
+            let enforcing = slot.lock();
+            any_part_refused |= enforcing.refused;
+            let states = match (&enforcing.running, &enforcing.failure) {
+                (Some(running), _) => running.status(),
+                (None, Some(_)) => slot.plain(ModuleState::Failed, &[slot.part.unavailable]),
+                (None, None) => slot.plain(ModuleState::Off, &[]),
+            };
+            all.extend(states.into_iter().map(|status| (status, enforcing.refused)));
         }
+        // A refused bundle means that modules do less than the policy says: those of the part that refused, or all,
+        // where the bundle as a whole cannot be used.
+        let judged = all.into_iter().map(|(mut status, refused)| {
+            let less = bundle_refused && (refused || !any_part_refused);
+            if less && matches!(status.state, ModuleState::Active | ModuleState::Off) {
+                status.state = ModuleState::Degraded;
+                status.reasons.push("rules-refused".to_owned());
+            }
+            status
+        });
+        judged.collect()
     }
 
     /// The kernel's queue mechanism in use.
     pub fn queue_mechanism(&self) -> String {
-        self.enforcement().as_ref().map_or_else(|| "none".to_owned(), |part| part.queue_mechanism())
+        let found = self.slots.iter().find_map(|slot| slot.lock().running.as_ref()?.queue_mechanism());
+        found.unwrap_or_else(|| "none".to_owned())
     }
 
     /// The ports inspected now.
     pub fn inspected_ports(&self) -> Vec<PortRange> {
-        self.enforcement().as_ref().map_or_else(Vec::new, |part| part.inspected_ports())
+        let each = self.slots.iter().map(|slot| {
+            slot.lock().running.as_ref().map_or_else(Vec::new, |running| running.inspected_ports())
+        });
+        each.flatten().collect()
     }
 
-    /// Uses an enforcing part that was taken over from the program before this one.
-    pub fn take_over(&self, part: Box<dyn Enforcement>) {
-        *self.enforcement() = Some(part);
+    /// The parts that could not be started, with the reason of each.
+    pub fn failures(&self) -> Vec<(&'static str, String)> {
+        let each = self.slots.iter().map(|slot| Some((slot.part.name, slot.lock().failure.clone()?)));
+        each.flatten().collect()
+    }
+
+    /// Goes on with what the program before this one left in force: `handed_over` by the names of parts' variables.
+    pub fn resume(&self, mut handed_over: impl FnMut(&str) -> Option<OsString>) {
+        for slot in &self.slots {
+            let (Some(resume), Some(value)) = (&slot.part.resume, handed_over(&slot.part.variable())) else {
+                continue;
+            };
+            match resume(&self.with, &value) {
+                Ok(running) => slot.lock().running = Some(running),
+                Err(reason) => {
+                    let name = slot.part.name;
+                    tracing::error!("the former program's {name} part could not be taken over: {reason}");
+                }
+            }
+        }
     }
 
     /// Puts the last enforced bundle in force again, from disk alone. Called before the first word to the manager.
@@ -257,7 +299,7 @@ impl Control {
         }
         let hash = bundle.hash.to_string();
         let args = [("policy", policy), ("bundle", hash.as_str()), ("rules", rules.as_str())];
-        self.record(notice(clock::wall(), Severity::Info, "policy-applied", &args));
+        self.record(Event::notice(clock::wall(), Severity::Info, "policy-applied", &args));
         Ok(())
     }
 
@@ -266,7 +308,7 @@ impl Control {
         tracing::error!("bundle {hash} is refused, the former stays in force: {}", refusal.reason);
         let name = hash.to_string();
         let args = [("policy", policy), ("bundle", name.as_str()), ("reason", refusal.reason.as_str())];
-        let event = notice(clock::wall(), Severity::High, "policy-refused", &args);
+        let event = Event::notice(clock::wall(), Severity::High, "policy-refused", &args);
         let mut news = false;
         self.update(|state| {
             news = state.told != Some(hash);
@@ -293,7 +335,7 @@ impl Control {
     }
 
     /// Spools an event of the agent itself.
-    pub fn record(&self, event: sakimori_protocol::Event) {
+    pub fn record(&self, event: Event) {
         if let Err(error) = self.spool.append(&[event]) {
             tracing::error!("an event could not be spooled: {}", crate::connection::explain(&error));
         }
@@ -301,9 +343,7 @@ impl Control {
 
     /// Ends enforcement and forgets the identity, the bundle and the events.
     pub fn deactivate(&self) -> Result<(), BundleError> {
-        if let Some(part) = self.enforcement().take() {
-            part.stop();
-        }
+        self.stop();
         self.enforced_file.remove()?;
         if let Err(error) = self.files.remove() {
             tracing::error!("{}", crate::connection::explain(&error));
@@ -319,37 +359,47 @@ impl Control {
         Ok(())
     }
 
-    /// Ends enforcement: the agent is stopped.
+    /// Ends enforcement.
     pub fn stop(&self) {
-        if let Some(part) = self.enforcement().take() {
-            part.stop();
+        for slot in &self.slots {
+            let enforcing = std::mem::take(&mut *slot.lock());
+            if let Some(running) = enforcing.running {
+                running.stop();
+            }
         }
     }
 
-    /// Leaves enforcement in place for the program that replaces this one.
-    pub fn hand_over(&self) -> Result<Option<OsString>, String> {
-        self.enforcement().take().map(<dyn Enforcement>::hand_over).transpose()
+    /// Leaves enforcement in place for the program that replaces this one: variables for its environment.
+    pub fn hand_over(&self) -> Result<Vec<(String, OsString)>, String> {
+        let mut told = Vec::new();
+        for slot in &self.slots {
+            let Some(running) = slot.lock().running.take() else { continue };
+            if let Some(value) = running.hand_over()? {
+                told.push((slot.part.variable(), value));
+            }
+        }
+        Ok(told)
     }
 
+    /// Puts every module in force. Each part takes its modules whole or not at all; the others are in force even so,
+    /// and the bundle counts as enforced only where no part refused.
     fn put_in_force(&self, bundle: &VerifiedBundle) -> Result<u32, Refusal> {
         let plan =
             bundle.plan(&self.blobs).map_err(|error| Refusal::lasting(crate::connection::explain(&error)))?;
-        let mut slot = self.enforcement();
-        let part = match &mut *slot {
-            Some(part) => part,
-            none => match (self.starter)() {
-                Ok(started) => {
-                    self.update(|state| state.start_failure = None);
-                    none.insert(started)
-                }
-                Err(reason) => {
-                    self.update(|state| state.start_failure = Some(reason.clone()));
-                    return Err(Refusal::passing(format!("queue-unavailable: {reason}")));
-                }
-            },
-        };
-        let rules = part.apply(plan)?;
-        drop(slot);
+        let mut rules = 0_u32;
+        let mut refusals = Vec::new();
+        for slot in &self.slots {
+            let mut enforcing = slot.lock();
+            match slot.put_in_force(&mut enforcing, &plan, &self.with) {
+                Ok(applied) => rules = rules.saturating_add(applied),
+                Err(refusal) => refusals.push(refusal),
+            }
+        }
+        if !refusals.is_empty() {
+            let reasons: Vec<&str> = refusals.iter().map(|refusal| refusal.reason.as_str()).collect();
+            let lasting = refusals.iter().all(|refusal| refusal.lasting);
+            return Err(Refusal { reason: reasons.join("\n"), lasting });
+        }
         tracing::info!(
             "policy '{}' is in force: {rules} rules, bundle {}",
             bundle.bundle.policy_name,
@@ -370,9 +420,48 @@ impl Control {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn enforcement(&self) -> MutexGuard<'_, Option<Box<dyn Enforcement>>> {
-        self.enforcement.lock().unwrap_or_else(PoisonError::into_inner)
+// === impl Slot ===
+
+impl Slot {
+    fn lock(&self) -> MutexGuard<'_, Enforcing> {
+        self.enforcing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn plain(&self, state: ModuleState, reasons: &[&str]) -> Vec<ModuleStatus> {
+        self.part.modules.iter().map(|module| plain_status(module, state, reasons)).collect()
+    }
+
+    /// Starts the part where the plan asks for it and it does not run yet, and puts its modules in force.
+    fn put_in_force(
+        &self,
+        enforcing: &mut Enforcing,
+        plan: &Plan,
+        with: &Surroundings,
+    ) -> Result<u32, Refusal> {
+        let running = match &mut enforcing.running {
+            Some(running) => running,
+            None if !plan.asks_for(self.part.modules) => {
+                enforcing.refused = false;
+                enforcing.failure = None;
+                return Ok(0);
+            }
+            none => match (self.part.start)(with) {
+                Ok(started) => {
+                    enforcing.failure = None;
+                    none.insert(started)
+                }
+                Err(reason) => {
+                    enforcing.failure = Some(reason.clone());
+                    enforcing.refused = true;
+                    return Err(Refusal::passing(format!("{}: {reason}", self.part.unavailable)));
+                }
+            },
+        };
+        let applied = running.apply(plan.clone());
+        enforcing.refused = applied.is_err();
+        applied
     }
 }
 

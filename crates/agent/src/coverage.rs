@@ -1,5 +1,6 @@
 //! Which listening ports are inspected, and which are honestly not.
 use sakimori_model::PortRange;
+use sakimori_modules::intrusion_prevention;
 use sakimori_protocol::{ListeningPort, ModuleState, ModuleStatus, PortCoverage};
 
 /// A listening socket, before anybody judged it.
@@ -40,9 +41,12 @@ pub fn listening_sockets() -> Vec<ListeningSocket> {
 pub fn judge(
     sockets: Vec<ListeningSocket>,
     inspected: &[PortRange],
-    module: &ModuleStatus,
+    modules: &[ModuleStatus],
 ) -> Vec<ListeningPort> {
-    let works = matches!(module.state, ModuleState::Active | ModuleState::Degraded);
+    let works = modules.iter().any(|module| {
+        module.module == intrusion_prevention::MODULE.id
+            && matches!(module.state, ModuleState::Active | ModuleState::Degraded)
+    });
     let judged = sockets.into_iter().map(|socket| {
         let encrypted =
             if socket.protocol == "tcp" { ENCRYPTED_TCP } else { ENCRYPTED_UDP }.contains(&socket.port);
@@ -67,16 +71,16 @@ pub fn judge(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::enforcement::failed_status;
+    use crate::enforcement::plain_status;
 
     fn socket(protocol: &'static str, port: u16) -> ListeningSocket {
         ListeningSocket { protocol, address: "0.0.0.0".into(), port, process: "nginx".into() }
     }
 
     fn coverage(protocol: &'static str, port: u16, state: ModuleState) -> PortCoverage {
-        let module = ModuleStatus { state, ..failed_status("") };
+        let module = plain_status("intrusion-prevention", state, &[]);
         let inspected = [PortRange::single(80), PortRange { first: 440, last: 450 }];
-        judge(vec![socket(protocol, port)], &inspected, &module)[0].coverage
+        judge(vec![socket(protocol, port)], &inspected, &[module])[0].coverage
     }
 
     #[test]

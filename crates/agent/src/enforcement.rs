@@ -1,24 +1,77 @@
-//! What puts a plan in force, as the control side sees it: the network part, or a stand-in in a test.
+//! What puts a bundle in force, as the control side sees it: an enforcing part, or a stand-in in a test.
 use crate::connection::explain;
-use crate::network::{Network, NetworkPlan};
-use sakimori_model::{ModuleId, PortRange};
-use sakimori_protocol::{Mode, ModuleState, ModuleStatus};
+use crate::network::{Network, NetworkPlan, RuleFile};
+use sakimori_model::PortRange;
+use sakimori_modules::intrusion_prevention::IntrusionPrevention;
+use sakimori_modules::{Settings, intrusion_prevention};
+use sakimori_protocol::{Hash, Mode, ModuleState, ModuleStatus};
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-/// The part of the agent that enforces. Methods may block while rules compile.
+/// A part of the agent that enforces one or several modules. Methods may block while rules compile.
 pub trait Enforcement: Send + Sync {
     /// Puts a plan in force whole and gives the number of rules; a refusal leaves the former plan in force.
-    fn apply(&self, plan: NetworkPlan) -> Result<u32, Refusal>;
-    /// How it is.
-    fn status(&self) -> ModuleStatus;
-    /// `nft-queue`, `xt-nfqueue` or `none`.
-    fn queue_mechanism(&self) -> String;
+    fn apply(&self, plan: Plan) -> Result<u32, Refusal>;
+    /// How each of its modules is.
+    fn status(&self) -> Vec<ModuleStatus>;
+    /// The kernel's packet queue in use, `nft-queue` or `xt-nfqueue`; nothing where the part has none.
+    fn queue_mechanism(&self) -> Option<String> {
+        None
+    }
     /// Ports whose plaintext is inspected now.
-    fn inspected_ports(&self) -> Vec<PortRange>;
+    fn inspected_ports(&self) -> Vec<PortRange> {
+        Vec::new()
+    }
     /// Ends enforcement and removes every trace of it from the kernel.
     fn stop(self: Box<Self>);
-    /// Leaves everything in force for the program that this one is about to become; gives what that one must be told.
-    fn hand_over(self: Box<Self>) -> Result<OsString, String>;
+    /// Prepares for the program that this one is about to become: leaves everything in force and gives what that one
+    /// must be told, or ends, where nothing is lost by it.
+    fn hand_over(self: Box<Self>) -> Result<Option<OsString>, String> {
+        self.stop();
+        Ok(None)
+    }
+}
+
+/// What a part has to enforce.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The bundle's name.
+    pub generation: Hash,
+    /// Its modules by their registered names. One that is not named is off.
+    pub modules: BTreeMap<String, ModulePlan>,
+}
+
+/// What one module has to enforce.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModulePlan {
+    /// The module's settings document.
+    pub settings: Value,
+    /// The content that it works with, in its order.
+    pub files: Vec<RuleFile>,
+}
+
+// === impl Plan ===
+
+impl Plan {
+    /// A module's settings, its defaults where the plan does not name it, and its files.
+    pub fn module<S: Settings>(&self, id: &str) -> Result<(S, &[RuleFile]), Refusal> {
+        let Some(plan) = self.modules.get(id) else { return Ok((S::default(), &[])) };
+        let settings = S::deserialize(&plan.settings).map_err(|error| {
+            Refusal::lasting(format!(
+                "settings-unknown: the settings of {id} cannot be read ({error}): upgrade the agent"
+            ))
+        })?;
+        Ok((settings, &plan.files))
+    }
+
+    /// Whether any of these modules is to do something.
+    pub fn asks_for(&self, modules: &[&str]) -> bool {
+        modules.iter().any(|id| {
+            let mode = self.modules.get(*id).and_then(|plan| plan.settings.get("mode"));
+            mode.is_some_and(|mode| mode != "off")
+        })
+    }
 }
 
 /// Why a plan is not in force.
@@ -46,8 +99,11 @@ impl Refusal {
 const FINDINGS_SHOWN: usize = 5;
 
 impl Enforcement for Network {
-    fn apply(&self, plan: NetworkPlan) -> Result<u32, Refusal> {
+    fn apply(&self, plan: Plan) -> Result<u32, Refusal> {
         use crate::network::ApplyError;
+        let (settings, files) = plan.module::<IntrusionPrevention>(intrusion_prevention::MODULE.id)?;
+        let plan =
+            NetworkPlan { settings: settings.into(), rules: files.to_vec(), generation: plan.generation };
         match Self::apply(self, plan) {
             Ok(applied) => {
                 for warning in applied.warnings.iter().take(FINDINGS_SHOWN) {
@@ -68,12 +124,12 @@ impl Enforcement for Network {
         }
     }
 
-    fn status(&self) -> ModuleStatus {
-        Self::status(self)
+    fn status(&self) -> Vec<ModuleStatus> {
+        vec![Self::status(self)]
     }
 
-    fn queue_mechanism(&self) -> String {
-        Self::queue_mechanism(self)
+    fn queue_mechanism(&self) -> Option<String> {
+        Some(Self::queue_mechanism(self))
     }
 
     fn inspected_ports(&self) -> Vec<PortRange> {
@@ -84,18 +140,18 @@ impl Enforcement for Network {
         Self::stop(*self);
     }
 
-    fn hand_over(self: Box<Self>) -> Result<OsString, String> {
-        Self::hand_over(*self).map_err(|error| explain(&error))
+    fn hand_over(self: Box<Self>) -> Result<Option<OsString>, String> {
+        Self::hand_over(*self).map(Some).map_err(|error| explain(&error))
     }
 }
 
-/// The module's status while its part could not be started.
-pub fn failed_status(reason: &str) -> ModuleStatus {
+/// A module's status without numbers.
+pub fn plain_status(module: &str, state: ModuleState, reasons: &[&str]) -> ModuleStatus {
     ModuleStatus {
-        module: ModuleId::INTRUSION_PREVENTION.as_str().to_owned(),
-        state: ModuleState::Failed,
+        module: module.to_owned(),
+        state,
         mode: Mode::Off,
-        reasons: vec![reason.to_owned()],
+        reasons: reasons.iter().map(|reason| (*reason).to_owned()).collect(),
         rules: 0,
         counters: Vec::new(),
     }

@@ -26,6 +26,7 @@ pub mod integrity;
 pub mod inventory;
 pub mod network;
 pub mod pace;
+pub mod parts;
 pub mod renewal;
 pub mod scanner;
 pub mod sender;

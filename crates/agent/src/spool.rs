@@ -15,8 +15,8 @@ pub use segment::Record;
 
 use crate::clock;
 use crate::state::{self, StateError};
-use sakimori_model::Timestamp;
-use sakimori_protocol::event::{Detail, Gap, Notice};
+use sakimori_model::{Action, Severity, Timestamp};
+use sakimori_modules::agent::{self, Gap};
 use sakimori_protocol::{Event, paths};
 use segment::{Segment, Tail};
 use serde::{Deserialize, Serialize};
@@ -382,27 +382,8 @@ impl Inner {
 
 /// A gap event of the agent.
 pub(crate) fn gap(at: Timestamp, count: u64, reason: &str) -> Event {
-    let detail = Detail::Gap(Gap { what: "events".to_owned(), count, reason: reason.to_owned() });
-    Event {
-        at: at.0,
-        module: "agent".to_owned(),
-        severity: "high".to_owned(),
-        action: "noted".to_owned(),
-        detail,
-    }
-}
-
-/// A notice of the agent.
-pub fn notice(at: Timestamp, severity: sakimori_model::Severity, code: &str, args: &[(&str, &str)]) -> Event {
-    let args = args.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let detail = Detail::Notice(Notice { code: code.to_owned(), args });
-    Event {
-        at: at.0,
-        module: "agent".to_owned(),
-        severity: severity.as_str().to_owned(),
-        action: "noted".to_owned(),
-        detail,
-    }
+    let gap = Gap { what: "events".to_owned(), count, reason: reason.to_owned() };
+    Event::new(at, agent::MODULE.id, Severity::High, Action::Noted, &gap)
 }
 
 fn count(n: usize) -> u64 {
@@ -429,7 +410,7 @@ fn quarantine_target(dir: &Path, path: &Path) -> Result<PathBuf, StateError> {
 
 fn quarantined(path: &Path) -> Event {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    notice(clock::wall(), sakimori_model::Severity::High, "spool-quarantined", &[("file", &name)])
+    Event::notice(clock::wall(), Severity::High, "spool-quarantined", &[("file", &name)])
 }
 
 /// Puts a damaged file aside.

@@ -60,8 +60,8 @@ pub struct Report {
     pub modules: Vec<ModuleReport>,
     /// The kernel's queue mechanism.
     pub queue_mechanism: String,
-    /// Why the queue could not be opened.
-    pub queue_failure: Option<String>,
+    /// Parts that could not be started, with the reason of each.
+    pub failures: Vec<String>,
     /// Each listening port, and whether it is inspected.
     pub ports: Vec<ListeningPort>,
     /// Events that wait.
@@ -296,9 +296,9 @@ pub fn report(control: &Control) -> Report {
             bundle: refused.hash.to_string(),
             reason: refused.refusal.reason,
         }),
-        modules: vec![control.module().into()],
+        modules: control.modules().into_iter().map(ModuleReport::from).collect(),
         queue_mechanism: control.queue_mechanism(),
-        queue_failure: state.start_failure,
+        failures: control.failures().into_iter().map(|(part, why)| format!("{part}: {why}")).collect(),
         ports: state.ports,
         spool: SpoolReport { events: depth.events, bytes: depth.bytes },
         workers: workers(),
@@ -392,14 +392,10 @@ impl Report {
                 line("", &counters.join(", "));
             }
         }
-        line(
-            "Queue",
-            &format!(
-                "{}{}",
-                self.queue_mechanism,
-                self.queue_failure.as_ref().map(|f| format!(": {f}")).unwrap_or_default()
-            ),
-        );
+        line("Queue", &self.queue_mechanism);
+        for failure in &self.failures {
+            line("Failed", failure);
+        }
         line("Events", &format!("{} waiting, {} bytes", self.spool.events, self.spool.bytes));
         for worker in &self.workers {
             let seccomp = if worker.seccomp { "on" } else { "off" };

@@ -4,16 +4,17 @@
 //! the network part) runs beside it. The loops that speak with the manager live as long as an identity: a
 //! renewed certificate or a deactivation ends them and begins others.
 use crate::bundle::BundleError;
-use crate::control::{Control, Starter};
+use crate::control::Control;
 use crate::coverage::{self, ListeningSocket};
-use crate::enforcement::Enforcement;
+use crate::parts::{Part, Surroundings};
 use crate::service::ServiceManager;
-use crate::spool::{Spool, SpoolLimits, notice};
+use crate::spool::{Spool, SpoolLimits};
 use crate::state::{self, StateError};
 use crate::status::{self, Order};
 use crate::{check_in, clock, renewal, sender};
 use sakimori_model::Severity;
 use sakimori_protocol::{Event, ModuleState, ModuleStatus};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,23 +32,16 @@ const RETRY_EVERY: u32 = 2;
 /// An identity that appeared without an order (made by hand, restored) is found after this long.
 const IDENTITY_EVERY: Duration = Duration::from_secs(30);
 
-/// An enforcing part that is set up, or why it is not.
-pub type Started = Result<Box<dyn Enforcement>, String>;
-/// Starts the enforcing part, with the spool that its events go to.
-pub type SpooledStarter = Box<dyn Fn(Arc<Spool>) -> Started + Send + Sync>;
-/// Takes over the enforcing part of the program before this one.
-pub type Resume = Box<dyn FnOnce(Arc<Spool>) -> Started>;
-
 /// What a supervisor needs of the world.
 pub struct World {
     /// Where state is kept.
     pub state_dir: PathBuf,
     /// Where the sockets are.
     pub run_dir: PathBuf,
-    /// Starts the enforcing part; its events go to the spool.
-    pub starter: SpooledStarter,
-    /// Takes over the enforcing part of the program before this one, where there was one.
-    pub resume: Option<Resume>,
+    /// The enforcing parts.
+    pub parts: Vec<Part>,
+    /// What the program before this one left for a part, by the part's variable.
+    pub handed_over: fn(&str) -> Option<OsString>,
     /// Lists listening sockets.
     pub sockets: fn() -> Vec<ListeningSocket>,
     /// The service manager.
@@ -82,24 +76,15 @@ pub fn prepare(world: &mut World) -> Result<Arc<Control>, SuperviseError> {
     state::make_private_dir(&world.state_dir)?;
     std::fs::create_dir_all(&world.run_dir).map_err(state::because("making", &world.run_dir))?;
     let spool = Arc::new(Spool::open(&world.state_dir.join("spool"), SpoolLimits::default())?);
-    let starter = std::mem::replace(&mut world.starter, Box::new(|_spool| Err("already started".to_owned())));
-    let for_starter = Arc::clone(&spool);
-    let start: Starter = Box::new(move || starter(Arc::clone(&for_starter)));
-    let control = Arc::new(Control::new(&world.state_dir, Arc::clone(&spool), start)?);
-    control.record(notice(
+    let with = Surroundings { state_dir: world.state_dir.clone(), run_dir: world.run_dir.clone(), spool };
+    let control = Arc::new(Control::new(with, std::mem::take(&mut world.parts))?);
+    control.record(Event::notice(
         clock::wall(),
         Severity::Info,
         "agent-started",
         &[("version", env!("CARGO_PKG_VERSION"))],
     ));
-    if let Some(resume) = world.resume.take() {
-        match resume(spool) {
-            Ok(part) => control.take_over(part),
-            Err(reason) => {
-                tracing::error!("the former program's enforcement could not be taken over: {reason}");
-            }
-        }
-    }
+    control.resume(world.handed_over);
     control.reload_identity();
     control.enforce_last();
     Ok(control)
@@ -162,18 +147,16 @@ async fn converse(control: Arc<Control>) {
     }
 }
 
-/// What of a module's status the manager should hear of at once: everything but counters.
-type Shown = (ModuleState, sakimori_protocol::Mode, Vec<String>, u32);
-
-fn shown(module: &ModuleStatus) -> Shown {
-    (module.state, module.mode, module.reasons.clone(), module.rules)
+/// What of the modules' status the manager should hear of at once: everything but counters.
+fn shown(modules: &[ModuleStatus]) -> Vec<ModuleStatus> {
+    modules.iter().map(|module| ModuleStatus { counters: Vec::new(), ..module.clone() }).collect()
 }
 
 /// Looks at modules and ports, and makes the check-in speak when they change.
 async fn look(control: Arc<Control>, sockets: fn() -> Vec<ListeningSocket>, service: &ServiceManager) {
     let mut every = interval(LOOK_EVERY);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut before: Option<Shown> = None;
+    let mut before = Vec::new();
     let mut listening = Vec::new();
     let mut looks = 0_u32;
     loop {
@@ -192,29 +175,35 @@ async fn look(control: Arc<Control>, sockets: fn() -> Vec<ListeningSocket>, serv
             if retry {
                 asked.retry();
             }
-            (asked.module(), asked.inspected_ports())
+            (asked.modules(), asked.inspected_ports())
         });
-        let Ok((module, inspected)) = looked.await else { continue };
-        let ports = coverage::judge(listening.clone(), &inspected, &module);
+        let Ok((modules, inspected)) = looked.await else { continue };
+        let ports = coverage::judge(listening.clone(), &inspected, &modules);
         let ports_changed = control.state().ports != ports;
         if ports_changed {
             control.update(|state| state.ports = ports);
         }
-        let now = shown(&module);
-        if ports_changed || before.as_ref() != Some(&now) {
+        let now = shown(&modules);
+        if ports_changed || before != now {
             control.touch();
         }
-        before = Some(now);
-        service.status(&line(&control, &module));
+        before = now;
+        service.status(&line(&control, &modules));
     }
 }
 
-fn line(control: &Control, module: &ModuleStatus) -> String {
+fn line(control: &Control, modules: &[ModuleStatus]) -> String {
     let state = control.state();
     let policy = state
         .enforced
         .map_or_else(|| "no policy".to_owned(), |enforced| format!("policy '{}'", enforced.policy));
-    format!("{policy}, intrusion prevention {:?}, {:?}", module.state, state.link)
+    let on = modules.iter().filter(|module| module.state != ModuleState::Off);
+    let on: Vec<String> = on.map(|module| format!("{} {:?}", module.module, module.state)).collect();
+    format!(
+        "{policy}, {}, {:?}",
+        if on.is_empty() { "nothing on".to_owned() } else { on.join(", ") },
+        state.link
+    )
 }
 
 /// Tells the service manager that the loops turn.

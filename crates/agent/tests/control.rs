@@ -14,14 +14,14 @@ use manager::{FakeManager, TOKEN};
 use sakimori_agent::activation::{self, ActivationError, Outcome, Request};
 use sakimori_agent::connection::explain;
 use sakimori_agent::control::{Control, Link};
-use sakimori_agent::enforcement::{Enforcement, Refusal, failed_status};
-use sakimori_agent::network::NetworkPlan;
+use sakimori_agent::enforcement::{Enforcement, Plan, Refusal, plain_status};
+use sakimori_agent::parts::Part;
 use sakimori_agent::service::ServiceManager;
-use sakimori_agent::spool::notice;
 use sakimori_agent::supervisor::{self, World};
 use sakimori_agent::{identity, status};
 use sakimori_model::{PortRange, Severity, Timestamp};
-use sakimori_protocol::event::Detail;
+use sakimori_modules::agent::Notice;
+use sakimori_modules::intrusion_prevention::IntrusionPrevention;
 use sakimori_protocol::{Mode, ModuleState, ModuleStatus, RefusalCode};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -33,29 +33,27 @@ use tokio::net::{TcpListener, TcpStream};
 /// Takes any plan but one whose rules say `bad`.
 #[derive(Clone, Default)]
 struct FakeEnforcement {
-    applied: Arc<Mutex<Vec<NetworkPlan>>>,
+    applied: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
 impl Enforcement for FakeEnforcement {
-    fn apply(&self, plan: NetworkPlan) -> Result<u32, Refusal> {
-        if plan.rules.iter().any(|rule| rule.text.starts_with(b"bad")) {
+    fn apply(&self, plan: Plan) -> Result<u32, Refusal> {
+        let (settings, files) = plan.module::<IntrusionPrevention>("intrusion-prevention")?;
+        assert_eq!(settings.mode, Mode::Prevent);
+        if files.iter().any(|rule| rule.text.starts_with(b"bad")) {
             return Err(Refusal::lasting("rules-refused: a.rules line 1: not a rule".to_owned()));
         }
-        self.applied.lock().unwrap().push(plan);
+        self.applied.lock().unwrap().push(files[0].text.clone());
         Ok(1)
     }
 
-    fn status(&self) -> ModuleStatus {
-        ModuleStatus {
-            state: ModuleState::Active,
-            mode: Mode::Prevent,
-            reasons: Vec::new(),
-            ..failed_status("")
-        }
+    fn status(&self) -> Vec<ModuleStatus> {
+        let active = plain_status("intrusion-prevention", ModuleState::Active, &[]);
+        vec![ModuleStatus { mode: Mode::Prevent, ..active }]
     }
 
-    fn queue_mechanism(&self) -> String {
-        "xt-nfqueue".to_owned()
+    fn queue_mechanism(&self) -> Option<String> {
+        Some("xt-nfqueue".to_owned())
     }
 
     fn inspected_ports(&self) -> Vec<PortRange> {
@@ -63,15 +61,11 @@ impl Enforcement for FakeEnforcement {
     }
 
     fn stop(self: Box<Self>) {}
-
-    fn hand_over(self: Box<Self>) -> Result<std::ffi::OsString, String> {
-        Err("not in a test".to_owned())
-    }
 }
 
 impl FakeEnforcement {
     fn policies(&self) -> Vec<Vec<u8>> {
-        self.applied.lock().unwrap().iter().map(|plan| plan.rules[0].text.clone()).collect()
+        self.applied.lock().unwrap().clone()
     }
 }
 
@@ -80,8 +74,14 @@ fn world(dir: &Path, part: &FakeEnforcement) -> World {
     World {
         state_dir: dir.join("state"),
         run_dir: dir.join("run"),
-        starter: Box::new(move |_spool| Ok(Box::new(part.clone()))),
-        resume: None,
+        parts: vec![Part {
+            name: "stand-in",
+            modules: &["intrusion-prevention"],
+            unavailable: "queue-unavailable",
+            start: Box::new(move |_with| Ok(Box::new(part.clone()))),
+            resume: None,
+        }],
+        handed_over: |_variable| None,
         sockets: Vec::new,
         service: ServiceManager::from_environment(),
     }
@@ -173,13 +173,22 @@ async fn a_bundle_comes_into_force_and_the_manager_hears_of_it() {
         let full = manager.said().check_ins[0].full.clone().unwrap();
         assert_eq!(full.queue_mechanism, "none", "before the first bundle nothing is queued");
         until("the change is reported in full", || {
-            manager.said().check_ins.iter().any(|c| c.full.as_ref().is_some_and(|f| f.queue_mechanism == "xt-nfqueue"))
+            manager
+                .said()
+                .check_ins
+                .iter()
+                .any(|c| c.full.as_ref().is_some_and(|f| f.queue_mechanism == "xt-nfqueue"))
         })
         .await;
-        let applied = |e: &sakimori_protocol::Event| matches!(&e.detail, Detail::Notice(n) if n.code == "policy-applied");
-        until("the event arrives", || manager.said().batches.iter().any(|(_, _, events)| events.iter().any(applied))).await;
+        let applied =
+            |e: &sakimori_protocol::Event| e.read::<Notice>().is_some_and(|n| n.code == "policy-applied");
+        until("the event arrives", || {
+            manager.said().batches.iter().any(|(_, _, events)| events.iter().any(applied))
+        })
+        .await;
         let run_dir = dir.path().join("run");
-        let text = tokio::task::spawn_blocking(move || status::ask(&run_dir, status::Order::Status)).await.unwrap();
+        let text =
+            tokio::task::spawn_blocking(move || status::ask(&run_dir, status::Order::Status)).await.unwrap();
         let report: status::Report = serde_json::from_str(&text.unwrap()).unwrap();
         assert_eq!(report.link, "connected");
         assert_eq!(report.enforced.unwrap().policy, "Web server");
@@ -242,7 +251,7 @@ async fn what_cannot_be_trusted_or_applied_leaves_the_old_in_force() {
                 .is_some_and(|r| r.hash == forged && r.refusal.reason.contains("not signed"))
         })
         .await;
-        assert_eq!(control.module().state, ModuleState::Degraded);
+        assert_eq!(control.modules()[0].state, ModuleState::Degraded);
 
         // And the next good one clears it.
         let better = manager.assign("Better", b"alert http four");
@@ -286,7 +295,7 @@ async fn events_whose_answer_is_lost_are_sent_again_under_the_same_numbers() {
     let (dir, manager) = activated(90).await;
     manager.said().lose = 1;
     with_agent(dir.path(), &FakeEnforcement::default(), async |control| {
-        control.record(notice(Timestamp(0), Severity::High, "test", &[]));
+        control.record(sakimori_protocol::Event::notice(Timestamp(0), Severity::High, "test", &[]));
         until("twice", || manager.said().batches.len() >= 2).await;
         until("acknowledged", || control.spool.depth().events == 0).await;
     })

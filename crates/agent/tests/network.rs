@@ -13,8 +13,9 @@ mod lab;
 
 use lab::{Lab, PORT, RULE, SERVER, able, counter, get, kill, plan, request, start, until, worker_id};
 use sakimori_model::{FailureResponse, Level, Mode, PortRange};
+use sakimori_modules::agent::{Gap, Notice};
+use sakimori_modules::intrusion_prevention::Intrusion;
 use sakimori_protocol::ModuleState;
-use sakimori_protocol::event::Detail;
 use std::net::TcpStream;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -48,7 +49,7 @@ fn an_attack_is_stopped_and_reported_and_visitors_are_served() {
     let events = events.lock().unwrap();
     for event in events.iter() {
         assert_eq!(event.action, "blocked");
-        let Detail::Intrusion(intrusion) = &event.detail else { panic!("not an intrusion: {event:?}") };
+        let Some(intrusion) = event.read::<Intrusion>() else { panic!("not an intrusion: {event:?}") };
         assert_eq!((intrusion.sid, intrusion.server_port), (4_000_001, PORT));
         assert_eq!(intrusion.http.as_ref().unwrap().target, "/attack");
     }
@@ -227,10 +228,8 @@ fn fail_open_loses_no_connection_when_the_worker_is_killed() {
         .lock()
         .unwrap()
         .iter()
-        .filter_map(|e| match &e.detail {
-            Detail::Gap(gap) if gap.what == "packets-uninspected" => Some(gap.count),
-            _ => None,
-        })
+        .filter_map(|e| e.read::<Gap>().filter(|gap| gap.what == "packets-uninspected"))
+        .map(|gap| gap.count)
         .sum();
     assert_eq!(uninspected, told, "every packet that passed uninspected is told of");
     assert!(lab.as_client(|| get(SERVER, "/attack", PATIENCE)).is_err(), "still protected");
@@ -287,13 +286,8 @@ fn fail_closed_lets_nothing_pass_while_no_worker_judges() {
 
     // The event is in its ring before anything of the verdict is seen: it survives the worker.
     let events = events.lock().unwrap();
-    let reported: std::collections::BTreeSet<&str> = events
-        .iter()
-        .filter_map(|event| match &event.detail {
-            Detail::Intrusion(intrusion) => Some(intrusion.http.as_ref()?.target.as_str()),
-            _ => None,
-        })
-        .collect();
+    let targets = events.iter().filter_map(|event| Some(event.read::<Intrusion>()?.http?.target));
+    let reported: std::collections::BTreeSet<String> = targets.collect();
     let reset = reset.into_inner().unwrap();
     assert!(reset.len() > 20);
     let unreported: Vec<_> = reset.iter().filter(|path| !reported.contains(path.as_str())).collect();
@@ -319,10 +313,8 @@ fn a_worker_that_hangs_is_replaced() {
     });
     assert_eq!(counter(&network, "worker-restarts"), 1);
     let why = |events: &[sakimori_protocol::Event]| {
-        events.iter().find_map(|event| match &event.detail {
-            Detail::Notice(notice) if notice.code == "worker-restarted" => Some(notice.args[0].1.clone()),
-            _ => None,
-        })
+        let notices = events.iter().filter_map(sakimori_protocol::Event::read::<Notice>);
+        notices.filter(|n| n.code == "worker-restarted").find_map(|n| Some(n.arg("why")?.to_owned()))
     };
     assert!(until(PATIENCE, || why(&events.lock().unwrap()).is_some()));
     assert_eq!(why(&events.lock().unwrap()).unwrap(), "hung");

@@ -1,28 +1,24 @@
 //! The spool under crashes: whatever the moment, what was acknowledged to the caller is there, in order and once.
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     clippy::disallowed_methods,
     reason = "a test ends when its own files cannot be read"
 )]
 
 use proptest::prelude::*;
-use sakimori_agent::spool::{BATCH_EVENTS, Spool, SpoolLimits, notice};
+use sakimori_agent::spool::{BATCH_EVENTS, Spool, SpoolLimits};
 use sakimori_model::{Severity, Timestamp};
+use sakimori_modules::agent::{Gap, Notice};
 use sakimori_protocol::Event;
-use sakimori_protocol::event::Detail;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 fn event(n: u64, severity: Severity) -> Event {
-    notice(Timestamp(0), severity, "test", &[("n", &n.to_string())])
+    Event::notice(Timestamp(0), severity, "test", &[("n", &n.to_string())])
 }
 
 fn number(event: &Event) -> Option<u64> {
-    match &event.detail {
-        Detail::Notice(notice) if notice.code == "test" => notice.args[0].1.parse().ok(),
-        _ => None,
-    }
+    event.read::<Notice>().filter(|notice| notice.code == "test")?.arg("n")?.parse().ok()
 }
 
 /// Takes everything out as the sender does; checks that sequences follow without gaps.
@@ -56,13 +52,7 @@ fn segments(dir: &Path) -> Vec<PathBuf> {
 }
 
 fn gaps(events: &[Event]) -> u64 {
-    events
-        .iter()
-        .filter_map(|e| match &e.detail {
-            Detail::Gap(gap) => Some(gap.count),
-            _ => None,
-        })
-        .sum()
+    events.iter().filter_map(Event::read::<Gap>).map(|gap| gap.count).sum()
 }
 
 const SMALL: SpoolLimits = SpoolLimits { total_bytes: 1 << 20, segment_bytes: 2_000 };
@@ -180,7 +170,7 @@ proptest! {
         let mut once = numbers.clone();
         once.dedup();
         prop_assert_eq!(&once, &numbers, "no event twice");
-        let said = events.iter().any(|e| matches!(&e.detail, Detail::Notice(n) if n.code == "spool-quarantined"));
+        let said = events.iter().filter_map(Event::read::<Notice>).any(|n| n.code == "spool-quarantined");
         if numbers.len() < 60 && *path != newest {
             prop_assert!(said, "{} events and nothing said", numbers.len());
             prop_assert!(dir.path().join("quarantine").exists());

@@ -1,6 +1,10 @@
 //! What happened on the computers.
+use sakimori_modules::{Explanation, MODULES};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, Schema};
+use utoipa::openapi::{Ref, RefOr};
 use uuid::Uuid;
 
 /// One thing that happened on a computer.
@@ -25,7 +29,7 @@ pub struct Event {
     pub severity: String,
     /// `detected`, `blocked` or `noted`.
     pub action: String,
-    /// `intrusion`, `gap` or `notice`: which of the forms `detail` has.
+    /// Which of the forms `detail` has: `intrusion`, `malware`, `notice`.
     pub kind: String,
     /// The kind's own fields.
     pub detail: EventDetail,
@@ -33,112 +37,48 @@ pub struct Event {
     pub explanation: Explanation,
 }
 
-/// A text for people in each language of the console.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Explanation {
-    /// English.
-    pub en: String,
-    /// Japanese.
-    pub ja: String,
+/// The fields of each kind of event; `kind` says which. A kind that this manager does not know is as its agent sent it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EventDetail(pub Value);
+
+impl EventDetail {
+    /// The fields of a known kind.
+    pub fn read<E: sakimori_modules::EventDetail>(&self) -> Option<E> {
+        E::deserialize(&self.0).ok()
+    }
+
+    /// A field as text; empty where there is none.
+    pub fn text(&self, name: &str) -> String {
+        match self.0.get(name) {
+            None | Some(Value::Null) => String::new(),
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Array(items)) => {
+                let each =
+                    items.iter().map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned));
+                each.collect::<Vec<_>>().join(" ")
+            }
+            Some(other) => other.to_string(),
+        }
+    }
 }
 
-/// The fields of each kind of event; `kind` says which.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(untagged)]
-pub enum EventDetail {
-    /// `intrusion`: a signature matched.
-    Intrusion(Box<IntrusionDetail>),
-    /// `gap`: something was lost.
-    Gap(GapDetail),
-    /// `notice`: something about the agent.
-    Notice(NoticeDetail),
-    /// A kind that this manager does not know, as the agent sent it.
-    #[schema(value_type = Object)]
-    Other(serde_json::Map<String, serde_json::Value>),
+impl utoipa::PartialSchema for EventDetail {
+    fn schema() -> RefOr<Schema> {
+        let mut any = AnyOfBuilder::new();
+        for kind in MODULES.iter().flat_map(|module| module.events) {
+            any = any.item(Ref::from_schema_name(kind.schemas().name));
+        }
+        any.item(ObjectBuilder::new().description(Some("A kind that this manager does not know."))).into()
+    }
 }
 
-/// A signature matched traffic.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct IntrusionDetail {
-    /// What a blocked visitor is shown: `SKM-0123-4567-89AB-CDEF`.
-    pub incident: String,
-    /// The rule's signature id.
-    pub sid: u32,
-    /// The rule's revision.
-    pub revision: u32,
-    /// The rule's message.
-    pub message: String,
-    /// The rule's class, empty where it has none.
-    pub classtype: String,
-    /// The CVE numbers the rule names.
-    pub cves: Vec<String>,
-    /// Address that opened the connection.
-    pub client: String,
-    /// Port that opened the connection.
-    pub client_port: u16,
-    /// Address that was connected to.
-    pub server: String,
-    /// Port that was connected to.
-    pub server_port: u16,
-    /// IP protocol number.
-    pub protocol: u8,
-    /// The buffer that the decisive pattern stood in: `http.uri`.
-    pub buffer: String,
-    /// Where in the buffer the match begins, in bytes.
-    pub offset: u32,
-    /// Length of the match, in bytes.
-    pub length: u32,
-    /// Base64 of the bytes around the match.
-    pub excerpt: String,
-    /// Where in the excerpt's bytes the match begins.
-    pub excerpt_offset: u32,
-    /// The HTTP request, where it was one.
-    #[schema(required)]
-    pub http: Option<EventHttp>,
-}
-
-/// An HTTP request in one line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct EventHttp {
-    /// Method as sent.
-    pub method: String,
-    /// Host header.
-    pub host: String,
-    /// Request target as sent.
-    pub target: String,
-    /// User-Agent header.
-    pub user_agent: String,
-}
-
-/// Something was lost.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct GapDetail {
-    /// What was lost: `events`, `packets-uninspected`.
-    pub what: String,
-    /// How many.
-    pub count: u64,
-    /// Why, by code.
-    pub reason: String,
-}
-
-/// Something about the agent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct NoticeDetail {
-    /// Stable code: `agent-started`.
-    pub code: String,
-    /// Values for the sentence.
-    pub args: Vec<NoticeArgument>,
-}
-
-/// One value for a sentence.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct NoticeArgument {
-    /// Its name.
-    pub name: String,
-    /// Its value.
-    pub value: String,
+impl ToSchema for EventDetail {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        for kind in MODULES.iter().flat_map(|module| module.events) {
+            let found = kind.schemas();
+            schemas.push((found.name, found.schema));
+            schemas.extend(found.others);
+        }
+    }
 }

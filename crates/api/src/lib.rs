@@ -20,15 +20,12 @@ pub use computer::{
     BundleState, Computer, ComputerModule, ComputerPatch, ComputerPort, ComputerStatus, Coverage,
     FingerprintState, ModuleState, StatusReason,
 };
-pub use event::{
-    Event, EventDetail, EventHttp, Explanation, GapDetail, IntrusionDetail, NoticeArgument, NoticeDetail,
-};
+pub use event::{Event, EventDetail};
 pub use patch::Patch;
-pub use policy::{
-    FailureResponse, IntrusionPrevention, IntrusionPreventionPatch, Mode, NewPolicy, Policy, PolicyPatch,
-};
+pub use policy::{LocalSettingsView, Mode, NewPolicy, Policy, PolicyPatch, SettingsInForce, SettingsPatch};
 pub use problem::{FieldError, Page, Problem};
 pub use rule::Rule;
+pub use sakimori_modules::Explanation;
 pub use session::{
     ApiKey, CreatedApiKey, Credentials, NewApiKey, PasswordChange, Role, Session, SessionUser, User,
 };

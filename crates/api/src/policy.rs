@@ -1,98 +1,113 @@
 //! Policies: a tree of settings in which each value is inherited or set locally.
 use crate::Patch;
+use sakimori_modules::{EXCLUDED, configurable};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::schema::{AdditionalProperties, AnyOfBuilder, ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::{Ref, RefOr};
 use uuid::Uuid;
 
-/// How far a module or a rule may go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// Not evaluated.
-    Off,
-    /// Evaluated and reported.
-    Detect,
-    /// Evaluated, reported and stopped.
-    Prevent,
-}
+pub use sakimori_modules::Mode;
 
-/// What happens to traffic while nothing can judge it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum FailureResponse {
-    /// It passes uninspected and is counted.
-    Open,
-    /// It is dropped.
-    Closed,
-}
+/// The settings of every module, each property with its value in force.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SettingsInForce(pub BTreeMap<String, Map<String, Value>>);
 
-/// Settings of intrusion prevention, each with its value in force.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct IntrusionPrevention {
-    /// The module's mode: an upper bound of every rule's.
-    pub mode: Mode,
-    /// What happens to traffic while no worker can judge it.
-    pub failure_response: FailureResponse,
-    /// Ports inspected as plaintext HTTP: `80`, `8000-8090`.
-    #[schema(max_items = 64, example = json!(["80", "8000-8090"]))]
-    pub http_ports: Vec<String>,
-    /// Whether a blocked HTTP request is answered with a page.
-    pub answer_page: bool,
-    /// Mode of a rule that `ruleModes` does not name.
-    pub default_rule_mode: Mode,
-    /// Mode by sid.
-    pub rule_modes: BTreeMap<String, Mode>,
-}
+/// What a policy sets itself, by module and property.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LocalSettingsView(pub BTreeMap<String, Map<String, Value>>);
 
-/// Local settings of intrusion prevention (merge patch): `null` inherits again.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct IntrusionPreventionPatch {
-    /// The module's mode.
-    #[serde(default, skip_serializing_if = "Patch::is_keep")]
-    #[schema(value_type = Option<Mode>)]
-    pub mode: Patch<Mode>,
-    /// What happens to traffic while no worker can judge it.
-    #[serde(default, skip_serializing_if = "Patch::is_keep")]
-    #[schema(value_type = Option<FailureResponse>)]
-    pub failure_response: Patch<FailureResponse>,
-    /// Ports inspected as plaintext HTTP.
-    #[serde(default, skip_serializing_if = "Patch::is_keep")]
-    #[schema(value_type = Option<Vec<String>>, max_items = 64)]
-    pub http_ports: Patch<Vec<String>>,
-    /// Whether a blocked HTTP request is answered with a page.
-    #[serde(default, skip_serializing_if = "Patch::is_keep")]
-    #[schema(value_type = Option<bool>)]
-    pub answer_page: Patch<bool>,
-    /// Mode of a rule that `ruleModes` does not name.
-    #[serde(default, skip_serializing_if = "Patch::is_keep")]
-    #[schema(value_type = Option<Mode>)]
-    pub default_rule_mode: Patch<Mode>,
-    /// Mode by sid; a sid with `null` inherits again, `null` as a whole removes all local modes.
-    #[serde(default, skip_serializing_if = "Patch::is_keep")]
-    #[schema(value_type = Option<BTreeMap<String, ModeOrNull>>)]
-    pub rule_modes: Patch<BTreeMap<String, Option<Mode>>>,
-}
+/// Local settings (merge patch): a module, a property or a key with `null` inherits again, a key with the word
+/// `excluded` does not count here although it is inherited.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SettingsPatch(pub BTreeMap<String, Option<Map<String, Value>>>);
 
-/// How [`IntrusionPreventionPatch::rule_modes`] looks in the `OpenAPI` document: a mode or `null`.
-#[derive(Clone, Copy, Debug)]
-pub struct ModeOrNull;
-
-impl utoipa::PartialSchema for ModeOrNull {
-    fn schema() -> RefOr<Schema> {
-        let null = ObjectBuilder::new().schema_type(SchemaType::new(Type::Null));
-        AnyOfBuilder::new().item(Ref::from_schema_name("Mode")).item(null).into()
+impl SettingsPatch {
+    /// Whether it changes nothing.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 
-impl ToSchema for ModeOrNull {}
+impl utoipa::PartialSchema for SettingsInForce {
+    fn schema() -> RefOr<Schema> {
+        let mut object = ObjectBuilder::new().description(Some("Every module's settings in force."));
+        for (module, settings) in configurable() {
+            object = object
+                .property(module.id, Ref::from_schema_name(settings.schemas().name))
+                .required(module.id);
+        }
+        object.into()
+    }
+}
+
+impl ToSchema for SettingsInForce {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        for (_module, settings) in configurable() {
+            let found = settings.schemas();
+            schemas.push((found.name, found.schema));
+            schemas.extend(found.others);
+        }
+    }
+}
+
+impl utoipa::PartialSchema for LocalSettingsView {
+    fn schema() -> RefOr<Schema> {
+        local_schema("What the policy sets itself; the rest is inherited.", false)
+    }
+}
+
+impl ToSchema for LocalSettingsView {}
+
+impl utoipa::PartialSchema for SettingsPatch {
+    fn schema() -> RefOr<Schema> {
+        let said = "Local settings to change: `null` inherits again, the word `excluded` at a key leaves out what is \
+                    inherited under it.";
+        local_schema(said, true)
+    }
+}
+
+impl ToSchema for SettingsPatch {}
+
+/// Every module with its properties, none of them required; in a patch each may be `null`.
+fn local_schema(said: &str, patch: bool) -> RefOr<Schema> {
+    let null = || ObjectBuilder::new().schema_type(SchemaType::new(Type::Null));
+    let or_null = |schema: RefOr<Schema>| -> RefOr<Schema> {
+        if patch { AnyOfBuilder::new().item(schema).item(null()).into() } else { schema }
+    };
+    let mut all = ObjectBuilder::new().description(Some(said));
+    for (module, settings) in configurable() {
+        let mut own = ObjectBuilder::new().additional_properties(Some(AdditionalProperties::FreeForm(false)));
+        if let RefOr::T(Schema::Object(object)) = settings.schemas().schema {
+            for (name, schema) in object.properties {
+                let schema = if settings.is_keyed(&name) { with_exclusion(schema, &or_null) } else { schema };
+                own = own.property(name, or_null(schema));
+            }
+        }
+        all = all.property(module.id, or_null(own.into()));
+    }
+    all.additional_properties(Some(AdditionalProperties::FreeForm(false))).into()
+}
+
+/// A keyed property's schema in which a key may also be excluded.
+fn with_exclusion(schema: RefOr<Schema>, or_null: &impl Fn(RefOr<Schema>) -> RefOr<Schema>) -> RefOr<Schema> {
+    let RefOr::T(Schema::Object(mut object)) = schema else { return schema };
+    if let Some(AdditionalProperties::RefOr(entry)) = object.additional_properties.take().map(|boxed| *boxed)
+    {
+        let excluded = ObjectBuilder::new().schema_type(Type::String).enum_values(Some([EXCLUDED]));
+        let either = AnyOfBuilder::new().item(entry).item(excluded).into();
+        object.additional_properties = Some(Box::new(AdditionalProperties::RefOr(or_null(either))));
+    }
+    RefOr::T(Schema::Object(object))
+}
 
 /// A policy.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Policy {
     /// Id.
@@ -105,11 +120,11 @@ pub struct Policy {
     #[schema(required)]
     pub parent_id: Option<Uuid>,
     /// The settings in force.
-    pub intrusion_prevention: IntrusionPrevention,
-    /// The members of `intrusionPrevention` that this policy sets itself; the rest is inherited.
-    pub overridden: Vec<String>,
-    /// The sids whose mode this policy sets itself.
-    pub overridden_rule_modes: Vec<String>,
+    pub settings: SettingsInForce,
+    /// What this policy sets itself; the rest is inherited.
+    pub local: LocalSettingsView,
+    /// By module, the policy that set each value that is not a default, by JSON pointer: `/mode`, `/rules/ssh`.
+    pub origins: BTreeMap<String, BTreeMap<String, Uuid>>,
     /// Whether it came with the product. It may be changed but not deleted.
     pub built_in: bool,
     /// Computers it is assigned to.
@@ -137,7 +152,7 @@ pub struct NewPolicy {
     pub parent_id: Option<Uuid>,
     /// Local settings.
     #[serde(default)]
-    pub intrusion_prevention: IntrusionPreventionPatch,
+    pub settings: SettingsPatch,
 }
 
 /// Changes a policy (merge patch).
@@ -158,5 +173,5 @@ pub struct PolicyPatch {
     pub parent_id: Patch<Uuid>,
     /// Local settings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub intrusion_prevention: Option<IntrusionPreventionPatch>,
+    pub settings: Option<SettingsPatch>,
 }

@@ -27,7 +27,7 @@ pub struct Problem {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FieldError {
-    /// JSON pointer into the request: `/intrusionPrevention/httpPorts/0`.
+    /// JSON pointer into the request: `/settings/intrusion-prevention/httpPorts/0`.
     pub pointer: String,
     /// Stable code: `not-a-port-range`.
     pub code: String,

@@ -183,9 +183,10 @@ pub(crate) enum RuleMode {
 
 #[derive(Debug, Args)]
 pub(crate) struct Settings {
-    /// KEY=VALUE, several times: mode=off|detect|prevent, failureResponse=open|closed, httpPorts=80,8000-8090,
-    /// answerPage=true|false, defaultRuleMode=off|detect|prevent. 'inherit' as a value takes the parent's again.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
+    /// MODULE.SETTING=VALUE, several times: intrusion-prevention.mode=prevent, intrusion-prevention.httpPorts=80,8000-8090,
+    /// firewall.rules.ssh={"action":"allow","direction":"in"}. 'inherit' as a value takes the parent's again, 'excluded'
+    /// leaves out a part that is inherited. 'sakimori policies show' lists every setting.
+    #[arg(long = "set", value_name = "MODULE.SETTING=VALUE")]
     pub(crate) set: Vec<String>,
 }
 

@@ -92,7 +92,7 @@ mod tests {
             detail: "Correct the members named.".into(),
             code: "invalid".into(),
             errors: vec![FieldError {
-                pointer: "/intrusionPrevention/httpPorts/0".into(),
+                pointer: "/settings/intrusion-prevention/httpPorts/0".into(),
                 code: "not-a-port-range".into(),
                 message: "'x' is not a port.".into(),
                 args: std::collections::BTreeMap::new(),
@@ -112,6 +112,6 @@ mod tests {
     fn people_see_what_to_correct() {
         let words = problem(400).to_string();
         assert!(words.contains("Correct the members named."));
-        assert!(words.contains("/intrusionPrevention/httpPorts/0: 'x' is not a port."));
+        assert!(words.contains("/settings/intrusion-prevention/httpPorts/0: 'x' is not a port."));
     }
 }

@@ -1,10 +1,11 @@
 //! What each policy resolves to: compiled once a change, signed, kept, and compared in memory by every check-in.
 use crate::authority::Authority;
 use crate::content::Content;
-use crate::settings::{self, LocalSettings};
+use crate::settings;
 use crate::store::{BundleRow, PolicyRow, Store, StoreError, TenantCtx};
-use sakimori_model::{FailureResponse, Timestamp};
-use sakimori_protocol::{Bundle, Hash, IntrusionPreventionPart, SignedBundle};
+use sakimori_model::Timestamp;
+use sakimori_protocol::{Bundle, Hash, ModulePart, SignedBundle};
+use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::watch;
@@ -107,42 +108,35 @@ fn json(bundle: &Bundle) -> Result<String, StoreError> {
     serde_json::to_string(bundle).map_err(|e| StoreError::Damaged("bundle", e))
 }
 
-/// The local settings from the root down to `policy`. A cycle, which no handler lets in, ends the chain.
-pub fn chain<'a>(policy: &'a PolicyRow, all: &'a [PolicyRow]) -> Vec<&'a LocalSettings> {
-    let mut chain = vec![&policy.settings];
+/// The policies from the root down to `policy`. A cycle, which no handler lets in, ends the line.
+pub fn lineage<'a>(policy: &'a PolicyRow, all: &'a [PolicyRow]) -> Vec<&'a PolicyRow> {
+    let mut line = vec![policy];
     let mut parent = policy.parent;
     while let Some(row) = parent.and_then(|id| all.iter().find(|row| row.id == id)) {
-        if chain.len() > all.len() {
+        if line.len() > all.len() {
             break;
         }
-        chain.push(&row.settings);
+        line.push(row);
         parent = row.parent;
     }
-    chain.reverse();
-    chain
+    line.reverse();
+    line
 }
 
 /// What a policy comes to, as if compiled at time zero.
 fn compile(tenant: Uuid, policy: &PolicyRow, all: &[PolicyRow], content: &Content) -> Bundle {
-    let resolved = settings::resolve(chain(policy, all));
+    let layers: Vec<_> = lineage(policy, all).into_iter().map(|row| &row.settings).collect();
+    let resolved = settings::resolve(&layers);
+    let modules = resolved.into_iter().map(|(id, effective)| {
+        let content = content.of_module(id);
+        (id.to_owned(), ModulePart { settings: Value::Object(effective.values), content })
+    });
     Bundle {
         format: Bundle::FORMAT,
         tenant,
         policy: policy.id,
         policy_name: policy.name.clone(),
         compiled_at: 0,
-        intrusion_prevention: IntrusionPreventionPart {
-            mode: settings::wire_mode(resolved.mode),
-            fail_open: resolved.failure_response == FailureResponse::Open,
-            http_ports: resolved.http_ports.iter().map(|p| (p.first, p.last)).collect(),
-            answer_page: resolved.answer_page,
-            default_rule_mode: settings::wire_mode(resolved.default_rule_mode),
-            rule_modes: resolved
-                .rule_modes
-                .iter()
-                .map(|(sid, mode)| (sid.0, settings::wire_mode(*mode)))
-                .collect(),
-            rules: content.files.iter().map(|file| file.blob.clone()).collect(),
-        },
+        modules: modules.collect(),
     }
 }

@@ -1,6 +1,7 @@
 //! The rules that came with the product.
 use sakimori_api::{Explanation, Rule};
 use sakimori_content::{Metadata, Pack};
+use sakimori_modules::intrusion_prevention;
 use sakimori_protocol::{BlobRef, Hash};
 use sakimori_signatures::{SourceFile, Variables, compile};
 
@@ -31,6 +32,15 @@ impl ContentFile {
 }
 
 impl Content {
+    /// What a module works with.
+    pub fn of_module(&self, module: &str) -> Vec<BlobRef> {
+        if module == intrusion_prevention::MODULE.id {
+            self.files.iter().map(|file| file.blob.clone()).collect()
+        } else {
+            Vec::new()
+        }
+    }
+
     /// The content that came with the product.
     pub fn of_product() -> Result<Self, String> {
         let pack = Pack::embedded().map_err(|e| e.to_string())?;

@@ -10,7 +10,6 @@ pub mod bundles;
 pub mod clock;
 pub mod content;
 pub mod events;
-pub mod explanation;
 pub mod fingerprint;
 pub mod fleet;
 pub mod secrets;

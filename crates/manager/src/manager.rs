@@ -14,9 +14,10 @@ use crate::settings::LocalSettings;
 use crate::store::{Change, Database, PolicyRow, Store, StoreError, TenantCtx};
 use rustls::ServerConfig;
 use rustls::server::WebPkiClientVerifier;
-use sakimori_api::{IntrusionPreventionPatch, Mode, Patch, Role};
+use sakimori_api::{Mode, Role, SettingsPatch};
 use sakimori_model::Timestamp;
-use std::collections::HashMap;
+use sakimori_modules::intrusion_prevention;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -383,13 +384,11 @@ async fn first_start(
 fn built_in_policies(now: Timestamp) -> Vec<PolicyRow> {
     let policy = |name: &str, description: &str, parent: Option<Uuid>, mode: Mode| {
         let mut settings = LocalSettings::default();
-        let patch = IntrusionPreventionPatch {
-            mode: Patch::Set(mode),
-            default_rule_mode: Patch::Set(mode),
-            ..IntrusionPreventionPatch::default()
-        };
+        let modes = serde_json::json!({"mode": mode, "defaultRuleMode": mode});
+        let module = intrusion_prevention::MODULE.id.to_owned();
+        let patch = SettingsPatch(BTreeMap::from([(module, modes.as_object().cloned())]));
         // Modes alone are always valid.
-        let _valid = settings.patch(patch);
+        let _valid = settings.patch(&patch);
         PolicyRow {
             id: Uuid::now_v7(),
             name: name.to_owned(),

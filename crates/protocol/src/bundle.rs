@@ -1,11 +1,12 @@
 //! What one computer has to enforce.
 use crate::Hash;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// What one computer has to enforce: small, with the big parts as blobs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Bundle {
     /// Version of this format; an agent refuses one that it does not know.
@@ -18,45 +19,23 @@ pub struct Bundle {
     pub policy_name: String,
     /// Milliseconds since 1970, when it was compiled. An agent never goes back to an older bundle by itself.
     pub compiled_at: i64,
-    /// Intrusion prevention.
-    pub intrusion_prevention: IntrusionPreventionPart,
+    /// Each module by its registered name. One that is not named is off.
+    pub modules: BTreeMap<String, ModulePart>,
 }
 
 impl Bundle {
     /// The format that this version writes.
-    pub const FORMAT: u32 = 1;
+    pub const FORMAT: u32 = 2;
 }
 
-/// A module's or rule's mode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// Not evaluated.
-    Off,
-    /// Evaluated and reported.
-    Detect,
-    /// Evaluated, reported and stopped.
-    Prevent,
-}
-
-/// Intrusion prevention as one computer has to enforce it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// One module as one computer has to enforce it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct IntrusionPreventionPart {
-    /// The module's mode.
-    pub mode: Mode,
-    /// Whether traffic passes while no worker can judge it.
-    pub fail_open: bool,
-    /// Inclusive port ranges inspected as plaintext HTTP.
-    pub http_ports: Vec<(u16, u16)>,
-    /// Whether a blocked HTTP request is answered with a page.
-    pub answer_page: bool,
-    /// Mode of a rule not named in `rule_modes`.
-    pub default_rule_mode: Mode,
-    /// Mode by sid.
-    pub rule_modes: BTreeMap<u32, Mode>,
-    /// The rule files, as written in their language.
-    pub rules: Vec<BlobRef>,
+pub struct ModulePart {
+    /// The module's settings document (`sakimori-modules`), resolved: every property is there.
+    pub settings: Value,
+    /// The content that the module works with: rule files as written in their language, lists.
+    pub content: Vec<BlobRef>,
 }
 
 /// A named part that is fetched by its hash.

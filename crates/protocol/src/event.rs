@@ -1,12 +1,13 @@
 //! Events as they are spooled and sent.
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use sakimori_model as model;
+use sakimori_modules::agent::{Gap, Notice};
+use sakimori_modules::intrusion_prevention::Intrusion;
+use sakimori_modules::{EventDetail, agent};
 use serde::{Deserialize, Serialize};
-use std::net::IpAddr;
+use serde_json::Value;
 
 /// One event on the wire and in the spool: a line of JSON.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
     /// Microseconds since 1970, by the computer's clock.
@@ -17,76 +18,10 @@ pub struct Event {
     pub severity: String,
     /// `detected`, `blocked`, `noted`.
     pub action: String,
-    /// The kind's columns.
-    #[serde(flatten)]
-    pub detail: Detail,
-}
-
-/// The columns of each kind.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Detail {
-    /// A signature matched.
-    Intrusion(Box<Intrusion>),
-    /// Something was lost.
-    Gap(Gap),
-    /// Something about the agent.
-    Notice(Notice),
-}
-
-/// A signature matched traffic; the fields are those of [`model::Intrusion`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "said once, at sakimori_model::Intrusion")]
-pub struct Intrusion {
-    pub incident: String,
-    pub sid: u32,
-    pub revision: u32,
-    pub message: String,
-    pub classtype: String,
-    pub cves: Vec<String>,
-    pub client: IpAddr,
-    pub client_port: u16,
-    pub server: IpAddr,
-    pub server_port: u16,
-    pub protocol: u8,
-    pub buffer: String,
-    pub offset: u32,
-    pub length: u32,
-    /// Base64.
-    pub excerpt: String,
-    pub excerpt_offset: u32,
-    pub http: Option<HttpSummary>,
-}
-
-/// An HTTP request in one line; the fields are those of [`model::HttpSummary`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "said once, at sakimori_model::HttpSummary")]
-pub struct HttpSummary {
-    pub method: String,
-    pub host: String,
-    pub target: String,
-    pub user_agent: String,
-}
-
-/// Something was lost; the fields are those of [`model::Gap`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "said once, at sakimori_model::Gap")]
-pub struct Gap {
-    pub what: String,
-    pub count: u64,
-    pub reason: String,
-}
-
-/// Something about the agent; the fields are those of [`model::Notice`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "said once, at sakimori_model::Notice")]
-pub struct Notice {
-    pub code: String,
-    pub args: Vec<(String, String)>,
+    /// Registered name of the kind: it says which form `detail` has.
+    pub kind: String,
+    /// The kind's columns: a [`EventDetail`] of `sakimori-modules`.
+    pub detail: Value,
 }
 
 /// What of a batch is durable now.
@@ -99,48 +34,56 @@ pub struct EventsAnswer {
 
 // === impl Event ===
 
-impl From<model::Event> for Event {
-    fn from(event: model::Event) -> Self {
-        let detail = match event.detail {
-            model::Detail::Intrusion(i) => Detail::Intrusion(Box::new(Intrusion::from(*i))),
-            model::Detail::Gap(g) => Detail::Gap(Gap { what: g.what, count: g.count, reason: g.reason }),
-            model::Detail::Notice(n) => Detail::Notice(Notice { code: n.code, args: n.args }),
-        };
+impl Event {
+    /// An event of a module.
+    pub fn new<E: EventDetail>(
+        at: model::Timestamp,
+        module: &str,
+        severity: model::Severity,
+        action: model::Action,
+        detail: &E,
+    ) -> Self {
         Self {
-            at: event.at.0,
-            module: event.module.as_str().to_owned(),
-            severity: event.severity.as_str().to_owned(),
-            action: event.action.as_str().to_owned(),
-            detail,
+            at: at.0,
+            module: module.to_owned(),
+            severity: severity.as_str().to_owned(),
+            action: action.as_str().to_owned(),
+            kind: E::KIND.to_owned(),
+            // A detail is a struct of texts and numbers: it always has a JSON form.
+            detail: serde_json::to_value(detail).unwrap_or_default(),
         }
+    }
+
+    /// A notice of the agent about itself.
+    pub fn notice(
+        at: model::Timestamp,
+        severity: model::Severity,
+        code: &str,
+        args: &[(&str, &str)],
+    ) -> Self {
+        Self::new(at, agent::MODULE.id, severity, model::Action::Noted, &Notice::new(code, args))
+    }
+
+    /// The columns, where the event is of this kind.
+    pub fn read<E: EventDetail>(&self) -> Option<E> {
+        (self.kind == E::KIND).then(|| E::deserialize(&self.detail).ok()).flatten()
     }
 }
 
-impl From<model::Intrusion> for Intrusion {
-    fn from(i: model::Intrusion) -> Self {
-        Self {
-            incident: i.incident.to_string(),
-            sid: i.sid.0,
-            revision: i.revision,
-            message: i.message,
-            classtype: i.classtype,
-            cves: i.cves,
-            client: i.client,
-            client_port: i.client_port,
-            server: i.server,
-            server_port: i.server_port,
-            protocol: i.protocol,
-            buffer: i.buffer,
-            offset: i.offset,
-            length: i.length,
-            excerpt: BASE64.encode(&i.excerpt),
-            excerpt_offset: i.excerpt_offset,
-            http: i.http.map(|h| HttpSummary {
-                method: h.method,
-                host: h.host,
-                target: h.target,
-                user_agent: h.user_agent,
-            }),
+impl From<model::Event> for Event {
+    fn from(event: model::Event) -> Self {
+        let model::Event { at, module, severity, action, detail } = event;
+        let module = module.as_str();
+        match detail {
+            model::Detail::Intrusion(i) => Self::new(at, module, severity, action, &Intrusion::from(*i)),
+            model::Detail::Gap(g) => {
+                let gap = Gap { what: g.what, count: g.count, reason: g.reason };
+                Self::new(at, module, severity, action, &gap)
+            }
+            model::Detail::Notice(n) => {
+                let args: Vec<(&str, &str)> = n.args.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+                Self::new(at, module, severity, action, &Notice::new(&n.code, &args))
+            }
         }
     }
 }

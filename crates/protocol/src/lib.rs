@@ -18,10 +18,11 @@ pub mod inventory;
 pub mod paths;
 
 pub use blob::{Hash, ParseHashError};
-pub use bundle::{BlobRef, Bundle, IntrusionPreventionPart, Mode, SignedBundle};
+pub use bundle::{BlobRef, Bundle, ModulePart, SignedBundle};
 pub use check_in::{
     CheckIn, CheckInAnswer, Command, FullStatus, ListeningPort, ModuleState, ModuleStatus, PortCoverage,
 };
 pub use enrolment::{Enrol, EnrolAnswer, Fingerprint, Refusal, RefusalCode, Renew, RenewAnswer};
 pub use event::{Event, EventsAnswer};
 pub use inventory::{Application, Cloud, Inventory, Package, Process};
+pub use sakimori_modules::Mode;

@@ -115,7 +115,7 @@ fn a_worker_killed_under_load_fails_closed_and_no_packet_slips_by() {
     let closed = json!({
         "name": "Closed",
         "parentId": text(parent, "/id"),
-        "intrusionPrevention": {"failureResponse": "closed"},
+        "settings": {"intrusion-prevention": {"failureResponse": "closed"}},
     });
     protected.api.post("/policies", &closed).unwrap();
     protected.told(protected.enforce("Closed")).unwrap();

@@ -23,8 +23,8 @@ use sakimori_kernel::nfqueue::{
 use sakimori_kernel::nftables::{Capabilities, Table, TablePlan, TableState};
 use sakimori_kernel::ring::wake;
 use sakimori_model::{FailureResponse, Level, Mode};
+use sakimori_modules::agent::Gap;
 use sakimori_protocol::Event;
-use sakimori_protocol::event::Detail;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
@@ -225,12 +225,12 @@ impl Guard {
             "packets-refused"
         };
         // One event for an outage, however many packets.
-        let same = self.untold.iter_mut().find_map(|event| match &mut event.detail {
-            Detail::Gap(gap) if gap.what == what && gap.reason == reason => Some(gap),
-            _ => None,
+        let same = self.untold.iter_mut().find_map(|event| {
+            let told = event.read::<Gap>()?;
+            (told.what == what && told.reason == reason).then_some((event, told.count))
         });
         match same {
-            Some(gap) => gap.count += count,
+            Some((event, told)) => *event = gap(what, told + count, reason),
             None => self.untold.push(gap(what, count, reason)),
         }
     }

@@ -16,9 +16,11 @@ use sakimori_kernel::ring::events::{self, EventConsumer};
 use sakimori_kernel::ring::verdicts::{self, VerdictConsumer, VerdictEntry};
 use sakimori_kernel::ring::{RingFiles, wake};
 use sakimori_kernel::spawn::{self, Program};
-use sakimori_model::{Diagnostic, ModuleId};
+use sakimori_model::{Action, Diagnostic, Severity, Timestamp};
+use sakimori_modules::EventDetail as _;
+use sakimori_modules::agent::{Gap, Notice};
+use sakimori_modules::intrusion_prevention::{self, Intrusion};
 use sakimori_protocol::Event;
-use sakimori_protocol::event::{Detail, Gap};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
@@ -387,20 +389,16 @@ fn drain_events(mut ring: EventConsumer, events: &SharedEvents, progress: &Progr
 /// A worker reports what its module sees, and nothing else.
 fn accept(bytes: &[u8]) -> Option<Event> {
     let event: Event = serde_json::from_slice(bytes).ok()?;
-    let its_own = event.module == ModuleId::INTRUSION_PREVENTION.as_str();
-    (its_own && matches!(event.detail, Detail::Intrusion(_) | Detail::Gap(_) | Detail::Notice(_)))
-        .then_some(event)
+    let its_own = event.module == intrusion_prevention::MODULE.id;
+    let known = [Intrusion::KIND, Gap::KIND, Notice::KIND].contains(&event.kind.as_str());
+    (its_own && known).then_some(event)
 }
 
 /// An event about something lost.
 pub(super) fn gap(what: &str, count: u64, reason: &str) -> Event {
-    Event {
-        at: sakimori_kernel::clock::wall_micros(),
-        module: ModuleId::INTRUSION_PREVENTION.as_str().to_owned(),
-        severity: sakimori_model::Severity::Medium.as_str().to_owned(),
-        action: sakimori_model::Action::Noted.as_str().to_owned(),
-        detail: Detail::Gap(Gap { what: what.to_owned(), count, reason: reason.to_owned() }),
-    }
+    let gap = Gap { what: what.to_owned(), count, reason: reason.to_owned() };
+    let at = Timestamp(sakimori_kernel::clock::wall_micros());
+    Event::new(at, intrusion_prevention::MODULE.id, Severity::Medium, Action::Noted, &gap)
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@
 use super::gap;
 use crate::state::{self, StateError, because};
 use sakimori_model::Timestamp;
+use sakimori_modules::agent::Gap;
 use sakimori_protocol::Event;
-use sakimori_protocol::event::Detail;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
@@ -257,8 +257,8 @@ impl Segment {
         self.informational += u64::from(record.flag == INFORMATIONAL);
         if record.flag == GAP {
             self.gaps += 1;
-            let event = serde_json::from_slice::<Event>(&record.json);
-            if let Ok(Event { detail: Detail::Gap(gap), .. }) = event {
+            let event = serde_json::from_slice::<Event>(&record.json).ok();
+            if let Some(gap) = event.and_then(|event| event.read::<Gap>()) {
                 self.lost += gap.count;
             }
         }

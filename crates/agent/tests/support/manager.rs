@@ -115,12 +115,11 @@ impl FakeManager {
     pub(crate) fn assign(&self, policy: &str, rules: &[u8]) -> Hash {
         let blob = Hash::of(rules);
         let bundle = serde_json::json!({
-            "format": 1, "tenant": Uuid::nil(), "policy": Uuid::nil(), "policyName": policy, "compiledAt": 1,
-            "intrusionPrevention": {
-                "mode": "prevent", "failOpen": true, "httpPorts": [[80, 80]], "answerPage": true,
-                "defaultRuleMode": "prevent", "ruleModes": {},
-                "rules": [{"name": "a.rules", "hash": blob, "size": rules.len()}],
-            },
+            "format": 2, "tenant": Uuid::nil(), "policy": Uuid::nil(), "policyName": policy, "compiledAt": 1,
+            "modules": {"intrusion-prevention": {
+                "settings": {"mode": "prevent", "httpPorts": ["80"], "defaultRuleMode": "prevent"},
+                "content": [{"name": "a.rules", "hash": blob, "size": rules.len()}],
+            }},
         })
         .to_string();
         let message = [SignedBundle::CONTEXT, bundle.as_bytes()].concat();

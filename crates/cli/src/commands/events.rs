@@ -6,7 +6,9 @@ use crate::problem::Failure;
 use crate::table::{Table, shown};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use sakimori_api::{Event, EventDetail};
+use sakimori_api::Event;
+use sakimori_modules::EventDetail as _;
+use sakimori_modules::intrusion_prevention::Intrusion;
 use std::fmt::Write as _;
 
 pub(super) async fn execute(out: Out, client: &Client, command: Events) -> Result<(), Failure> {
@@ -80,13 +82,18 @@ fn say(out: Out, event: &Event) -> Result<(), Failure> {
     write_out(format!("{line}\n").as_bytes())
 }
 
+/// A line's worth: the columns of the kind, or what a reader of intrusions expects.
 fn summary(event: &Event) -> String {
-    match &event.detail {
-        EventDetail::Intrusion(i) => format!("{} from {} {}", i.message, i.client, i.cves.join(" ")),
-        EventDetail::Gap(gap) => format!("{} {} lost: {}", gap.count, gap.what, gap.reason),
-        EventDetail::Notice(notice) => notice.code.clone(),
-        EventDetail::Other(_) => event.kind.clone(),
+    if let Some(i) = intrusion(event) {
+        return format!("{} from {} {}", i.message, i.client, i.cves.join(" "));
     }
+    let Some(kind) = sakimori_modules::event_kind(&event.kind) else { return event.kind.clone() };
+    let columns = kind.columns.iter().map(|column| event.detail.text(column.name));
+    columns.filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+fn intrusion(event: &Event) -> Option<Intrusion> {
+    (event.kind == Intrusion::KIND).then(|| event.detail.read()).flatten()
 }
 
 fn table(events: &[Event]) -> String {
@@ -104,35 +111,30 @@ fn text(event: &Event) -> String {
     fact(&mut text, "Computer", &shown(&event.computer_name));
     fact(&mut text, "Severity", &event.severity);
     fact(&mut text, "Action", &event.action);
-    match &event.detail {
-        EventDetail::Intrusion(i) => {
-            fact(&mut text, "Incident", &i.incident);
-            fact(&mut text, "Rule", &format!("{} rev {}: {}", i.sid, i.revision, shown(&i.message)));
-            fact(&mut text, "CVE", &shown(&i.cves.join(", ")));
-            fact(&mut text, "From", &format!("{} port {}", i.client, i.client_port));
-            fact(&mut text, "To", &format!("{} port {}", i.server, i.server_port));
-            if let Some(http) = &i.http {
-                fact(&mut text, "Request", &shown(&format!("{} {}", http.method, http.target)));
-                fact(&mut text, "Host", &shown(&http.host));
-                fact(&mut text, "User agent", &shown(&http.user_agent));
-            }
-            fact(
-                &mut text,
-                "Matched in",
-                &format!("{}, bytes {} to {}", i.buffer, i.offset, i.offset.saturating_add(i.length)),
-            );
-            text.push('\n');
-            text.push_str(&hex(&BASE64.decode(&i.excerpt).unwrap_or_default()));
-            text.push('\n');
+    if let Some(i) = intrusion(event) {
+        fact(&mut text, "Incident", &i.incident);
+        fact(&mut text, "Rule", &format!("{} rev {}: {}", i.sid, i.revision, shown(&i.message)));
+        fact(&mut text, "CVE", &shown(&i.cves.join(", ")));
+        fact(&mut text, "From", &format!("{} port {}", i.client, i.client_port));
+        fact(&mut text, "To", &format!("{} port {}", i.server, i.server_port));
+        if let Some(http) = &i.http {
+            fact(&mut text, "Request", &shown(&format!("{} {}", http.method, http.target)));
+            fact(&mut text, "Host", &shown(&http.host));
+            fact(&mut text, "User agent", &shown(&http.user_agent));
         }
-        EventDetail::Gap(_) => fact(&mut text, "What", &summary(event)),
-        EventDetail::Notice(notice) => {
-            fact(&mut text, "What", &notice.code);
-            for arg in &notice.args {
-                fact(&mut text, "", &shown(&format!("{}: {}", arg.name, arg.value)));
-            }
+        fact(
+            &mut text,
+            "Matched in",
+            &format!("{}, bytes {} to {}", i.buffer, i.offset, i.offset.saturating_add(i.length)),
+        );
+        text.push('\n');
+        text.push_str(&hex(&BASE64.decode(&i.excerpt).unwrap_or_default()));
+        text.push('\n');
+    } else {
+        fact(&mut text, "What", &event.kind);
+        for name in event.detail.0.as_object().into_iter().flat_map(|fields| fields.keys()) {
+            fact(&mut text, &shown(name), &shown(&event.detail.text(name)));
         }
-        EventDetail::Other(fields) => fact(&mut text, "What", &shown(&format!("{} {fields:?}", event.kind))),
     }
     text.push_str(&event.explanation.en);
     text.push('\n');

@@ -1,13 +1,13 @@
 //! `sakimori policies` and `rules`.
-use super::{NAMES_MAX, Out, fact, policy_id, word};
+use super::{NAMES_MAX, Out, fact, policy_id};
 use crate::client::Client;
 use crate::command_line::{Policies, RuleMode, Rules, Settings};
 use crate::problem::Failure;
 use crate::table::{Table, shown};
-use sakimori_api::{
-    FailureResponse, IntrusionPreventionPatch, Mode, NewPolicy, Patch, Policy, PolicyPatch, Rule,
-};
-use std::collections::BTreeMap;
+use sakimori_api::{NewPolicy, Policy, PolicyPatch, Rule, SettingsPatch};
+use sakimori_modules::settings::pointer;
+use sakimori_modules::{configurable, module};
+use serde_json::{Map, Value};
 
 pub(super) async fn execute(out: Out, client: &Client, command: Policies) -> Result<(), Failure> {
     match command {
@@ -25,37 +25,30 @@ pub(super) async fn execute(out: Out, client: &Client, command: Policies) -> Res
                 Some(parent) => Some(policy_id(client, &parent).await?),
                 None => None,
             };
-            let new = NewPolicy { name, description, parent_id, intrusion_prevention: patch_of(&settings)? };
+            let new = NewPolicy { name, description, parent_id, settings: patch_of(&settings)? };
             let made: Policy = client.post("/policies", &new).await?;
             out.show(&made, text)
         }
         Policies::Edit { policy, name, description, settings } => {
-            let intrusion_prevention =
-                Some(patch_of(&settings)?).filter(|patch| *patch != IntrusionPreventionPatch::default());
+            let settings = Some(patch_of(&settings)?).filter(|patch| !patch.is_empty());
             change(
                 out,
                 client,
                 &policy,
-                PolicyPatch { name, description, intrusion_prevention, ..PolicyPatch::default() },
+                PolicyPatch { name, description, settings, ..PolicyPatch::default() },
             )
             .await
         }
         Policies::SetRuleMode { policy, sid, mode } => {
             let mode = match mode {
-                RuleMode::Off => Some(Mode::Off),
-                RuleMode::Detect => Some(Mode::Detect),
-                RuleMode::Prevent => Some(Mode::Prevent),
-                RuleMode::Inherit => None,
+                RuleMode::Off => "off",
+                RuleMode::Detect => "detect",
+                RuleMode::Prevent => "prevent",
+                RuleMode::Inherit => "inherit",
             };
-            let rule_modes = Patch::Set(BTreeMap::from([(sid.to_string(), mode)]));
-            let settings = IntrusionPreventionPatch { rule_modes, ..IntrusionPreventionPatch::default() };
-            change(
-                out,
-                client,
-                &policy,
-                PolicyPatch { intrusion_prevention: Some(settings), ..PolicyPatch::default() },
-            )
-            .await
+            let setting = format!("intrusion-prevention.ruleModes.{sid}={mode}");
+            let settings = Some(patch_of(&Settings { set: vec![setting] })?);
+            change(out, client, &policy, PolicyPatch { settings, ..PolicyPatch::default() }).await
         }
         Policies::Delete { policy } => {
             let path = format!("/policies/{}", policy_id(client, &policy).await?);
@@ -77,74 +70,75 @@ async fn change(out: Out, client: &Client, policy: &str, patch: PolicyPatch) -> 
 }
 
 /// The settings that `--set` names; all wrong ones are told at once.
-fn patch_of(settings: &Settings) -> Result<IntrusionPreventionPatch, Failure> {
-    let mut patch = IntrusionPreventionPatch::default();
+fn patch_of(settings: &Settings) -> Result<SettingsPatch, Failure> {
+    let mut patch = SettingsPatch::default();
     let mut wrong = Vec::new();
     for setting in &settings.set {
-        let Some((key, value)) = setting.split_once('=') else {
-            wrong.push(format!("'{setting}' is not KEY=VALUE"));
-            continue;
-        };
-        let taken = match key {
-            "mode" => set(&mut patch.mode, value, mode),
-            "failureResponse" => set(&mut patch.failure_response, value, |text| match text {
-                "open" => Some(FailureResponse::Open),
-                "closed" => Some(FailureResponse::Closed),
-                _ => None,
-            }),
-            "httpPorts" => set(&mut patch.http_ports, value, |text| {
-                Some(
-                    text.split(',')
-                        .map(|port| port.trim().to_owned())
-                        .filter(|port| !port.is_empty())
-                        .collect(),
-                )
-            }),
-            "answerPage" => set(&mut patch.answer_page, value, |text| text.parse().ok()),
-            "defaultRuleMode" => set(&mut patch.default_rule_mode, value, mode),
-            _ => {
-                wrong.push(format!(
-                    "'{key}' is no setting: mode, failureResponse, httpPorts, answerPage, defaultRuleMode are"
-                ));
-                continue;
-            }
-        };
-        if !taken {
-            wrong.push(format!("'{value}' is no value of {key}: 'sakimori policies edit --help' shows them"));
+        if let Err(why) = set_one(&mut patch, setting) {
+            wrong.push(why);
         }
     }
     if wrong.is_empty() { Ok(patch) } else { Err(Failure::Usage(wrong.join("\n"))) }
 }
 
-fn set<T>(member: &mut Patch<T>, text: &str, parse: impl FnOnce(&str) -> Option<T>) -> bool {
-    if text == "inherit" {
-        *member = Patch::Clear;
-        return true;
+fn set_one(patch: &mut SettingsPatch, setting: &str) -> Result<(), String> {
+    let (path, text) =
+        setting.split_once('=').ok_or_else(|| format!("'{setting}' is not MODULE.SETTING=VALUE"))?;
+    let mut parts = path.splitn(3, '.');
+    let id = parts.next().unwrap_or_default();
+    let kind = module(id).and_then(|module| module.settings.as_ref()).ok_or_else(|| {
+        let names: Vec<&str> = configurable().map(|(module, _)| module.id).collect();
+        format!("'{id}' is no module: {} are", names.join(", "))
+    })?;
+    let defaults = kind.defaults();
+    let property = parts.next().unwrap_or_default();
+    let default = defaults.get(property).ok_or_else(|| {
+        let names: Vec<&str> = defaults.keys().map(String::as_str).collect();
+        format!("'{property}' is no setting of {id}: {} are", names.join(", "))
+    })?;
+    let of_module = patch.0.entry(id.to_owned()).or_default().get_or_insert_with(Map::new);
+    match (parts.next(), kind.is_keyed(property)) {
+        (Some(key), true) => {
+            let entries = of_module.entry(property).or_insert_with(|| Value::Object(Map::new()));
+            if let Value::Object(entries) = entries {
+                entries.insert(key.to_owned(), value(text, &Value::Null));
+            }
+        }
+        (None, _) => {
+            of_module.insert(property.to_owned(), value(text, default));
+        }
+        (Some(_), false) => return Err(format!("'{property}' of {id} has no parts")),
     }
-    parse(text).is_some_and(|value| {
-        *member = Patch::Set(value);
-        true
-    })
+    Ok(())
 }
 
-fn mode(text: &str) -> Option<Mode> {
-    match text {
-        "off" => Some(Mode::Off),
-        "detect" => Some(Mode::Detect),
-        "prevent" => Some(Mode::Prevent),
-        _ => None,
+/// A value as it was written, in the form that its default has. What does not fit is refused by the manager.
+fn value(text: &str, default: &Value) -> Value {
+    match default {
+        _ if text == "inherit" => Value::Null,
+        Value::Array(_) if !text.starts_with('[') => {
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+            items.map(|item| Value::String(item.to_owned())).collect()
+        }
+        Value::String(_) => Value::String(text.to_owned()),
+        _ => serde_json::from_str(text).unwrap_or_else(|_no_json| Value::String(text.to_owned())),
     }
 }
 
 fn table(all: &[Policy]) -> String {
     let name_of =
         |id| all.iter().find(|policy| Some(policy.id) == id).map_or("", |policy| policy.name.as_str());
-    let mut table = Table::new(&["NAME", "INHERITS FROM", "INTRUSION PREVENTION", "COMPUTERS", "ID"]);
+    let mut table = Table::new(&["NAME", "INHERITS FROM", "MODULES", "COMPUTERS", "ID"]);
     for p in all {
+        let on = p.settings.0.iter().filter_map(|(module, settings)| {
+            let mode = settings.get("mode")?.as_str().filter(|mode| *mode != "off")?;
+            Some(format!("{module}: {mode}"))
+        });
+        let on: Vec<String> = on.collect();
         table.row([
             &p.name,
             name_of(p.parent_id),
-            &word(&p.intrusion_prevention.mode),
+            &on.join(", "),
             &p.computers.to_string(),
             &p.id.to_string(),
         ]);
@@ -158,24 +152,42 @@ fn text(p: &Policy) -> String {
     fact(&mut text, "Id", &p.id.to_string());
     fact(&mut text, "Description", &shown(&p.description));
     fact(&mut text, "Computers", &p.computers.to_string());
-    let own = |name: &str| if p.overridden.iter().any(|set| set == name) { "" } else { " (inherited)" };
-    let settings = &p.intrusion_prevention;
-    let ports = settings.http_ports.join(", ");
-    let rows = [
-        ("mode", word(&settings.mode)),
-        ("failureResponse", word(&settings.failure_response)),
-        ("httpPorts", ports),
-        ("answerPage", settings.answer_page.to_string()),
-        ("defaultRuleMode", word(&settings.default_rule_mode)),
-    ];
-    for (name, value) in rows {
-        fact(&mut text, name, &format!("{value}{}", own(name)));
-    }
-    for (sid, mode) in &settings.rule_modes {
-        let inherited = if p.overridden_rule_modes.contains(sid) { "" } else { " (inherited)" };
-        fact(&mut text, &format!("rule {sid}"), &format!("{}{inherited}", word(mode)));
+    for (module, settings) in &p.settings.0 {
+        let origins = p.origins.get(module);
+        let from = |at: &str| match origins.and_then(|origins| origins.get(at)) {
+            None => " (default)",
+            Some(id) if *id == p.id => "",
+            Some(_) => " (inherited)",
+        };
+        for (name, value) in settings {
+            match value {
+                Value::Object(entries) => {
+                    for (key, entry) in entries {
+                        let at = format!("{}{}", pointer(name), pointer(key));
+                        fact(
+                            &mut text,
+                            &shown(&format!("{module}.{name}.{key}")),
+                            &written(entry, from(&at)),
+                        );
+                    }
+                }
+                other => fact(&mut text, &format!("{module}.{name}"), &written(other, from(&pointer(name)))),
+            }
+        }
     }
     text
+}
+
+fn written(value: &Value, from: &str) -> String {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => {
+            let each = items.iter().map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned));
+            each.collect::<Vec<_>>().join(", ")
+        }
+        other => other.to_string(),
+    };
+    format!("{}{from}", shown(&text))
 }
 
 pub(super) async fn rules(out: Out, client: &Client, command: Rules) -> Result<(), Failure> {
@@ -217,19 +229,33 @@ mod tests {
 
     #[test]
     fn settings_are_a_merge_patch() {
-        let set =
-            ["mode=prevent", "httpPorts=80, 8000-8090", "answerPage=inherit"].map(str::to_owned).to_vec();
-        let patch = patch_of(&Settings { set }).ok().unwrap();
+        let set = [
+            "intrusion-prevention.mode=prevent",
+            "intrusion-prevention.httpPorts=80, 8000-8090",
+            "intrusion-prevention.answerPage=inherit",
+            "intrusion-prevention.ruleModes.7=off",
+            "anti-malware.maxFileBytes=4096",
+            "web-reputation.blocked.bad.example=malware",
+            r#"firewall.rules.ssh={"action":"allow","direction":"in"}"#,
+        ];
+        let patch = patch_of(&Settings { set: set.map(str::to_owned).to_vec() }).ok().unwrap();
         assert_eq!(
             serde_json::to_value(patch).unwrap(),
-            serde_json::json!({"mode": "prevent", "httpPorts": ["80", "8000-8090"], "answerPage": null})
+            serde_json::json!({
+                "intrusion-prevention": {"mode": "prevent", "httpPorts": ["80", "8000-8090"], "answerPage": null,
+                    "ruleModes": {"7": "off"}},
+                "anti-malware": {"maxFileBytes": 4096},
+                "web-reputation": {"blocked": {"bad.example": "malware"}},
+                "firewall": {"rules": {"ssh": {"action": "allow", "direction": "in"}}},
+            })
         );
     }
 
     #[test]
     fn everything_wrong_is_told_at_once() {
-        let set = ["mode=maybe", "colour=red", "mode"].map(str::to_owned).to_vec();
+        let set =
+            ["tea.mode=on", "firewall.colour=red", "mode", "firewall.mode.x=1"].map(str::to_owned).to_vec();
         let words = patch_of(&Settings { set }).unwrap_err().to_string();
-        assert_eq!(words.lines().count(), 3, "{words}");
+        assert_eq!(words.lines().count(), 4, "{words}");
     }
 }

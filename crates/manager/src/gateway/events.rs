@@ -9,7 +9,8 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest as _, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use sakimori_model::{Severity, Timestamp};
-use sakimori_protocol::{EventsAnswer, event as wire, paths};
+use sakimori_modules::About;
+use sakimori_protocol::{EventsAnswer, paths};
 use serde_json::{Map, Value};
 use std::io::Read as _;
 use std::sync::Arc;
@@ -112,16 +113,10 @@ fn event(line: &str) -> Result<NewEvent, String> {
     let kind = text("kind", 64)?;
     let at = value.remove("at").and_then(|at| at.as_i64()).ok_or("at is a number of microseconds")?;
     severity.parse::<Severity>().map_err(|e| e.to_string())?;
-    let detail = Value::Object(value);
-    match kind.as_str() {
-        "intrusion" => known::<wire::Intrusion>(&detail)?,
-        "gap" => known::<wire::Gap>(&detail)?,
-        "notice" => known::<wire::Notice>(&detail)?,
-        _ => {}
+    let detail = value.remove("detail").filter(Value::is_object).ok_or("detail is an object")?;
+    if let Some(known) = sakimori_modules::event_kind(&kind) {
+        let about = About { computer: "", action: &action, severity: &severity };
+        known.explain(&about, &detail).ok_or("detail does not have the members of its kind")?;
     }
     Ok(NewEvent { at: Timestamp(at), module, severity, action, kind, detail: detail.to_string() })
-}
-
-fn known<T: serde::de::DeserializeOwned>(detail: &Value) -> Result<(), String> {
-    serde_json::from_value::<T>(detail.clone()).map(|_| ()).map_err(|e| e.to_string())
 }

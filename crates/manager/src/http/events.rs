@@ -4,17 +4,15 @@ use super::extract::{Id, Query, limit, page};
 use crate::app::{App, stopped};
 use crate::clock;
 use crate::events::{EventFilter, EventStore as _, StoredEvent};
-use crate::explanation::explain;
 use crate::problem::Refused;
 use axum::Json;
 use axum::extract::State;
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use futures_util::Stream;
-use sakimori_api::{
-    Event, EventDetail, EventHttp, GapDetail, IntrusionDetail, NoticeArgument, NoticeDetail, Page,
-};
+use sakimori_api::{Event, EventDetail, Page};
 use sakimori_model::Timestamp;
-use sakimori_protocol::event as wire;
+use sakimori_modules::{About, explain};
+use serde_json::Value;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,11 +24,16 @@ const LISTENING: Duration = Duration::from_mins(15);
 
 /// An event as the API shows it.
 pub(crate) fn shown(stored: StoredEvent) -> Event {
-    let detail = detail(&stored.event.kind, &stored.event.detail);
+    let detail: Value = serde_json::from_str(&stored.event.detail).unwrap_or_default();
+    let about = About {
+        computer: &stored.computer_name,
+        action: &stored.event.action,
+        severity: &stored.event.severity,
+    };
     Event {
         id: stored.id,
         computer_id: stored.computer,
-        explanation: explain(&stored.computer_name, &stored.event.action, &detail),
+        explanation: explain(&stored.event.kind, &about, &detail),
         computer_name: stored.computer_name,
         at: clock::text(stored.event.at),
         received_at: clock::text(stored.received_at),
@@ -38,51 +41,7 @@ pub(crate) fn shown(stored: StoredEvent) -> Event {
         severity: stored.event.severity,
         action: stored.event.action,
         kind: stored.event.kind,
-        detail,
-    }
-}
-
-fn detail(kind: &str, text: &str) -> EventDetail {
-    let known = match kind {
-        "intrusion" => serde_json::from_str(text)
-            .ok()
-            .map(|i: wire::Intrusion| EventDetail::Intrusion(Box::new(intrusion(i)))),
-        "gap" => serde_json::from_str(text).ok().map(|g: wire::Gap| {
-            EventDetail::Gap(GapDetail { what: g.what, count: g.count, reason: g.reason })
-        }),
-        "notice" => serde_json::from_str(text).ok().map(|n: wire::Notice| {
-            let args = n.args.into_iter().map(|(name, value)| NoticeArgument { name, value }).collect();
-            EventDetail::Notice(NoticeDetail { code: n.code, args })
-        }),
-        _ => None,
-    };
-    known.unwrap_or_else(|| EventDetail::Other(serde_json::from_str(text).unwrap_or_default()))
-}
-
-fn intrusion(i: wire::Intrusion) -> IntrusionDetail {
-    IntrusionDetail {
-        incident: i.incident,
-        sid: i.sid,
-        revision: i.revision,
-        message: i.message,
-        classtype: i.classtype,
-        cves: i.cves,
-        client: i.client.to_string(),
-        client_port: i.client_port,
-        server: i.server.to_string(),
-        server_port: i.server_port,
-        protocol: i.protocol,
-        buffer: i.buffer,
-        offset: i.offset,
-        length: i.length,
-        excerpt: i.excerpt,
-        excerpt_offset: i.excerpt_offset,
-        http: i.http.map(|h| EventHttp {
-            method: h.method,
-            host: h.host,
-            target: h.target,
-            user_agent: h.user_agent,
-        }),
+        detail: EventDetail(detail),
     }
 }
 

@@ -2,7 +2,7 @@
 use super::auth::{Access, Caller, Resource};
 use super::extract::{Id, Message, Query, check_if_match, limit, name, page};
 use crate::app::App;
-use crate::bundles::chain;
+use crate::bundles::lineage;
 use crate::clock;
 use crate::problem::Refused;
 use crate::settings::{self, LocalSettings};
@@ -11,7 +11,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use sakimori_api::{NewPolicy, Page, Patch, Policy, PolicyPatch};
+use sakimori_api::{LocalSettingsView, NewPolicy, Page, Patch, Policy, PolicyPatch, SettingsInForce};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -19,25 +20,47 @@ use uuid::Uuid;
 const DEPTH: usize = 8;
 
 fn policy(row: &PolicyRow, all: &[PolicyRow], used: &[(Uuid, u64)]) -> Policy {
+    let line = lineage(row, all);
+    let layers: Vec<&LocalSettings> = line.iter().map(|row| &row.settings).collect();
+    let mut in_force = BTreeMap::new();
+    let mut origins = BTreeMap::new();
+    for (module, effective) in settings::resolve(&layers) {
+        in_force.insert(module.to_owned(), effective.values);
+        let from = effective.origins.into_iter().filter_map(|(at, layer)| Some((at, line.get(layer)?.id)));
+        origins.insert(module.to_owned(), from.collect());
+    }
     Policy {
         id: row.id,
         name: row.name.clone(),
         description: row.description.clone(),
         parent_id: row.parent,
-        intrusion_prevention: settings::to_api(&settings::resolve(chain(row, all))),
-        overridden: row.settings.overridden(),
-        overridden_rule_modes: row
-            .settings
-            .intrusion_prevention
-            .rule_modes
-            .keys()
-            .map(ToString::to_string)
-            .collect(),
+        settings: SettingsInForce(in_force),
+        local: LocalSettingsView(row.settings.modules().clone()),
+        origins,
         built_in: row.built_in,
         computers: used.iter().find(|(id, _)| *id == row.id).map_or(0, |(_, count)| *count),
         updated_at: clock::text(row.updated_at),
         etag: etag(row),
     }
+}
+
+/// A policy below which settings would be wrong is told as a member of the change above it.
+fn check_below(changed: Uuid, all: &[PolicyRow]) -> Result<(), Refused> {
+    for row in all {
+        let line = lineage(row, all);
+        if !line.iter().any(|above| above.id == changed) {
+            continue;
+        }
+        let layers: Vec<&LocalSettings> = line.iter().map(|row| &row.settings).collect();
+        let mut errors = settings::check(&settings::resolve(&layers));
+        for error in &mut errors {
+            error.args.insert("policy".to_owned(), row.name.clone());
+        }
+        if !errors.is_empty() {
+            return Err(Refused::fields(errors));
+        }
+    }
+    Ok(())
 }
 
 fn etag(row: &PolicyRow) -> String {
@@ -105,7 +128,7 @@ pub(super) async fn create(
     let ctx = caller.may(Resource::Policies, Access::Write)?;
     let now = app.clock.now();
     let mut local = LocalSettings::default();
-    local.patch(new.intrusion_prevention).map_err(Refused::fields)?;
+    local.patch(&new.settings).map_err(Refused::fields)?;
     let row = PolicyRow {
         id: Uuid::now_v7(),
         name: name("/name", &new.name)?,
@@ -123,6 +146,7 @@ pub(super) async fn create(
     }
     write.insert_policy(&row).await?;
     all.push(row.clone());
+    check_below(row.id, &all)?;
     let created = policy(&row, &all, &[]);
     write
         .audit(Change {
@@ -183,8 +207,8 @@ pub(super) async fn update(
         check_parent(id, parent, &all)?;
     }
     patch.parent_id.apply(&mut row.parent);
-    if let Some(patch) = patch.intrusion_prevention {
-        row.settings.patch(patch).map_err(Refused::fields)?;
+    if let Some(patch) = patch.settings {
+        row.settings.patch(&patch).map_err(Refused::fields)?;
     }
     write.update_policy(&row).await?;
     row.revision += 1;
@@ -192,6 +216,7 @@ pub(super) async fn update(
     for kept in all.iter_mut().filter(|kept| kept.id == id) {
         kept.clone_from(&row);
     }
+    check_below(id, &all)?;
     let after = policy(&row, &all, &used);
     write
         .audit(Change {

@@ -214,7 +214,7 @@ async fn every_change_is_in_the_audit_trail() {
     let admin = site.admin().await;
     let (_, policy) = admin.post("/policies", json!({"name": "Shop"})).await;
     let path = format!("/policies/{}", policy["id"].as_str().unwrap());
-    admin.patch(&path, json!({"intrusionPrevention": {"mode": "prevent"}})).await;
+    admin.patch(&path, json!({"settings": {"intrusion-prevention": {"mode": "prevent"}}})).await;
     admin.delete(&path).await;
     let mut records: Vec<sakimori_api::AuditRecord> =
         admin.list("/audit-records").await.into_iter().map(|r| serde_json::from_value(r).unwrap()).collect();
@@ -233,8 +233,8 @@ async fn every_change_is_in_the_audit_trail() {
     );
     let update = &records[4];
     assert_eq!((update.actor_kind.as_str(), update.actor_name.as_str()), ("api-key", "test"));
-    assert_eq!(update.before.as_ref().unwrap()["intrusionPrevention"]["mode"], "off");
-    assert_eq!(update.after.as_ref().unwrap()["intrusionPrevention"]["mode"], "prevent");
+    assert_eq!(update.before.as_ref().unwrap()["settings"]["intrusion-prevention"]["mode"], "off");
+    assert_eq!(update.after.as_ref().unwrap()["settings"]["intrusion-prevention"]["mode"], "prevent");
     assert_eq!(sakimori_manager::store::verify_chain(&records).unwrap(), None);
     records[3].actor_name = "somebody else".to_owned();
     assert_eq!(sakimori_manager::store::verify_chain(&records).unwrap(), Some(4));

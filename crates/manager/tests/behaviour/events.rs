@@ -91,7 +91,9 @@ async fn garbage_is_refused_whole() {
         ),
         (
             "no severity",
-            pack(r#"{"at":1,"module":"agent","action":"noted","kind":"notice","code":"x","args":[]}"#),
+            pack(
+                r#"{"at":1,"module":"agent","action":"noted","kind":"notice","detail":{"code":"x","args":[]}}"#,
+            ),
         ),
         (
             "second line wrong",

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use rcgen::KeyPair;
 use reqwest::StatusCode;
-use sakimori_protocol::{Bundle, CheckInAnswer, Enrol, Hash, Mode, Renew, RenewAnswer, SignedBundle, paths};
+use sakimori_protocol::{Bundle, CheckInAnswer, Enrol, Hash, Renew, RenewAnswer, SignedBundle, paths};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -38,8 +38,8 @@ async fn a_machine_is_activated_checks_in_and_gets_its_policy() {
     let signed = machine.check_in(None).await.unwrap().bundle.unwrap();
     let (hash, bundle) = verified(&machine, &signed);
     assert_eq!(bundle.policy_name, "Web server");
-    assert_eq!(bundle.intrusion_prevention.mode, Mode::Prevent);
-    for rule in &bundle.intrusion_prevention.rules {
+    assert_eq!(bundle.modules["intrusion-prevention"].settings["mode"], "prevent");
+    for rule in &bundle.modules["intrusion-prevention"].content {
         let url = site.url(&format!("{}/{}", paths::BLOBS, rule.hash));
         let blob = client(&site.manager.authority_pem(), None).get(url).send().await.unwrap();
         assert_eq!(Hash::of(&blob.bytes().await.unwrap()), rule.hash);
@@ -76,7 +76,8 @@ async fn a_policy_edit_wakes_a_held_check_in() {
         tokio::time::sleep(Duration::from_millis(300)).await;
         let base = admin.policy("Base").await;
         let path = format!("/policies/{}", base["id"].as_str().unwrap());
-        let (status, _) = admin.patch(&path, json!({"intrusionPrevention": {"mode": "prevent"}})).await;
+        let (status, _) =
+            admin.patch(&path, json!({"settings": {"intrusion-prevention": {"mode": "prevent"}}})).await;
         assert_eq!(status, StatusCode::OK);
     };
     let begun = Instant::now();
@@ -85,7 +86,7 @@ async fn a_policy_edit_wakes_a_held_check_in() {
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     let answer: CheckInAnswer = serde_json::from_value(answer).unwrap();
     let (changed, bundle) = verified(&machine, &answer.bundle.unwrap());
-    assert_eq!(bundle.intrusion_prevention.mode, Mode::Prevent);
+    assert_eq!(bundle.modules["intrusion-prevention"].settings["mode"], "prevent");
 
     // An edit that changes nothing for the computer leaves the bundle's name as it is.
     let base = admin.policy("Base").await;

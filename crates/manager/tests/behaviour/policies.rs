@@ -22,10 +22,10 @@ async fn the_product_brings_two_policies_and_its_rules() {
     let site = Site::new().await;
     let admin = site.admin().await;
     let (base, web) = (admin.policy("Base").await, admin.policy("Web server").await);
-    assert_eq!(base["intrusionPrevention"]["mode"], "detect");
-    assert_eq!(base["intrusionPrevention"]["defaultRuleMode"], "detect");
-    assert_eq!(web["intrusionPrevention"]["mode"], "prevent");
-    assert_eq!(web["intrusionPrevention"]["defaultRuleMode"], "prevent");
+    assert_eq!(base["settings"]["intrusion-prevention"]["mode"], "detect");
+    assert_eq!(base["settings"]["intrusion-prevention"]["defaultRuleMode"], "detect");
+    assert_eq!(web["settings"]["intrusion-prevention"]["mode"], "prevent");
+    assert_eq!(web["settings"]["intrusion-prevention"]["defaultRuleMode"], "prevent");
     assert_eq!(web["parentId"], base["id"]);
     assert_eq!(
         admin.delete(&format!("/policies/{}", web["id"].as_str().unwrap())).await,
@@ -49,19 +49,21 @@ async fn a_child_follows_its_parent_until_it_says_otherwise() {
     let (status, child) = admin
         .post(
             "/policies",
-            json!({"name": "Shop", "parentId": base["id"], "intrusionPrevention": {"httpPorts": ["81"]}}),
+            json!({"name": "Shop", "parentId": base["id"], "settings": {"intrusion-prevention": {"httpPorts": ["81"]}}}),
         )
         .await;
     assert_eq!(status, StatusCode::CREATED, "{child}");
-    assert_eq!(child["overridden"], json!(["httpPorts"]));
+    assert_eq!(child["local"], json!({"intrusion-prevention": {"httpPorts": ["81"]}}));
     let base_path = format!("/policies/{}", base["id"].as_str().unwrap());
-    let patch = json!({"intrusionPrevention": {"mode": "off", "httpPorts": ["9000-9010"], "ruleModes": {"7": "off"}}});
+    let patch = json!({"settings": {"intrusion-prevention": {"mode": "off", "httpPorts": ["9000-9010"], "ruleModes": {"7": "off"}}}});
     assert_eq!(admin.patch(&base_path, patch).await.0, StatusCode::OK);
     let child_path = format!("/policies/{}", child["id"].as_str().unwrap());
     let (_, child) = admin.get(&child_path).await;
-    assert_eq!(child["intrusionPrevention"]["mode"], "off");
-    assert_eq!(child["intrusionPrevention"]["httpPorts"], json!(["81"]));
-    assert_eq!(child["intrusionPrevention"]["ruleModes"], json!({"7": "off"}));
+    assert_eq!(child["settings"]["intrusion-prevention"]["mode"], "off");
+    assert_eq!(child["settings"]["intrusion-prevention"]["httpPorts"], json!(["81"]));
+    assert_eq!(child["settings"]["intrusion-prevention"]["ruleModes"], json!({"7": "off"}));
+    let origins = &child["origins"]["intrusion-prevention"];
+    assert_eq!((&origins["/httpPorts"], &origins["/ruleModes/7"]), (&child["id"], &base["id"]), "{origins}");
     let (status, problem) = admin.patch(&base_path, json!({"parentId": child["id"]})).await;
     assert_eq!((status, &problem["errors"][0]["code"]), (StatusCode::BAD_REQUEST, &json!("cycle")));
     assert_eq!(admin.delete(&base_path).await, StatusCode::CONFLICT);
@@ -80,7 +82,7 @@ async fn bad_input_is_refused_with_what_to_do() {
     assert_eq!(status, StatusCode::BAD_REQUEST);
     assert!(problem["detail"].as_str().unwrap().contains("intrusionPreventoin"), "{problem}");
     let (status, problem) = admin
-        .patch(&path, json!({"name": "X", "intrusionPrevention": {"httpPorts": ["80", "90-80", "http"]}}))
+        .patch(&path, json!({"name": "X", "settings": {"intrusion-prevention": {"httpPorts": ["80", "90-80", "http"]}}}))
         .await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
     assert_eq!(problem["errors"].as_array().unwrap().len(), 2, "all findings at once: {problem}");

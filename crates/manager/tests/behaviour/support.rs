@@ -391,16 +391,16 @@ pub(crate) async fn post_agent(
 /// One event as an agent writes it.
 pub(crate) fn notice(code: &str) -> String {
     json!({"at": 1_795_000_000_000_000_i64, "module": "agent", "severity": "info", "action": "noted",
-        "kind": "notice", "code": code, "args": [["number", code]]})
+        "kind": "notice", "detail": {"code": code, "args": [{"name": "number", "value": code}]}})
     .to_string()
 }
 
 pub(crate) fn intrusion(incident: &str) -> String {
     json!({"at": 1_795_000_000_000_000_i64, "module": "intrusion-prevention", "severity": "critical",
-        "action": "blocked", "kind": "intrusion", "incident": incident, "sid": 7_000_001, "revision": 1,
+        "action": "blocked", "kind": "intrusion", "detail": {"incident": incident, "sid": 7_000_001, "revision": 1,
         "message": "WordPress REST content injection", "classtype": "", "cves": ["CVE-2017-1001000"],
         "client": "203.0.113.9", "clientPort": 40000, "server": "192.0.2.1", "serverPort": 80, "protocol": 6,
         "buffer": "http.uri", "offset": 3, "length": 4, "excerpt": "eA==", "excerptOffset": 0,
-        "http": {"method": "POST", "host": "blog", "target": "/wp-json/wp/v2/posts/1?id=1abc", "userAgent": "x"}})
+        "http": {"method": "POST", "host": "blog", "target": "/wp-json/wp/v2/posts/1?id=1abc", "userAgent": "x"}}})
     .to_string()
 }

@@ -7,8 +7,9 @@ use super::Guard;
 use sakimori_kernel::clock;
 use sakimori_kernel::nfqueue::{Verdict, read_statistics};
 use sakimori_kernel::nftables::{CounterKind, Counters};
-use sakimori_model::{Mode, ModuleId, PortRange, Severity};
-use sakimori_protocol::event::{Detail, Notice};
+use sakimori_model::{Action, Mode, PortRange, Severity, Timestamp};
+use sakimori_modules::agent::Notice;
+use sakimori_modules::intrusion_prevention;
 use sakimori_protocol::{Event, ModuleState, ModuleStatus};
 use std::time::Duration;
 
@@ -130,7 +131,7 @@ impl Guard {
             _ => Vec::new(),
         };
         let status = ModuleStatus {
-            module: ModuleId::INTRUSION_PREVENTION.as_str().to_owned(),
+            module: intrusion_prevention::MODULE.id.to_owned(),
             state,
             mode: match mode {
                 Mode::Off => sakimori_protocol::Mode::Off,
@@ -193,14 +194,7 @@ fn cage_reasons(cage: &CageReport) -> Vec<&'static str> {
 }
 
 pub(super) fn notice(code: &str, args: &[(&str, &str)]) -> Event {
-    Event {
-        at: clock::wall_micros(),
-        module: ModuleId::INTRUSION_PREVENTION.as_str().to_owned(),
-        severity: Severity::Medium.as_str().to_owned(),
-        action: sakimori_model::Action::Noted.as_str().to_owned(),
-        detail: Detail::Notice(Notice {
-            code: code.to_owned(),
-            args: args.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-        }),
-    }
+    let module = intrusion_prevention::MODULE.id;
+    let at = Timestamp(clock::wall_micros());
+    Event::new(at, module, Severity::Medium, Action::Noted, &Notice::new(code, args))
 }

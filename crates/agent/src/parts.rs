@@ -1,0 +1,79 @@
+//! The enforcing parts of this agent: which modules each serves, and how it is started. One entry a part.
+use crate::connection::explain;
+use crate::enforcement::Enforcement;
+use crate::network::Network;
+use crate::spool::Spool;
+use crate::supervisor::events_into;
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// An enforcing part that is set up, or why it is not.
+pub type Started = Result<Box<dyn Enforcement>, String>;
+
+/// What a part is started with.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// Where state is kept; a part has a folder of its own name in it.
+    pub state_dir: PathBuf,
+    /// Where sockets are.
+    pub run_dir: PathBuf,
+    /// Where its events go: see [`events_into`].
+    pub spool: Arc<Spool>,
+}
+
+/// Starts a part.
+pub type Start = Box<dyn Fn(&Surroundings) -> Started + Send + Sync>;
+/// Goes on with what the program before this one left in force.
+pub type Resume = Box<dyn Fn(&Surroundings, &OsStr) -> Started + Send + Sync>;
+
+/// An enforcing part that can be started.
+pub struct Part {
+    /// Its name, a word.
+    pub name: &'static str,
+    /// The modules it serves, by their registered names.
+    pub modules: &'static [&'static str],
+    /// The reason code of its modules while it could not be started.
+    pub unavailable: &'static str,
+    /// Starts it.
+    pub start: Start,
+    /// Resumes it after an upgrade, where it can leave enforcement in place.
+    pub resume: Option<Resume>,
+}
+
+impl Part {
+    /// The environment variable that carries what [`Enforcement::hand_over`] gave to the next program.
+    pub fn variable(&self) -> String {
+        format!("SAKIMORI_{}", self.name.to_ascii_uppercase())
+    }
+}
+
+impl std::fmt::Debug for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Part")
+            .field("name", &self.name)
+            .field("modules", &self.modules)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Every part of the product.
+pub fn all() -> Vec<Part> {
+    vec![network()]
+}
+
+fn network() -> Part {
+    Part {
+        name: "network",
+        modules: &["intrusion-prevention"],
+        unavailable: "queue-unavailable",
+        start: Box::new(|with| {
+            let network = Network::start(&with.run_dir, events_into(Arc::clone(&with.spool)));
+            Ok(Box::new(network.map_err(|error| explain(&error))?))
+        }),
+        resume: Some(Box::new(|with, handed_over| {
+            let network = Network::resume(&with.run_dir, handed_over, events_into(Arc::clone(&with.spool)));
+            Ok(Box::new(network.map_err(|error| explain(&error))?))
+        })),
+    }
+}
