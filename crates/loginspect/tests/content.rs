@@ -2,7 +2,7 @@
 //!
 //! A case is lines of a log; `#+N` lets N seconds pass. It fires if its last line is the rule's.
 #![expect(clippy::disallowed_methods, reason = "reads the project's own files")]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends when the content is not there")]
+#![expect(clippy::unwrap_used, reason = "a test ends when the content is not there")]
 
 use sakimori_loginspect::{Dialect, Engine, Line, Moment, RuleSet, SourceFile, compile};
 use std::collections::BTreeSet;
