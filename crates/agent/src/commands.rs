@@ -1,4 +1,6 @@
 //! The command line of `sakimori-agent`.
+mod files;
+
 use crate::activation::{self, Outcome, Request};
 use crate::bundle::EnforcedFile;
 use crate::connection::explain;
@@ -55,6 +57,13 @@ enum Command {
     Upgrade,
     /// Check that this program can run on this computer with the state that is on it.
     SelfCheck,
+    /// Look for malware now, with the rules in force.
+    Scan(files::Scan),
+    /// The files with malware that were moved away.
+    Quarantine {
+        #[command(subcommand)]
+        order: files::Kept,
+    },
     /// The sandboxed processes; started by the agent itself.
     #[command(hide = true)]
     Worker {
@@ -139,6 +148,8 @@ fn execute(line: CommandLine) -> anyhow::Result<ExitCode> {
             say("The agent is becoming the new program.")
         }
         Command::SelfCheck => self_check(&dirs),
+        Command::Scan(arguments) => files::scan(&dirs, arguments),
+        Command::Quarantine { order } => files::quarantine(&dirs, order),
         Command::Worker { role } => Ok(work(role)),
     }
 }

@@ -10,6 +10,7 @@
 
 mod cache;
 mod channel;
+pub mod desk;
 mod guard;
 mod keeper;
 mod quarantine;
@@ -223,6 +224,9 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// The local socket.
+    #[error("the local socket cannot be made")]
+    Socket(#[source] crate::state::StateError),
     /// The quarantine cannot be read.
     #[error("the quarantine cannot be read")]
     Quarantine(#[source] QuarantineError),
@@ -249,6 +253,7 @@ pub struct Scanner {
     quarantine: Quarantine,
     shared: Arc<Shared>,
     timer: Option<Sender<()>>,
+    run_dir: PathBuf,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -272,14 +277,19 @@ impl Scanner {
     /// Sets the part up: nothing is watched and no scanner runs before the first [`Self::apply`].
     ///
     /// `reports` is called from one thread of the part's own; a report must be durable when it returns.
-    pub fn start(state_dir: &Path, reports: impl FnMut(Report) + Send + 'static) -> Result<Self, StartError> {
-        Self::start_with(spawn::OWN_PROGRAM.into(), state_dir, reports)
+    pub fn start(
+        state_dir: &Path,
+        run_dir: &Path,
+        reports: impl FnMut(Report) + Send + 'static,
+    ) -> Result<Self, StartError> {
+        Self::start_with(spawn::OWN_PROGRAM.into(), state_dir, run_dir, reports)
     }
 
     /// As [`Self::start`], with the scanner's program named. In the calling thread's mount namespace.
     pub fn start_with(
         worker: PathBuf,
         state_dir: &Path,
+        run_dir: &Path,
         reports: impl FnMut(Report) + Send + 'static,
     ) -> Result<Self, StartError> {
         use rustix::event::{EventfdFlags, eventfd};
@@ -305,6 +315,7 @@ impl Scanner {
             quarantine: quarantine.clone(),
             shared,
             timer: Some(timer),
+            run_dir: run_dir.to_owned(),
             threads: Vec::new(),
         };
         let guard = Guard::new(Arc::clone(&tally), keeper, starter, allowed);
@@ -316,6 +327,13 @@ impl Scanner {
         scanner.thread("file-starter", move || hand.start_scanners(&errands))?;
         let hand = scanner.hand();
         scanner.thread("file-clock", move || hand.keep_schedule(&ticks))?;
+        let listener = desk::listen(run_dir).map_err(StartError::Socket)?;
+        let (hand, kept) = (scanner.hand(), scanner.quarantine.clone());
+        let shared = Arc::clone(&scanner.shared);
+        let serve: desk::Serve = Arc::new(move |request| hand.serve(&kept, request));
+        scanner.thread("file-desk", move || {
+            desk::serve(&listener, &serve, || shared.ending.load(Ordering::SeqCst));
+        })?;
         Ok(scanner)
     }
 
@@ -411,12 +429,6 @@ impl Scanner {
         self.hand().scan(paths, Trigger::Manual)
     }
 
-    /// Something that scans on request, for another thread.
-    pub fn scans(&self) -> impl Fn(&[PathBuf]) -> Summary + Send + 'static + use<> {
-        let hand = self.hand();
-        move |paths| hand.scan(paths, Trigger::Manual)
-    }
-
     /// The kept files.
     pub const fn quarantine(&self) -> &Quarantine {
         &self.quarantine
@@ -424,13 +436,7 @@ impl Scanner {
 
     /// Puts a file back where it lay; its content is allowed from now on.
     pub fn restore(&self, id: Uuid) -> Result<Entry, QuarantineError> {
-        // Allowed first, in the guard too: it hears of the file at once.
-        let mut allowed = self.quarantine.allowed()?;
-        let _known = allowed.insert(self.quarantine.show(id)?.sha256);
-        let _ended = self.hand().send(Order::Allowed(allowed));
-        let restored = self.quarantine.restore(id);
-        let _ended = self.hand().send(Order::Allowed(self.quarantine.allowed()?));
-        restored
+        self.hand().restore(&self.quarantine, id)
     }
 
     /// Ends it: nothing is watched any more, and who waits is let pass.
@@ -442,6 +448,7 @@ impl Drop for Scanner {
         self.shared.ending.store(true, Ordering::SeqCst);
         self.timer = None;
         let _ended = self.hand().send(Order::Stop);
+        desk::knock(&self.run_dir);
         for thread in self.threads.drain(..) {
             let _panicked = thread.join();
         }
@@ -518,6 +525,37 @@ impl Hand {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
+    }
+
+    fn serve(&self, kept: &Quarantine, request: desk::Request) -> desk::Reply {
+        match request {
+            desk::Request::Scan { paths } => {
+                let plan = self.shared.lock().plan.clone().filter(|plan| plan.settings.mode != Mode::Off);
+                let Some(plan) = plan else {
+                    let error = Some("anti-malware is off in this computer's policy".to_owned());
+                    return desk::Reply { error, ..desk::Reply::default() };
+                };
+                let paths = if paths.is_empty() { plan.settings.real_time } else { paths };
+                let summary = Some(self.scan(&paths, Trigger::Manual));
+                desk::Reply { summary, ..desk::Reply::default() }
+            }
+            desk::Request::Restore { id } => match self.restore(kept, id) {
+                Ok(entry) => desk::Reply { entry: Some(entry), ..desk::Reply::default() },
+                Err(error) => {
+                    desk::Reply { error: Some(crate::connection::explain(&error)), ..desk::Reply::default() }
+                }
+            },
+        }
+    }
+
+    fn restore(&self, kept: &Quarantine, id: Uuid) -> Result<Entry, QuarantineError> {
+        // Allowed first, in the guard too: it hears of the file at once.
+        let mut allowed = kept.allowed()?;
+        let _known = allowed.insert(kept.show(id)?.sha256);
+        let _ended = self.send(Order::Allowed(allowed));
+        let restored = kept.restore(id);
+        let _ended = self.send(Order::Allowed(kept.allowed()?));
+        restored
     }
 
     fn scan(&self, paths: &[PathBuf], trigger: Trigger) -> Summary {

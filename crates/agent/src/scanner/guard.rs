@@ -295,7 +295,11 @@ impl Guard {
                 .and_then(|()| permission.as_ref().map_or(Ok(()), |group| group.guard(place)));
             if let Err(error) = marked {
                 tracing::error!("{} cannot be watched: {error}", place.display());
-                reasons.push(format!("not-watched: {}", place.display()));
+                let path = place.display().to_string();
+                self.tell(Work::Notice("not-watched", vec![("path".to_owned(), path)]));
+                if !reasons.iter().any(|reason| reason == "not-watched") {
+                    reasons.push("not-watched".to_owned());
+                }
             }
         }
         (self.written, self.permission) = (Some(written), permission);

@@ -6,6 +6,7 @@ use sakimori_model::Mode;
 use sakimori_protocol::Hash;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -29,9 +30,12 @@ pub(crate) fn able() -> bool {
 impl Lab {
     /// Runs `work` in a thread whose file system is its own; threads and processes that it starts are in there too.
     pub(crate) fn run(work: impl FnOnce(&Self) + Send) {
+        // Scanners are counted by process: one test at a time in each.
+        static ONE: Mutex<()> = Mutex::new(());
         if !able() {
             return;
         }
+        let _alone = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let temporary = tempfile::tempdir().unwrap();
         let dir = temporary.path().canonicalize().unwrap();
         let place = dir.join("watched");
@@ -52,7 +56,8 @@ impl Lab {
         let worker = PathBuf::from(env!("CARGO_BIN_EXE_sakimori-agent"));
         let state = self.dir.join("state");
         fs::create_dir_all(&state).unwrap();
-        Scanner::start_with(worker, &state, move |report| reports.lock().unwrap().push(report)).unwrap()
+        Scanner::start_with(worker, &state, &state, move |report| reports.lock().unwrap().push(report))
+            .unwrap()
     }
 
     pub(crate) fn reports(&self) -> Vec<Report> {
@@ -65,6 +70,15 @@ impl Lab {
             _ => None,
         });
         found.collect()
+    }
+}
+
+/// Says that it is over when it goes, also by a panic.
+pub(crate) struct Ending<'a>(pub(crate) &'a AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
     }
 }
 
@@ -106,7 +120,8 @@ pub(crate) fn scanner_ids() -> Vec<u32> {
         let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
         for pid in children.split_whitespace().filter_map(|pid| pid.parse().ok()) {
             let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            if line.windows(8).any(|w| w == b"\0scanner") {
+            // All of it: a child that has not become its program yet has the test's own words.
+            if line == b"sakimori-agent\0worker\0scanner\0" {
                 found.push(pid);
             }
         }
