@@ -302,6 +302,9 @@ describe("policies", () => {
       const id = new URL(page.url()).pathname.split("/").pop();
 
       // Settings.
+      await assertSound(page, "policy-general");
+      await page.getByRole("tab", { name: "Intrusion prevention" }).click();
+      await page.waitForURL((url) => url.searchParams.get("module") === "intrusion-prevention");
       await page.locator("#setting-mode-prevent").check();
       await page.locator("#setting-httpPorts").fill("80, 99999");
       await page.getByText("“99999” is neither a port").waitFor();
@@ -310,8 +313,9 @@ describe("policies", () => {
       await page.getByRole("button", { name: "Save" }).click();
       await page.getByText("The policy has been saved.").waitFor();
       const saved = (await ask(page, "GET", `/policies/${id}`)).body;
-      assert.equal(saved.intrusionPrevention.mode, "prevent");
-      assert.deepEqual(saved.intrusionPrevention.httpPorts, ["80", "8000-8090"]);
+      const own = saved.local["intrusion-prevention"];
+      assert.equal(own.mode, "prevent");
+      assert.deepEqual(own.httpPorts, ["80", "8000-8090"]);
       await assertSound(page, "policy");
 
       // One rule's mode, where the manager has rules.
@@ -322,11 +326,11 @@ describe("policies", () => {
         await page.getByRole("button", { name: "Save" }).click();
         await page.getByText("The policy has been saved.").waitFor();
         const { body } = await ask(page, "GET", `/policies/${id}`);
-        assert.equal(body.intrusionPrevention.ruleModes[rule.sid], "off");
+        assert.equal(body.settings["intrusion-prevention"].ruleModes[rule.sid], "off");
       }
 
       // Somebody else is faster.
-      await page.locator("#setting-failure-closed").check();
+      await page.locator("#setting-failureResponse-closed").check();
       const { body: current } = await ask(page, "GET", `/policies/${id}`);
       const other = await ask(
         page,
@@ -342,12 +346,17 @@ describe("policies", () => {
       page.expectRefusals(false);
       await keep(page, "policy-conflict");
       await page.getByRole("button", { name: "Load the current version" }).click();
+      await page.getByRole("tab", { name: "General" }).click();
       await page.locator("#policy-edit-description").filter({ hasText: "Changed elsewhere" }).waitFor();
-      assert.ok(await page.locator("#setting-failure-closed").isChecked(), "the own change is still there");
+      await page.getByRole("tab", { name: "Intrusion prevention" }).click();
+      assert.ok(
+        await page.locator("#setting-failureResponse-closed").isChecked(),
+        "the own change is still there",
+      );
       await page.getByRole("button", { name: "Save" }).click();
       await page.getByText("The policy has been saved.").waitFor();
       const { body: merged } = await ask(page, "GET", `/policies/${id}`);
-      assert.equal(merged.intrusionPrevention.failureResponse, "closed");
+      assert.equal(merged.settings["intrusion-prevention"].failureResponse, "closed");
       assert.equal(merged.description, "Changed elsewhere");
 
       await page.getByRole("button", { name: "Delete" }).click();
@@ -355,6 +364,86 @@ describe("policies", () => {
       await page.getByRole("heading", { level: 1, name: "Policies" }).waitFor();
       page.expectRefusals(true);
       assert.equal((await ask(page, "GET", `/policies/${id}`)).status, 404);
+    }));
+
+  for (const look of LOOKS) {
+    it(`show every module: ${look.name}`, () =>
+      withPage(look, async (page) => {
+        await enter(page);
+        const { body } = await ask(page, "GET", "/policies?limit=1");
+        const [policy] = body.items;
+        for (const module of Object.keys(policy.settings)) {
+          await page.goTo(`/policies/${policy.id}?module=${module}`);
+          await page.getByRole("heading", { level: 1, name: policy.name, exact: true }).waitFor();
+          await page.locator("#setting-mode-prevent").waitFor();
+          await assertSound(page, `policy-${module}-${look.name}`);
+        }
+      }));
+  }
+
+  it("inherit what they do not set, and leave out what they do not want", () =>
+    withPage({}, async (page) => {
+      await enter(page);
+      const rule = { action: "allow", direction: "in", protocol: "tcp", ports: ["22"] };
+      const name = `e2e parent ${Date.now()}`;
+      const parent = await ask(page, "POST", "/policies", {
+        name,
+        settings: { firewall: { mode: "detect", rules: { ssh: rule, web: { ...rule, ports: ["80"] } } } },
+      });
+      assert.equal(parent.status, 201);
+      const child = await ask(page, "POST", "/policies", {
+        name: `${name} child`,
+        parentId: parent.body.id,
+      });
+      assert.equal(child.status, 201);
+      const own = async () => (await ask(page, "GET", `/policies/${child.body.id}`)).body;
+      const save = async () => {
+        await page.getByRole("button", { name: "Save" }).click();
+        await page.getByText("The policy has been saved.").waitFor();
+      };
+
+      await page.goTo(`/policies/${child.body.id}?module=firewall`);
+      assert.ok(await page.locator("#setting-mode-detect").isChecked(), "the mode is inherited");
+      await page.getByText(`Inherited from ${name}`).first().waitFor();
+      await page.getByRole("button", { name: "Leave out: ssh" }).click();
+      await page.locator("#add-rules").click();
+      await page.locator("#entry-name").fill("from the office");
+      await page.locator("#entry-protocol").selectOption("tcp");
+      await page.locator("#entry-ports").fill("nonsense");
+      await page.getByText("“nonsense” is neither a port").waitFor();
+      await page.locator("#entry-ports").fill("22, 8000-8090");
+      await page.locator("#entry-remote").fill("192.0.2.0/24\nnot a network");
+      await assertSound(page, "policy-entry");
+      await page.getByRole("button", { name: "Apply" }).click();
+      page.expectRefusals(true);
+      await page.getByRole("button", { name: "Save" }).click();
+      const entry = page.locator("[data-entry='from the office']");
+      await entry.getByText("Write an address or a network").waitFor();
+      page.expectRefusals(false);
+      await assertSound(page, "policy-refused");
+      await entry.getByRole("button", { name: /^Change/ }).click();
+      await page.locator("#entry-remote").fill("192.0.2.0/24");
+      await page.getByRole("button", { name: "Apply" }).click();
+      await save();
+      let saved = await own();
+      assert.equal(saved.local.firewall.rules.ssh, "excluded");
+      assert.deepEqual(Object.keys(saved.settings.firewall.rules).sort(), ["from the office", "web"]);
+      assert.deepEqual(saved.settings.firewall.rules["from the office"].remote, ["192.0.2.0/24"]);
+      await assertSound(page, "policy-firewall");
+
+      await page.getByRole("button", { name: "Inherit again: ssh" }).click();
+      await page.getByRole("button", { name: "Remove: from the office" }).click();
+      await page.locator("#setting-mode-prevent").check();
+      await page.getByRole("button", { name: "Inherit again: Mode" }).click();
+      assert.ok(await page.locator("#setting-mode-detect").isChecked(), "inherited again");
+      await save();
+      saved = await own();
+      assert.deepEqual(saved.local, {});
+
+      for (const one of [saved, parent.body]) {
+        const gone = await ask(page, "DELETE", `/policies/${one.id}`);
+        assert.equal(gone.status, 204);
+      }
     }));
 });
 

@@ -1,49 +1,160 @@
+import { type IntrusionPrevention, MODES, type Mode, type Policy, type SettingsPatch } from "./api/types";
 import {
-  type IntrusionPrevention,
-  type IntrusionPreventionPatch,
-  MODES,
-  type Mode,
-  type Policy,
-} from "./api/types";
-
-/** A setting of intrusion prevention that is inherited or set as a whole. */
-export type Setting = Exclude<keyof IntrusionPreventionPatch, "ruleModes">;
+  CONFIGURABLE,
+  defaultsOf,
+  entriesOf,
+  isKeyed,
+  overlay,
+  pointer,
+  same,
+  type Values,
+} from "./moduleSettings";
 
 /** Changes of a policy that were not saved yet: a merge patch, so it also fits a newer version of the policy. */
 export interface Draft {
   name?: string;
   description?: string;
-  /** Value by setting; `null` inherits again. */
-  settings: { [S in Setting]?: IntrusionPrevention[S] | null };
-  /** Mode by sid; `null` inherits again. */
-  ruleModes: Record<string, Mode | null>;
+  /** Value by module and property, `null` inherits again; the same by key where the property is keyed. */
+  settings: Values;
 }
 
-export const EMPTY_DRAFT: Draft = { settings: {}, ruleModes: {} };
+export const EMPTY_DRAFT: Draft = { settings: {} };
 
 /** Whether there is anything to save. */
 export function isEmpty(draft: Draft): boolean {
   return (
-    draft.name === undefined &&
-    draft.description === undefined &&
-    Object.keys(draft.settings).length === 0 &&
-    Object.keys(draft.ruleModes).length === 0
+    draft.name === undefined && draft.description === undefined && Object.keys(draft.settings).length === 0
   );
 }
 
 /** The draft as the API takes it. */
-export function patchOf(draft: Draft): {
-  name?: string;
-  description?: string;
-  intrusionPrevention?: IntrusionPreventionPatch;
-} {
-  const settings: IntrusionPreventionPatch = { ...draft.settings };
-  if (Object.keys(draft.ruleModes).length > 0) settings.ruleModes = draft.ruleModes;
+export function patchOf(draft: Draft): { name?: string; description?: string; settings?: SettingsPatch } {
   return {
     ...(draft.name !== undefined && { name: draft.name }),
     ...(draft.description !== undefined && { description: draft.description }),
-    ...(Object.keys(settings).length > 0 && { intrusionPrevention: settings }),
+    ...(Object.keys(draft.settings).length > 0 && { settings: draft.settings as SettingsPatch }),
   };
+}
+
+/** The settings of a module that are saved in a policy. */
+function savedLocal(policy: Policy, module: string): Record<string, unknown> {
+  return entriesOf((policy.local as Values)[module]);
+}
+
+/** Sets a member of an object, or takes it out where nothing is given; what is empty then is nothing. */
+function put(
+  object: Record<string, unknown>,
+  name: string,
+  value: unknown,
+): Record<string, unknown> | undefined {
+  const { [name]: _, ...rest } = object;
+  if (value !== undefined) return { ...rest, [name]: value };
+  return Object.keys(rest).length > 0 ? rest : undefined;
+}
+
+/** What to send for a value: nothing where it is saved like this already. */
+function changed(saved: unknown, value: unknown): unknown {
+  return same(saved ?? null, value) ? undefined : value;
+}
+
+/** The draft with one property set, or inherited again with `null`; of a keyed one, all keys. */
+export function withProperty(
+  draft: Draft,
+  policy: Policy,
+  module: string,
+  property: string,
+  value: unknown,
+): Draft {
+  const own = entriesOf(draft.settings[module]);
+  const next = put(own, property, changed(savedLocal(policy, module)[property], value));
+  return { ...draft, settings: (put(draft.settings, module, next) ?? {}) as Values };
+}
+
+/** The draft with one key of a keyed property set, left out with `excluded`, or inherited again with `null`. */
+export function withKey(
+  draft: Draft,
+  policy: Policy,
+  module: string,
+  property: string,
+  key: string,
+  value: unknown,
+): Draft {
+  const own = entriesOf(draft.settings[module]);
+  const saved = entriesOf(savedLocal(policy, module)[property])[key];
+  const entries = put(entriesOf(own[property]), key, changed(saved, value));
+  return { ...draft, settings: (put(draft.settings, module, put(own, property, entries)) ?? {}) as Values };
+}
+
+/** What a policy sets of a module itself once the draft is saved. */
+export function localSettings(policy: Policy, draft: Draft, module: string): Record<string, unknown> {
+  let local: Record<string, unknown> = { ...savedLocal(policy, module) };
+  for (const [property, value] of Object.entries(entriesOf(draft.settings[module]))) {
+    if (value === null || !isKeyed(module, property)) {
+      local = put(local, property, value ?? undefined) ?? {};
+      continue;
+    }
+    let entries: Record<string, unknown> | undefined = entriesOf(local[property]);
+    for (const [key, entry] of Object.entries(entriesOf(value))) {
+      entries = put(entries ?? {}, key, entry ?? undefined);
+    }
+    local = put(local, property, entries) ?? {};
+  }
+  return local;
+}
+
+/**
+ * What a policy inherits of a module: the parent's settings in force, or the built-in defaults of a root.
+ *
+ * While the parent is not known, what is in force stands in for it.
+ */
+export function inheritedSettings(
+  policy: Policy,
+  parent: Policy | undefined,
+  module: string,
+): Record<string, unknown> {
+  if (policy.parentId === null) return defaultsOf(module);
+  return entriesOf(((parent ?? policy).settings as Values)[module]);
+}
+
+/** The settings of a module as they will be once the draft is saved. */
+export function draftedSettings(
+  policy: Policy,
+  parent: Policy | undefined,
+  draft: Draft,
+  module: string,
+): Record<string, unknown> {
+  return overlay(module, inheritedSettings(policy, parent, module), localSettings(policy, draft, module));
+}
+
+/** The settings of intrusion prevention as they will be once the draft is saved. */
+export function drafted(policy: Policy, parent: Policy | undefined, draft: Draft): IntrusionPrevention {
+  return draftedSettings(policy, parent, draft, "intrusion-prevention") as unknown as IntrusionPrevention;
+}
+
+/** Where a value comes from. */
+export type Origin = { from: "local" } | { from: "default" } | { from: "policy"; id: string | undefined };
+
+/** Where a property, or a key of a keyed one, comes from once the draft is saved. */
+export function originOf(
+  policy: Policy,
+  parent: Policy | undefined,
+  local: Record<string, unknown>,
+  module: string,
+  property: string,
+  key?: string,
+): Origin {
+  const own = key === undefined ? local[property] : entriesOf(local[property])[key];
+  if (own !== undefined) return { from: "local" };
+  if (policy.parentId === null) return { from: "default" };
+  if (parent === undefined) return { from: "policy", id: undefined };
+  const at = key === undefined ? pointer(property) : pointer(property, key);
+  const id = parent.origins[module]?.[at];
+  return id === undefined ? { from: "default" } : { from: "policy", id };
+}
+
+/** The modules of which a draft changes something. */
+export function changedModules(draft: Draft): string[] {
+  return CONFIGURABLE.filter((module) => draft.settings[module] !== undefined);
 }
 
 /** The lesser of two modes: a rule goes only as far as its module. */
@@ -56,35 +167,16 @@ export function effectiveMode(settings: IntrusionPrevention, sid: number): Mode 
   return lesser(settings.ruleModes[String(sid)] ?? settings.defaultRuleMode, settings.mode);
 }
 
-/**
- * The settings as they will be once the draft is saved.
- *
- * What is to be inherited again is taken from `parent`; without one the value in force stays in view,
- * because only the manager knows the built-in default.
- */
-export function drafted(policy: Policy, parent: Policy | undefined, draft: Draft): IntrusionPrevention {
-  const result: IntrusionPrevention = {
-    ...policy.intrusionPrevention,
-    ruleModes: { ...policy.intrusionPrevention.ruleModes },
-  };
-  for (const [setting, value] of Object.entries(draft.settings)) {
-    const inherited = parent?.intrusionPrevention[setting as Setting];
-    const next = value === null ? inherited : value;
-    if (next !== undefined) Object.assign(result, { [setting]: next });
-  }
-  for (const [sid, mode] of Object.entries(draft.ruleModes)) {
-    const next = mode ?? parent?.intrusionPrevention.ruleModes[sid];
-    if (next === undefined) delete result.ruleModes[sid];
-    else result.ruleModes[sid] = next;
-  }
-  return result;
+/** The parts of a typed list. */
+export function parts(typed: string): string[] {
+  return typed.split(/[,、\s]+/).filter((word) => word !== "");
 }
 
 /** The ports of a typed list, and the parts of it that are none. */
 export function parsePorts(typed: string): { ports: string[]; wrong: string[] } {
   const ports: string[] = [];
   const wrong: string[] = [];
-  for (const part of typed.split(/[,、\s]+/).filter((word) => word !== "")) {
+  for (const part of parts(typed)) {
     const match = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(part);
     const first = Number(match?.[1] ?? 0);
     const last = Number(match?.[2] ?? first);
@@ -95,16 +187,6 @@ export function parsePorts(typed: string): { ports: string[]; wrong: string[] } 
 }
 
 /** The settings that a policy sets itself, to be taken over by a copy of it. */
-export function ownSettings(policy: Policy): IntrusionPreventionPatch {
-  const settings = policy.intrusionPrevention;
-  const own = Object.fromEntries(
-    Object.entries(settings).filter(([name]) => name !== "ruleModes" && policy.overridden.includes(name)),
-  ) as IntrusionPreventionPatch;
-  const modes = Object.fromEntries(
-    policy.overriddenRuleModes.flatMap((sid) => {
-      const mode = settings.ruleModes[sid];
-      return mode === undefined ? [] : [[sid, mode]];
-    }),
-  );
-  return Object.keys(modes).length > 0 ? { ...own, ruleModes: modes } : own;
+export function ownSettings(policy: Policy): SettingsPatch {
+  return policy.local as SettingsPatch;
 }

@@ -11,7 +11,7 @@ import { sessionQuery } from "./api/queries";
 import { LoginPage } from "./pages/LoginPage";
 import { NotFound } from "./pages/NotFound";
 import { Shell } from "./Shell";
-import { parseComputerSearch, parseEventSearch, parseOneComputerSearch } from "./search";
+import { parseComputerSearch, parseEventSearch, parseOneComputerSearch, parsePolicySearch } from "./search";
 import { adoptSession } from "./session";
 import { PageError } from "./ui/states";
 
@@ -99,6 +99,7 @@ const policiesRoute = createRoute({
 const policyRoute = createRoute({
   getParentRoute: () => appRoute,
   path: "/policies/$policyId",
+  validateSearch: parsePolicySearch,
   component: lazyRouteComponent(() => import("./pages/PolicyPage"), "PolicyPage"),
 });
 

@@ -1,4 +1,5 @@
 import { ACTIONS, type ComputerStatus, MODULES, SEVERITIES, STATUSES } from "./api/types";
+import { CONFIGURABLE, type Configurable } from "./moduleSettings";
 
 /** A period that events are looked at. */
 export const PERIODS = ["hour", "day", "week", "month", "custom"] as const;
@@ -87,4 +88,9 @@ export function periodBounds(search: EventSearch, now: number): { from?: string;
     return { from: iso(search.from), to: iso(search.to) };
   }
   return { from: new Date(now - PERIOD_HOURS[search.period] * 3_600_000).toISOString() };
+}
+
+/** Reads which module of a policy is shown out of the address. */
+export function parsePolicySearch(raw: Raw): { module?: Configurable } {
+  return { module: oneOf(raw.module, CONFIGURABLE) };
 }

@@ -11,18 +11,24 @@ export type ComputerStatus = Schemas["ComputerStatus"];
 export type Coverage = Schemas["Coverage"];
 export type CreatedActivationToken = Schemas["CreatedActivationToken"];
 export type Event = Schemas["Event"];
-export type FailureResponse = Schemas["FailureResponse"];
+export type FieldError = Schemas["FieldError"];
+export type FirewallDetail = Schemas["FirewallDetail"];
 export type GapDetail = Schemas["GapDetail"];
+export type IntegrityDetail = Schemas["IntegrityDetail"];
 export type IntrusionDetail = Schemas["IntrusionDetail"];
 export type IntrusionPrevention = Schemas["IntrusionPrevention"];
-export type IntrusionPreventionPatch = Schemas["IntrusionPreventionPatch"];
+export type LogDetail = Schemas["LogDetail"];
+export type MalwareDetail = Schemas["MalwareDetail"];
 export type Mode = Schemas["Mode"];
 export type ModuleState = Schemas["ModuleState"];
 export type NoticeDetail = Schemas["NoticeDetail"];
 export type Policy = Schemas["Policy"];
 export type Problem = Schemas["Problem"];
+export type RecommendationDetail = Schemas["RecommendationDetail"];
 export type Rule = Schemas["Rule"];
 export type Session = Schemas["Session"];
+export type SettingsPatch = Schemas["SettingsPatch"];
+export type WebReputationDetail = Schemas["WebReputationDetail"];
 
 export const STATUSES = [
   "online",
@@ -33,29 +39,54 @@ export const STATUSES = [
 ] as const satisfies readonly ComputerStatus[];
 export const SEVERITIES = ["critical", "high", "medium", "low", "info"] as const;
 export const ACTIONS = ["blocked", "detected", "noted"] as const;
-export const MODULES = ["intrusion-prevention", "agent"] as const;
+/** Every module, in the order that people are shown. */
+export const MODULES = [
+  "firewall",
+  "intrusion-prevention",
+  "anti-malware",
+  "integrity-monitoring",
+  "log-inspection",
+  "web-reputation",
+  "recommendation",
+  "agent",
+] as const;
 export const MODES = ["off", "detect", "prevent"] as const satisfies readonly Mode[];
 
 export type Severity = (typeof SEVERITIES)[number];
 export type Action = (typeof ACTIONS)[number];
 
+/** The fields of each kind of event that the console can name. */
+interface Details {
+  firewall: FirewallDetail;
+  intrusion: IntrusionDetail;
+  malware: MalwareDetail;
+  integrity: IntegrityDetail;
+  log: LogDetail;
+  "web-reputation": WebReputationDetail;
+  recommendation: RecommendationDetail;
+  gap: GapDetail;
+  notice: NoticeDetail;
+}
+
+const KINDS: ReadonlySet<string> = new Set<keyof Details>([
+  "firewall",
+  "intrusion",
+  "malware",
+  "integrity",
+  "log",
+  "web-reputation",
+  "recommendation",
+  "gap",
+  "notice",
+]);
+
 /** The fields of an event by its kind; an unknown kind has none that the console could name. */
 export type KnownDetail =
-  | { kind: "intrusion"; detail: IntrusionDetail }
-  | { kind: "gap"; detail: GapDetail }
-  | { kind: "notice"; detail: NoticeDetail }
+  | { [K in keyof Details]: { kind: K; detail: Details[K] } }[keyof Details]
   | { kind: "other"; detail: Record<string, unknown> };
 
 /** Narrows an event's detail by its `kind`. */
 export function detailOf(event: Event): KnownDetail {
-  switch (event.kind) {
-    case "intrusion":
-      return { kind: "intrusion", detail: event.detail as IntrusionDetail };
-    case "gap":
-      return { kind: "gap", detail: event.detail as GapDetail };
-    case "notice":
-      return { kind: "notice", detail: event.detail as NoticeDetail };
-    default:
-      return { kind: "other", detail: event.detail as Record<string, unknown> };
-  }
+  const kind = KINDS.has(event.kind) ? event.kind : "other";
+  return { kind, detail: event.detail } as KnownDetail;
 }

@@ -362,6 +362,62 @@ export interface components {
              */
             uses: number;
         };
+        /** @description Settings of anti-malware. */
+        AntiMalware: {
+            /**
+             * @description What happens to an infected file, where the mode is Prevent.
+             * @default quarantine
+             */
+            action: components["schemas"]["MalwareAction"];
+            /**
+             * @description Folders and files that are not scanned, by path.
+             * @default {}
+             */
+            exclusions: {
+                [key: string]: boolean;
+            };
+            /**
+             * @description What happens to an open that waits while nothing can scan.
+             * @default open
+             */
+            failureResponse: components["schemas"]["FailureResponse"];
+            /**
+             * Format: int64
+             * @description Larger files are not scanned, in bytes.
+             * @default 67108864
+             */
+            maxFileBytes: number;
+            /**
+             * @description Off, report, or act.
+             * @default off
+             */
+            mode: components["schemas"]["Mode"];
+            /**
+             * @description Whether opening a file waits for its scan and is denied where it is malware.
+             * @default false
+             */
+            onAccess: boolean;
+            /**
+             * @description Whether files are scanned when they were written.
+             * @default true
+             */
+            realTime: boolean;
+            /**
+             * @description Folders whose file systems are watched, by path.
+             * @default {
+             *       "/": true
+             *     }
+             */
+            roots: {
+                [key: string]: boolean;
+            };
+            /**
+             * Format: int32
+             * @description Hours between scheduled scans of the roots; 0 is never.
+             * @default 0
+             */
+            scheduleHours: number;
+        };
         /** @description A key for scripts, without its secret. */
         ApiKey: {
             /**
@@ -388,6 +444,20 @@ export interface components {
             name: string;
             /** @description What it may do. */
             role: components["schemas"]["Role"];
+        };
+        /**
+         * @description What can be watched of a file. That it was created or deleted always is.
+         * @enum {string}
+         */
+        Attribute: "size" | "mode" | "owner" | "group" | "mtime" | "ctime" | "inode" | "sha256" | "target";
+        /** @description A changed attribute. */
+        AttributeChange: {
+            /** @description Its value now; empty for a deleted file. */
+            after: string;
+            /** @description Which: `sha256`, `mode`, … */
+            attribute: string;
+            /** @description Its value in the baseline; empty for a new file. */
+            before: string;
         };
         /** @description One change, chained to the one before by its hash. */
         AuditRecord: {
@@ -573,6 +643,11 @@ export interface components {
             /** @description User name. */
             user: string;
         };
+        /**
+         * @description Which way a connection was opened.
+         * @enum {string}
+         */
+        Direction: "in" | "out";
         /** @description One thing that happened on a computer. */
         Event: {
             /** @description `detected`, `blocked` or `noted`. */
@@ -598,7 +673,7 @@ export interface components {
              * @description Id.
              */
             id: string;
-            /** @description `intrusion`, `gap` or `notice`: which of the forms `detail` has. */
+            /** @description Which of the forms `detail` has: `intrusion`, `malware`, `notice`. */
             kind: string;
             /** @description `intrusion-prevention`, `agent`. */
             module: string;
@@ -610,8 +685,7 @@ export interface components {
             /** @description `info`, `low`, `medium`, `high` or `critical`. */
             severity: string;
         };
-        /** @description The fields of each kind of event; `kind` says which. */
-        EventDetail: components["schemas"]["IntrusionDetail"] | components["schemas"]["GapDetail"] | components["schemas"]["NoticeDetail"] | Record<string, never>;
+        EventDetail: components["schemas"]["FirewallDetail"] | components["schemas"]["IntrusionDetail"] | components["schemas"]["MalwareDetail"] | components["schemas"]["IntegrityDetail"] | components["schemas"]["LogDetail"] | components["schemas"]["WebReputationDetail"] | components["schemas"]["RecommendationDetail"] | components["schemas"]["GapDetail"] | components["schemas"]["NoticeDetail"] | Record<string, never>;
         /** @description An HTTP request in one line. */
         EventHttp: {
             /** @description Host header. */
@@ -631,7 +705,7 @@ export interface components {
             ja: string;
         };
         /**
-         * @description What happens to traffic while nothing can judge it.
+         * @description What happens while nothing can judge.
          * @enum {string}
          */
         FailureResponse: "open" | "closed";
@@ -645,8 +719,23 @@ export interface components {
             code: string;
             /** @description The finding in one sentence. */
             message: string;
-            /** @description JSON pointer into the request: `/intrusionPrevention/httpPorts/0`. */
+            /** @description JSON pointer into the request: `/settings/intrusion-prevention/httpPorts/0`. */
             pointer: string;
+        };
+        /** @description A set of files. */
+        FileSet: {
+            /** @description What is watched of each file. */
+            attributes?: components["schemas"]["Attribute"][];
+            /** @description The folder, or one file. */
+            base: string;
+            /** @description Patterns that are left out. */
+            exclude?: string[];
+            /** @description Patterns below `base`, with `*`, `?` and `**`; all where empty. */
+            include?: string[];
+            /** @description Whether changes are seen at once, not only by the schedule. */
+            realTime?: boolean;
+            /** @description How much a change matters: `info`, `low`, `medium`, `high`, `critical`. */
+            severity?: string;
         };
         /** @description The facts a computer's identity is tied to, without their values. */
         FingerprintState: {
@@ -664,6 +753,81 @@ export interface components {
             /** @description Whether the machine said its machine id. */
             machineId: boolean;
         };
+        /** @description Settings of the firewall. Established connections, loopback and the agent's way to its manager are always open. */
+        Firewall: {
+            /**
+             * @description What happens to an inbound connection that no rule names.
+             * @default allow
+             */
+            defaultInbound: components["schemas"]["Verdict"];
+            /**
+             * @description What happens to an outbound connection that no rule names.
+             * @default allow
+             */
+            defaultOutbound: components["schemas"]["Verdict"];
+            /**
+             * @description Off, report what would be denied, or deny.
+             * @default off
+             */
+            mode: components["schemas"]["Mode"];
+            /**
+             * @description The rules by their names. The lowest priority number is asked first, then the name in the order of letters.
+             * @default {}
+             */
+            rules: {
+                [key: string]: components["schemas"]["FirewallRule"];
+            };
+        };
+        /** @description Connections were denied (or allowed by a rule that logs). */
+        FirewallDetail: {
+            /**
+             * Format: int64
+             * @description How many packets this event stands for.
+             */
+            count: number;
+            /** @description Address that was connected to. */
+            destination: string;
+            /**
+             * Format: int32
+             * @description Its port; 0 where there is none.
+             */
+            destinationPort: number;
+            /** @description `in` or `out`. */
+            direction: components["schemas"]["Direction"];
+            /** @description The interface. */
+            interface: string;
+            /** @description `tcp`, `udp`, `icmp` or the protocol's number. */
+            protocol: string;
+            /** @description The rule's name; `default-inbound` or `default-outbound` where none named it. */
+            rule: string;
+            /** @description Address that opened the connection. */
+            source: string;
+            /**
+             * Format: int32
+             * @description Its port; 0 where there is none.
+             */
+            sourcePort: number;
+        };
+        /** @description One rule. */
+        FirewallRule: {
+            /** @description What happens. */
+            action: components["schemas"]["Verdict"];
+            /** @description Which way the connection was opened. */
+            direction: components["schemas"]["Direction"];
+            /** @description Whether each denied (or, with `allow`, allowed) connection is an event. */
+            log?: boolean;
+            /** @description The ports that are connected to; any where empty. Only with TCP and UDP. */
+            ports?: components["schemas"]["Ports"][];
+            /**
+             * Format: int32
+             * @description 0 to 4, the lowest first.
+             */
+            priority?: number;
+            /** @description Protocol. */
+            protocol?: components["schemas"]["Protocol"];
+            /** @description The other side's addresses, `192.0.2.7` or `2001:db8::/32`; any where empty. */
+            remote?: string[];
+        };
         /** @description Something was lost. */
         GapDetail: {
             /**
@@ -671,10 +835,54 @@ export interface components {
              * @description How many.
              */
             count: number;
-            /** @description Why, by code. */
+            /** @description Why, by code: `spool-full`, `worker-restart`, `queue-overflow`. */
             reason: string;
             /** @description What was lost: `events`, `packets-uninspected`. */
             what: string;
+        };
+        /** @description A watched file changed. */
+        IntegrityDetail: {
+            /** @description What of it changed. */
+            attributes: components["schemas"]["AttributeChange"][];
+            /** @description `created`, `changed` or `deleted`. */
+            change: string;
+            /** @description The file, made printable. */
+            path: string;
+            /** @description The program that changed it; empty where unknown. */
+            process: string;
+            /** @description The set's name. */
+            set: string;
+            /** @description `real-time`, `scheduled` or `manual`. */
+            trigger: string;
+            /** @description The user it ran as; empty where unknown. */
+            user: string;
+        };
+        /** @description Settings of integrity monitoring. */
+        IntegrityMonitoring: {
+            /**
+             * Format: int32
+             * @description Minutes between scheduled scans; 0 is never.
+             * @default 1440
+             */
+            intervalMinutes: number;
+            /**
+             * Format: int32
+             * @description Most files that are watched.
+             * @default 500000
+             */
+            maxFiles: number;
+            /**
+             * @description Off, or report: a change is never undone, so Prevent is the same as Detect.
+             * @default off
+             */
+            mode: components["schemas"]["Mode"];
+            /**
+             * @description The sets of files by their names.
+             * @default {}
+             */
+            sets: {
+                [key: string]: components["schemas"]["FileSet"];
+            };
         };
         /** @description A signature matched traffic. */
         IntrusionDetail: {
@@ -736,49 +944,470 @@ export interface components {
              */
             sid: number;
         };
-        /** @description Settings of intrusion prevention, each with its value in force. */
+        /** @description Settings of intrusion prevention. */
         IntrusionPrevention: {
-            /** @description Whether a blocked HTTP request is answered with a page. */
+            /**
+             * @description Whether a blocked HTTP request is answered with a page.
+             * @default true
+             */
             answerPage: boolean;
-            /** @description Mode of a rule that `ruleModes` does not name. */
+            /**
+             * @description Whether every rule of the content is assigned. Otherwise only those that `assigned` or a recommendation names.
+             * @default true
+             */
+            assignAll: boolean;
+            /**
+             * @description Whether recommended rules are assigned, and no longer recommended ones unassigned, by themselves.
+             * @default false
+             */
+            assignRecommended: boolean;
+            /**
+             * @description Rules assigned by hand, by sid; `false` is never assigned, whatever is recommended.
+             * @default {}
+             */
+            assigned: {
+                [key: string]: boolean;
+            };
+            /**
+             * @description Mode of a rule that `ruleModes` does not name.
+             * @default detect
+             */
             defaultRuleMode: components["schemas"]["Mode"];
-            /** @description What happens to traffic while no worker can judge it. */
+            /**
+             * @description What happens to traffic while no worker can judge it.
+             * @default open
+             */
             failureResponse: components["schemas"]["FailureResponse"];
             /**
              * @description Ports inspected as plaintext HTTP: `80`, `8000-8090`.
-             * @example [
+             * @default [
              *       "80",
-             *       "8000-8090"
+             *       "8000",
+             *       "8080",
+             *       "8081",
+             *       "8888"
              *     ]
              */
-            httpPorts: string[];
-            /** @description The module's mode: an upper bound of every rule's. */
+            httpPorts: components["schemas"]["Ports"][];
+            /**
+             * @description The module's mode: an upper bound of every rule's.
+             * @default off
+             */
             mode: components["schemas"]["Mode"];
-            /** @description Mode by sid. */
+            /**
+             * @description Mode by sid.
+             * @default {}
+             */
             ruleModes: {
                 [key: string]: components["schemas"]["Mode"];
             };
         };
-        /** @description Local settings of intrusion prevention (merge patch): `null` inherits again. */
-        IntrusionPreventionPatch: {
-            /** @description Whether a blocked HTTP request is answered with a page. */
-            answerPage?: boolean | null;
-            defaultRuleMode?: components["schemas"]["Mode"] | null;
-            failureResponse?: components["schemas"]["FailureResponse"] | null;
-            /** @description Ports inspected as plaintext HTTP. */
-            httpPorts?: string[] | null;
-            mode?: components["schemas"]["Mode"] | null;
-            /** @description Mode by sid; a sid with `null` inherits again, `null` as a whole removes all local modes. */
-            ruleModes?: {
-                [key: string]: components["schemas"]["ModeOrNull"];
-            } | null;
+        /** @description What the policy sets itself; the rest is inherited. */
+        LocalSettingsView: {
+            "anti-malware"?: {
+                /**
+                 * @description What happens to an infected file, where the mode is Prevent.
+                 * @default quarantine
+                 */
+                action: components["schemas"]["MalwareAction"];
+                /**
+                 * @description Folders and files that are not scanned, by path.
+                 * @default {}
+                 */
+                exclusions: {
+                    [key: string]: boolean | "excluded";
+                };
+                /**
+                 * @description What happens to an open that waits while nothing can scan.
+                 * @default open
+                 */
+                failureResponse: components["schemas"]["FailureResponse"];
+                /**
+                 * Format: int64
+                 * @description Larger files are not scanned, in bytes.
+                 * @default 67108864
+                 */
+                maxFileBytes: number;
+                /**
+                 * @description Off, report, or act.
+                 * @default off
+                 */
+                mode: components["schemas"]["Mode"];
+                /**
+                 * @description Whether opening a file waits for its scan and is denied where it is malware.
+                 * @default false
+                 */
+                onAccess: boolean;
+                /**
+                 * @description Whether files are scanned when they were written.
+                 * @default true
+                 */
+                realTime: boolean;
+                /**
+                 * @description Folders whose file systems are watched, by path.
+                 * @default {
+                 *       "/": true
+                 *     }
+                 */
+                roots: {
+                    [key: string]: boolean | "excluded";
+                };
+                /**
+                 * Format: int32
+                 * @description Hours between scheduled scans of the roots; 0 is never.
+                 * @default 0
+                 */
+                scheduleHours: number;
+            };
+            firewall?: {
+                /**
+                 * @description What happens to an inbound connection that no rule names.
+                 * @default allow
+                 */
+                defaultInbound: components["schemas"]["Verdict"];
+                /**
+                 * @description What happens to an outbound connection that no rule names.
+                 * @default allow
+                 */
+                defaultOutbound: components["schemas"]["Verdict"];
+                /**
+                 * @description Off, report what would be denied, or deny.
+                 * @default off
+                 */
+                mode: components["schemas"]["Mode"];
+                /**
+                 * @description The rules by their names. The lowest priority number is asked first, then the name in the order of letters.
+                 * @default {}
+                 */
+                rules: {
+                    [key: string]: components["schemas"]["FirewallRule"] | "excluded";
+                };
+            };
+            "integrity-monitoring"?: {
+                /**
+                 * Format: int32
+                 * @description Minutes between scheduled scans; 0 is never.
+                 * @default 1440
+                 */
+                intervalMinutes: number;
+                /**
+                 * Format: int32
+                 * @description Most files that are watched.
+                 * @default 500000
+                 */
+                maxFiles: number;
+                /**
+                 * @description Off, or report: a change is never undone, so Prevent is the same as Detect.
+                 * @default off
+                 */
+                mode: components["schemas"]["Mode"];
+                /**
+                 * @description The sets of files by their names.
+                 * @default {}
+                 */
+                sets: {
+                    [key: string]: components["schemas"]["FileSet"] | "excluded";
+                };
+            };
+            "intrusion-prevention"?: {
+                /**
+                 * @description Whether a blocked HTTP request is answered with a page.
+                 * @default true
+                 */
+                answerPage: boolean;
+                /**
+                 * @description Whether every rule of the content is assigned. Otherwise only those that `assigned` or a recommendation names.
+                 * @default true
+                 */
+                assignAll: boolean;
+                /**
+                 * @description Whether recommended rules are assigned, and no longer recommended ones unassigned, by themselves.
+                 * @default false
+                 */
+                assignRecommended: boolean;
+                /**
+                 * @description Rules assigned by hand, by sid; `false` is never assigned, whatever is recommended.
+                 * @default {}
+                 */
+                assigned: {
+                    [key: string]: boolean | "excluded";
+                };
+                /**
+                 * @description Mode of a rule that `ruleModes` does not name.
+                 * @default detect
+                 */
+                defaultRuleMode: components["schemas"]["Mode"];
+                /**
+                 * @description What happens to traffic while no worker can judge it.
+                 * @default open
+                 */
+                failureResponse: components["schemas"]["FailureResponse"];
+                /**
+                 * @description Ports inspected as plaintext HTTP: `80`, `8000-8090`.
+                 * @default [
+                 *       "80",
+                 *       "8000",
+                 *       "8080",
+                 *       "8081",
+                 *       "8888"
+                 *     ]
+                 */
+                httpPorts: components["schemas"]["Ports"][];
+                /**
+                 * @description The module's mode: an upper bound of every rule's.
+                 * @default off
+                 */
+                mode: components["schemas"]["Mode"];
+                /**
+                 * @description Mode by sid.
+                 * @default {}
+                 */
+                ruleModes: {
+                    [key: string]: components["schemas"]["Mode"] | "excluded";
+                };
+            };
+            "log-inspection"?: {
+                /**
+                 * Format: int32
+                 * @description Rules below this OSSEC level (0 to 15) make no event.
+                 * @default 5
+                 */
+                minimumLevel: number;
+                /**
+                 * @description Off, or report: a log line is never stopped, so Prevent is the same as Detect.
+                 * @default off
+                 */
+                mode: components["schemas"]["Mode"];
+                /**
+                 * @description Mode by rule id.
+                 * @default {}
+                 */
+                ruleModes: {
+                    [key: string]: components["schemas"]["Mode"] | "excluded";
+                };
+                /**
+                 * @description The log files by a name.
+                 * @default {
+                 *       "/var/log/auth.log": {
+                 *         "format": "syslog",
+                 *         "path": "/var/log/auth.log"
+                 *       },
+                 *       "/var/log/nginx/access.log": {
+                 *         "format": "plain",
+                 *         "path": "/var/log/nginx/access.log"
+                 *       },
+                 *       "/var/log/nginx/error.log": {
+                 *         "format": "plain",
+                 *         "path": "/var/log/nginx/error.log"
+                 *       }
+                 *     }
+                 */
+                sources: {
+                    [key: string]: components["schemas"]["LogSource"] | "excluded";
+                };
+            };
+            recommendation?: {
+                /**
+                 * Format: int32
+                 * @description Minutes between looks at what is installed.
+                 * @default 360
+                 */
+                intervalMinutes: number;
+                /**
+                 * @description Off, or look at what is installed; it stops nothing, so Prevent is the same as Detect.
+                 * @default detect
+                 */
+                mode: components["schemas"]["Mode"];
+                /**
+                 * @description Folders in which web applications are looked for.
+                 * @default [
+                 *       "/var/www",
+                 *       "/srv/www",
+                 *       "/usr/share/nginx",
+                 *       "/usr/share/wordpress",
+                 *       "/opt"
+                 *     ]
+                 */
+                webRoots: string[];
+            };
+            "web-reputation"?: {
+                /**
+                 * @description Sites that are never blocked.
+                 * @default {}
+                 */
+                allowed: {
+                    [key: string]: boolean | "excluded";
+                };
+                /**
+                 * @description Whether a blocked plaintext request is answered with a page.
+                 * @default true
+                 */
+                blockPage: boolean;
+                /**
+                 * @description Sites that are blocked, with their category: `malware.example`, `example.com/bad/`.
+                 * @default {}
+                 */
+                blocked: {
+                    [key: string]: string | "excluded";
+                };
+                /**
+                 * @description Remote ports of plaintext HTTP.
+                 * @default [
+                 *       "80",
+                 *       "8080"
+                 *     ]
+                 */
+                httpPorts: components["schemas"]["Ports"][];
+                /**
+                 * @description Off, report, or block.
+                 * @default off
+                 */
+                mode: components["schemas"]["Mode"];
+                /**
+                 * @description Remote ports of TLS.
+                 * @default [
+                 *       "443",
+                 *       "8443"
+                 *     ]
+                 */
+                tlsPorts: components["schemas"]["Ports"][];
+                /**
+                 * @description Whether the lists of the content are used beside these.
+                 * @default true
+                 */
+                useContent: boolean;
+            };
+        };
+        /** @description A rule matched one or several log lines. */
+        LogDetail: {
+            /**
+             * Format: int32
+             * @description How many lines led to this event.
+             */
+            count: number;
+            /** @description The decoder that understood the line; empty where none did. */
+            decoder: string;
+            /** @description What it says. */
+            description: string;
+            /** @description Its groups. */
+            groups: string[];
+            /**
+             * Format: int32
+             * @description Its OSSEC level, 0 to 15.
+             */
+            level: number;
+            /** @description The line, cut and made printable. */
+            line: string;
+            /** @description The program that wrote the line; empty where unknown. */
+            program: string;
+            /**
+             * Format: int32
+             * @description The rule's id.
+             */
+            rule: number;
+            /** @description The log file. */
+            source: string;
+            /** @description The address that the line is about; empty where there is none. */
+            sourceAddress: string;
+            /** @description The user that the line is about; empty where there is none. */
+            user: string;
+        };
+        /**
+         * @description How the lines of a log are written.
+         * @enum {string}
+         */
+        LogFormat: "syslog" | "plain";
+        /** @description Settings of log inspection. */
+        LogInspection: {
+            /**
+             * Format: int32
+             * @description Rules below this OSSEC level (0 to 15) make no event.
+             * @default 5
+             */
+            minimumLevel: number;
+            /**
+             * @description Off, or report: a log line is never stopped, so Prevent is the same as Detect.
+             * @default off
+             */
+            mode: components["schemas"]["Mode"];
+            /**
+             * @description Mode by rule id.
+             * @default {}
+             */
+            ruleModes: {
+                [key: string]: components["schemas"]["Mode"];
+            };
+            /**
+             * @description The log files by a name.
+             * @default {
+             *       "/var/log/auth.log": {
+             *         "format": "syslog",
+             *         "path": "/var/log/auth.log"
+             *       },
+             *       "/var/log/nginx/access.log": {
+             *         "format": "plain",
+             *         "path": "/var/log/nginx/access.log"
+             *       },
+             *       "/var/log/nginx/error.log": {
+             *         "format": "plain",
+             *         "path": "/var/log/nginx/error.log"
+             *       }
+             *     }
+             */
+            sources: {
+                [key: string]: components["schemas"]["LogSource"];
+            };
+        };
+        /** @description A log file. */
+        LogSource: {
+            /** @description How its lines are written. */
+            format?: components["schemas"]["LogFormat"];
+            /** @description Path, with `*` for parts of names. */
+            path: string;
+        };
+        /**
+         * @description What happens to an infected file.
+         * @enum {string}
+         */
+        MalwareAction: "pass" | "quarantine" | "delete";
+        /** @description Malware was found in a file. */
+        MalwareDetail: {
+            /** @description What was done: `passed`, `denied`, `quarantined`, `deleted`, or `failed`. */
+            done: string;
+            /** @description `eicar`, `hash`, `yara`. */
+            engine: string;
+            /** @description Why it could not be done; empty else. */
+            failure: string;
+            /** @description The file, made printable. */
+            path: string;
+            /**
+             * Format: int32
+             * @description Its process id; 0 where unknown.
+             */
+            pid: number;
+            /** @description The program that wrote or opened it; empty where unknown. */
+            process: string;
+            /** @description Where it lies now; empty where it was not quarantined. */
+            quarantineId: string;
+            /** @description SHA-256 of its content, hexadecimal. */
+            sha256: string;
+            /** @description The signature that matched. */
+            signature: string;
+            /**
+             * Format: int64
+             * @description Its length in bytes.
+             */
+            size: number;
+            /** @description `real-time`, `on-access`, `scheduled` or `manual`. */
+            trigger: string;
+            /** @description The user it ran as; empty where unknown. */
+            user: string;
         };
         /**
          * @description How far a module or a rule may go.
          * @enum {string}
          */
         Mode: "off" | "detect" | "prevent";
-        ModeOrNull: components["schemas"]["Mode"] | null;
         /**
          * @description How a module is.
          * @enum {string}
@@ -820,8 +1449,6 @@ export interface components {
         NewPolicy: {
             /** @description What it is for. */
             description?: string;
-            /** @description Local settings. */
-            intrusionPrevention?: components["schemas"]["IntrusionPreventionPatch"];
             /** @description Name, not in use yet. */
             name: string;
             /**
@@ -829,6 +1456,8 @@ export interface components {
              * @description The policy to inherit from; the built-in defaults where absent.
              */
             parentId?: string | null;
+            /** @description Local settings. */
+            settings?: components["schemas"]["SettingsPatch"];
         };
         /** @description One value for a sentence. */
         NoticeArgument: {
@@ -1047,7 +1676,7 @@ export interface components {
                  * @description Id.
                  */
                 id: string;
-                /** @description `intrusion`, `gap` or `notice`: which of the forms `detail` has. */
+                /** @description Which of the forms `detail` has: `intrusion`, `malware`, `notice`. */
                 kind: string;
                 /** @description `intrusion-prevention`, `agent`. */
                 module: string;
@@ -1082,19 +1711,23 @@ export interface components {
                  * @description Id.
                  */
                 id: string;
-                /** @description The settings in force. */
-                intrusionPrevention: components["schemas"]["IntrusionPrevention"];
+                /** @description What this policy sets itself; the rest is inherited. */
+                local: components["schemas"]["LocalSettingsView"];
                 /** @description Name. */
                 name: string;
-                /** @description The members of `intrusionPrevention` that this policy sets itself; the rest is inherited. */
-                overridden: string[];
-                /** @description The sids whose mode this policy sets itself. */
-                overriddenRuleModes: string[];
+                /** @description By module, the policy that set each value that is not a default, by JSON pointer: `/mode`, `/rules/ssh`. */
+                origins: {
+                    [key: string]: {
+                        [key: string]: string;
+                    };
+                };
                 /**
                  * Format: uuid
                  * @description The policy it inherits from.
                  */
                 parentId: string | null;
+                /** @description The settings in force. */
+                settings: components["schemas"]["SettingsInForce"];
                 /**
                  * Format: date-time
                  * @description When it was last changed.
@@ -1203,19 +1836,23 @@ export interface components {
              * @description Id.
              */
             id: string;
-            /** @description The settings in force. */
-            intrusionPrevention: components["schemas"]["IntrusionPrevention"];
+            /** @description What this policy sets itself; the rest is inherited. */
+            local: components["schemas"]["LocalSettingsView"];
             /** @description Name. */
             name: string;
-            /** @description The members of `intrusionPrevention` that this policy sets itself; the rest is inherited. */
-            overridden: string[];
-            /** @description The sids whose mode this policy sets itself. */
-            overriddenRuleModes: string[];
+            /** @description By module, the policy that set each value that is not a default, by JSON pointer: `/mode`, `/rules/ssh`. */
+            origins: {
+                [key: string]: {
+                    [key: string]: string;
+                };
+            };
             /**
              * Format: uuid
              * @description The policy it inherits from.
              */
             parentId: string | null;
+            /** @description The settings in force. */
+            settings: components["schemas"]["SettingsInForce"];
             /**
              * Format: date-time
              * @description When it was last changed.
@@ -1226,7 +1863,6 @@ export interface components {
         PolicyPatch: {
             /** @description New description. */
             description?: string | null;
-            intrusionPrevention?: components["schemas"]["IntrusionPreventionPatch"] | null;
             /** @description New name. */
             name?: string | null;
             /**
@@ -1234,7 +1870,10 @@ export interface components {
              * @description New parent; `null` makes it a root.
              */
             parentId?: string | null;
+            settings?: components["schemas"]["SettingsPatch"] | null;
         };
+        /** @description A port or a range of ports: `80`, `8000-8090`. */
+        Ports: string;
         /** @description Why a request was refused: RFC 9457 problem details, as `application/problem+json`. */
         Problem: {
             /** @description Stable code, for programs and translations: `not-found`. */
@@ -1254,6 +1893,49 @@ export interface components {
             title: string;
             /** @description `about:blank`, or a URI naming the kind of problem. */
             type: string;
+        };
+        /**
+         * @description A protocol over IP.
+         * @enum {string}
+         */
+        Protocol: "any" | "tcp" | "udp" | "icmp";
+        /** @description Settings of the recommendation scan. */
+        Recommendation: {
+            /**
+             * Format: int32
+             * @description Minutes between looks at what is installed.
+             * @default 360
+             */
+            intervalMinutes: number;
+            /**
+             * @description Off, or look at what is installed; it stops nothing, so Prevent is the same as Detect.
+             * @default detect
+             */
+            mode: components["schemas"]["Mode"];
+            /**
+             * @description Folders in which web applications are looked for.
+             * @default [
+             *       "/var/www",
+             *       "/srv/www",
+             *       "/usr/share/nginx",
+             *       "/usr/share/wordpress",
+             *       "/opt"
+             *     ]
+             */
+            webRoots: string[];
+        };
+        /** @description Rules became recommended, or no longer are. */
+        RecommendationDetail: {
+            /** @description Whether they were assigned and unassigned. */
+            assigned: boolean;
+            /** @description The module of the rules. */
+            module: string;
+            /** @description The first reason, for people. */
+            reason: string;
+            /** @description Rules that are newly recommended. */
+            recommended: string[];
+            /** @description Rules that no longer are. */
+            withdrawn: string[];
         };
         /**
          * @description What a user or key may do.
@@ -1326,6 +2008,93 @@ export interface components {
             /** @description Role. */
             role: components["schemas"]["Role"];
         };
+        /** @description Every module's settings in force. */
+        SettingsInForce: {
+            "anti-malware": components["schemas"]["AntiMalware"];
+            firewall: components["schemas"]["Firewall"];
+            "integrity-monitoring": components["schemas"]["IntegrityMonitoring"];
+            "intrusion-prevention": components["schemas"]["IntrusionPrevention"];
+            "log-inspection": components["schemas"]["LogInspection"];
+            recommendation: components["schemas"]["Recommendation"];
+            "web-reputation": components["schemas"]["WebReputation"];
+        };
+        /** @description Local settings to change: `null` inherits again, the word `excluded` at a key leaves out what is inherited under it. */
+        SettingsPatch: {
+            "anti-malware"?: {
+                action?: components["schemas"]["MalwareAction"] | null;
+                exclusions?: {
+                    [key: string]: (boolean | "excluded") | null;
+                } | null;
+                failureResponse?: components["schemas"]["FailureResponse"] | null;
+                maxFileBytes?: number | null;
+                mode?: components["schemas"]["Mode"] | null;
+                onAccess?: boolean | null;
+                realTime?: boolean | null;
+                roots?: {
+                    [key: string]: (boolean | "excluded") | null;
+                } | null;
+                scheduleHours?: number | null;
+            } | null;
+            firewall?: {
+                defaultInbound?: components["schemas"]["Verdict"] | null;
+                defaultOutbound?: components["schemas"]["Verdict"] | null;
+                mode?: components["schemas"]["Mode"] | null;
+                rules?: {
+                    [key: string]: (components["schemas"]["FirewallRule"] | "excluded") | null;
+                } | null;
+            } | null;
+            "integrity-monitoring"?: {
+                intervalMinutes?: number | null;
+                maxFiles?: number | null;
+                mode?: components["schemas"]["Mode"] | null;
+                sets?: {
+                    [key: string]: (components["schemas"]["FileSet"] | "excluded") | null;
+                } | null;
+            } | null;
+            "intrusion-prevention"?: {
+                answerPage?: boolean | null;
+                assignAll?: boolean | null;
+                assignRecommended?: boolean | null;
+                assigned?: {
+                    [key: string]: (boolean | "excluded") | null;
+                } | null;
+                defaultRuleMode?: components["schemas"]["Mode"] | null;
+                failureResponse?: components["schemas"]["FailureResponse"] | null;
+                httpPorts?: components["schemas"]["Ports"][] | null;
+                mode?: components["schemas"]["Mode"] | null;
+                ruleModes?: {
+                    [key: string]: (components["schemas"]["Mode"] | "excluded") | null;
+                } | null;
+            } | null;
+            "log-inspection"?: {
+                minimumLevel?: number | null;
+                mode?: components["schemas"]["Mode"] | null;
+                ruleModes?: {
+                    [key: string]: (components["schemas"]["Mode"] | "excluded") | null;
+                } | null;
+                sources?: {
+                    [key: string]: (components["schemas"]["LogSource"] | "excluded") | null;
+                } | null;
+            } | null;
+            recommendation?: {
+                intervalMinutes?: number | null;
+                mode?: components["schemas"]["Mode"] | null;
+                webRoots?: string[] | null;
+            } | null;
+            "web-reputation"?: {
+                allowed?: {
+                    [key: string]: (boolean | "excluded") | null;
+                } | null;
+                blockPage?: boolean | null;
+                blocked?: {
+                    [key: string]: (string | "excluded") | null;
+                } | null;
+                httpPorts?: components["schemas"]["Ports"][] | null;
+                mode?: components["schemas"]["Mode"] | null;
+                tlsPorts?: components["schemas"]["Ports"][] | null;
+                useContent?: boolean | null;
+            } | null;
+        };
         /** @description Why a computer's status is what it is. */
         StatusReason: {
             /** @description Values for the sentence, by name. */
@@ -1356,6 +2125,88 @@ export interface components {
             name: string;
             /** @description Role. */
             role: components["schemas"]["Role"];
+        };
+        /**
+         * @description Allowed or denied.
+         * @enum {string}
+         */
+        Verdict: "allow" | "deny";
+        /** @description Settings of web reputation. */
+        WebReputation: {
+            /**
+             * @description Sites that are never blocked.
+             * @default {}
+             */
+            allowed: {
+                [key: string]: boolean;
+            };
+            /**
+             * @description Whether a blocked plaintext request is answered with a page.
+             * @default true
+             */
+            blockPage: boolean;
+            /**
+             * @description Sites that are blocked, with their category: `malware.example`, `example.com/bad/`.
+             * @default {}
+             */
+            blocked: {
+                [key: string]: string;
+            };
+            /**
+             * @description Remote ports of plaintext HTTP.
+             * @default [
+             *       "80",
+             *       "8080"
+             *     ]
+             */
+            httpPorts: components["schemas"]["Ports"][];
+            /**
+             * @description Off, report, or block.
+             * @default off
+             */
+            mode: components["schemas"]["Mode"];
+            /**
+             * @description Remote ports of TLS.
+             * @default [
+             *       "443",
+             *       "8443"
+             *     ]
+             */
+            tlsPorts: components["schemas"]["Ports"][];
+            /**
+             * @description Whether the lists of the content are used beside these.
+             * @default true
+             */
+            useContent: boolean;
+        };
+        /** @description The computer asked for a site with a bad reputation. */
+        WebReputationDetail: {
+            /** @description Its category. */
+            category: string;
+            /** @description Address that opened the connection. */
+            client: string;
+            /**
+             * Format: int32
+             * @description Port that opened the connection.
+             */
+            clientPort: number;
+            /** @description The entry that named it. */
+            entry: string;
+            /** @description What the blocked program was shown: `SKM-0123-4567-89AB-CDEF`. */
+            incident: string;
+            /** @description The list it stands in: `policy` or a name of the content. */
+            list: string;
+            /** @description `http` or `tls`. */
+            seenIn: string;
+            /** @description Address that was connected to. */
+            server: string;
+            /**
+             * Format: int32
+             * @description Port that was connected to.
+             */
+            serverPort: number;
+            /** @description The URL, or the domain where only that was seen. */
+            url: string;
         };
     };
     responses: never;

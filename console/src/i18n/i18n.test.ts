@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { CONFIGURABLE, type Field, propertiesOf } from "../moduleSettings";
 import { en } from "./en";
 import { initialLanguage } from "./index";
 import { ja } from "./ja";
@@ -23,6 +24,9 @@ const SAME = new Set([
   "event.cves",
   "rules.cve",
   "rules.cvss",
+  "choice.Protocol.tcp",
+  "choice.Protocol.udp",
+  "choice.Protocol.icmp",
 ]);
 
 describe("texts", () => {
@@ -63,5 +67,34 @@ describe("first language", () => {
     [null, [], "en"],
   ] as const)("stored %s and browser %j give %s", (stored, browser, expected) => {
     expect(initialLanguage(stored, browser)).toBe(expected);
+  });
+});
+
+describe("settings", () => {
+  const english = texts(en);
+  it("have a name for every module, property, member and choice", () => {
+    const missing: string[] = [];
+    const need = (key: string) => english.has(key) || missing.push(key);
+    const look = (field: Field) => {
+      if (field.kind === "choice" && field.type !== "Mode" && field.type !== "Severity") {
+        for (const value of field.values) need(`choice.${field.type}.${value}`);
+      }
+      if (field.kind === "list") look(field.item);
+      if (field.kind === "keyed") look(field.entry);
+      if (field.kind !== "object") return;
+      for (const member of field.members) {
+        need(`member.${field.type}.${member.name}`);
+        look(member.field);
+      }
+    };
+    for (const module of CONFIGURABLE) {
+      need(`module.${module}`);
+      need(`moduleHint.${module}`);
+      for (const property of propertiesOf(module)) {
+        need(`setting.${module}.${property.name}`);
+        look(property.field);
+      }
+    }
+    expect(missing).toEqual([]);
   });
 });

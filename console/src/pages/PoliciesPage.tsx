@@ -44,7 +44,7 @@ function PoliciesTable({ policies }: { policies: Policy[] }) {
               )}
             </Td>
             <Td dataLabel={t("policies.mode")}>
-              <ModeLabel mode={policy.intrusionPrevention.mode} />
+              <ModeLabel mode={policy.settings["intrusion-prevention"].mode} />
             </Td>
             <Td dataLabel={t("policies.inheritsFrom")}>
               {policy.parentId === null ? (

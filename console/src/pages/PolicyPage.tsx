@@ -76,6 +76,8 @@ function PolicyActions({ policy }: { policy: Policy }) {
 export function PolicyPage() {
   const { t } = useTranslation();
   const { policyId } = route.useParams();
+  const { module } = route.useSearch();
+  const navigate = route.useNavigate();
   const query = useQuery(policyQuery(policyId));
   const { data: policies = [] } = useQuery(policiesQuery);
   const parent = { to: "/policies" as const, label: t("policies.title") };
@@ -101,7 +103,7 @@ export function PolicyPage() {
         parent={parent}
         beside={
           <>
-            <ModeLabel mode={policy.intrusionPrevention.mode} />
+            <ModeLabel mode={policy.settings["intrusion-prevention"].mode} />
             {policy.builtIn && <Label isCompact>{t("policies.builtIn")}</Label>}
           </>
         }
@@ -109,7 +111,13 @@ export function PolicyPage() {
         actions={<PolicyActions policy={policy} />}
       />
       <PageSection>
-        <PolicyEditor key={policy.id} policy={policy} policies={policies} />
+        <PolicyEditor
+          key={policy.id}
+          policy={policy}
+          policies={policies}
+          module={module}
+          onModule={(next) => void navigate({ search: { module: next }, replace: true })}
+        />
       </PageSection>
     </>
   );

@@ -91,7 +91,7 @@ export function RulePage() {
                 {policies.map((policy) => (
                   <Fact key={policy.id} name={policy.name}>
                     <Link to="/policies/$policyId" params={{ policyId: policy.id }}>
-                      <ModeLabel mode={effectiveMode(policy.intrusionPrevention, rule.sid)} />
+                      <ModeLabel mode={effectiveMode(policy.settings["intrusion-prevention"], rule.sid)} />
                     </Link>
                   </Fact>
                 ))}

@@ -6,116 +6,14 @@ import { useEffect, useRef } from "react";
 import { createPortal } from "react-dom";
 import { useTranslation } from "react-i18next";
 import { eventQuery } from "../api/queries";
-import { detailOf, type Event, type IntrusionDetail } from "../api/types";
-import { useFormat } from "../format";
+import type { Event } from "../api/types";
 import { textOfCode } from "../i18n";
-import { CopyLine } from "./CopyLine";
-import { Excerpt } from "./Excerpt";
-import { endpoint, protocolName } from "./eventText";
+import { EventFacts } from "./EventFacts";
 import { Fact, Facts } from "./Facts";
 import { ActionLabel, SeverityLabel } from "./labels";
-import { Cves } from "./Outside";
 import { spoken, useEventHeadline } from "./ruleText";
 import { LoadError, Loading } from "./states";
 import { Time } from "./Time";
-
-function IntrusionFacts({ detail }: { detail: IntrusionDetail }) {
-  const { t } = useTranslation();
-  const { http } = detail;
-  return (
-    <>
-      <Facts>
-        <Fact name={t("event.incident")}>
-          <CopyLine inline label={t("event.incident")}>
-            {detail.incident}
-          </CopyLine>
-          <div className="skm-subtle skm-small">{t("event.incidentHint")}</div>
-        </Fact>
-        <Fact name={t("event.rule")}>
-          <Link to="/rules/$sid" params={{ sid: String(detail.sid) }}>
-            {t("event.ruleLink", { sid: detail.sid, revision: detail.revision })}
-          </Link>
-          <div className="skm-subtle skm-small">{detail.message}</div>
-        </Fact>
-        {detail.cves.length > 0 && (
-          <Fact name={t("event.cves")}>
-            <Cves cves={detail.cves} />
-          </Fact>
-        )}
-        {detail.classtype !== "" && <Fact name={t("event.classtype")}>{detail.classtype}</Fact>}
-        <Fact name={t("event.connection")}>
-          {t("event.connectionValue", {
-            client: endpoint(detail.client, detail.clientPort),
-            server: endpoint(detail.server, detail.serverPort),
-          })}
-        </Fact>
-        <Fact name={t("event.protocol")}>
-          {protocolName(detail.protocol) ?? t("event.protocolNumber", { number: detail.protocol })}
-        </Fact>
-      </Facts>
-      {http !== null && (
-        <section>
-          <Title headingLevel="h3" size="md">
-            {t("event.request")}
-          </Title>
-          <Facts>
-            <Fact name={t("event.method")}>
-              <code>{http.method}</code>
-            </Fact>
-            <Fact name={t("event.host")}>
-              <code>{http.host}</code>
-            </Fact>
-            <Fact name={t("event.target")}>
-              <code>{http.target}</code>
-            </Fact>
-            <Fact name={t("event.userAgent")}>
-              <code>{http.userAgent}</code>
-            </Fact>
-          </Facts>
-        </section>
-      )}
-      <section>
-        <Title headingLevel="h3" size="md">
-          {t("event.evidence")}
-        </Title>
-        <Excerpt detail={detail} />
-      </section>
-    </>
-  );
-}
-
-function DetailFacts({ event }: { event: Event }) {
-  const { t } = useTranslation();
-  const format = useFormat();
-  const known = detailOf(event);
-  switch (known.kind) {
-    case "intrusion":
-      return <IntrusionFacts detail={known.detail} />;
-    case "gap":
-      return (
-        <Facts>
-          <Fact name={t("event.lostWhat")}>{textOfCode("event.gap", known.detail.what)}</Fact>
-          <Fact name={t("event.lostCount")}>{format.number(known.detail.count)}</Fact>
-          <Fact name={t("event.lostReason")}>{textOfCode("event.gapReason", known.detail.reason)}</Fact>
-        </Facts>
-      );
-    case "notice":
-      return (
-        <Facts>
-          <Fact name={t("event.code")}>
-            <code>{known.detail.code}</code>
-          </Fact>
-          {known.detail.args.map((argument) => (
-            <Fact key={argument.name} name={argument.name}>
-              {argument.value}
-            </Fact>
-          ))}
-        </Facts>
-      );
-    case "other":
-      return <pre className="skm-json">{JSON.stringify(known.detail, null, 2)}</pre>;
-  }
-}
 
 function EventBody({ event }: { event: Event }) {
   const { t, i18n } = useTranslation();
@@ -141,7 +39,7 @@ function EventBody({ event }: { event: Event }) {
         </Fact>
         <Fact name={t("events.module")}>{textOfCode("module", event.module)}</Fact>
       </Facts>
-      <DetailFacts event={event} />
+      <EventFacts event={event} />
     </>
   );
 }

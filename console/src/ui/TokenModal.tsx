@@ -54,7 +54,8 @@ function TokenForm({ onCreated }: { onCreated: (created: CreatedActivationToken)
   const maxUses = parseMaxUses(typedUses);
 
   // Who has a policy for web servers most likely wants it.
-  const suggested = policies.find((policy) => policy.intrusionPrevention.mode === "prevent")?.id ?? "";
+  const suggested =
+    policies.find((policy) => policy.settings["intrusion-prevention"].mode === "prevent")?.id ?? "";
   const policy = policyId ?? suggested;
 
   const create = useMutation({

@@ -1,3 +1,4 @@
+import i18next from "i18next";
 import { detailOf, type Event } from "../api/types";
 import { textOfCode } from "../i18n";
 
@@ -5,8 +6,23 @@ import { textOfCode } from "../i18n";
 export function eventHeadline(event: Event): string {
   const known = detailOf(event);
   switch (known.kind) {
+    case "firewall":
+      return `${known.detail.rule}: ${known.detail.source} → ${endpoint(known.detail.destination, known.detail.destinationPort)}`;
     case "intrusion":
       return known.detail.message;
+    case "malware":
+      return `${known.detail.signature}: ${known.detail.path}`;
+    case "integrity":
+      return `${textOfCode("event.change", known.detail.change)}: ${known.detail.path}`;
+    case "log":
+      return known.detail.description;
+    case "web-reputation":
+      return known.detail.url;
+    case "recommendation":
+      return i18next.t("event.recommended", {
+        more: known.detail.recommended.length,
+        fewer: known.detail.withdrawn.length,
+      });
     case "gap":
       return textOfCode("event.gap", known.detail.what);
     case "notice":
@@ -16,8 +32,9 @@ export function eventHeadline(event: Event): string {
   }
 }
 
-/** `203.0.113.9:41000`, `[2001:db8::1]:41000`. */
+/** `203.0.113.9:41000`, `[2001:db8::1]:41000`; without a port the address alone. */
 export function endpoint(address: string, port: number): string {
+  if (port === 0) return address;
   return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }
 

@@ -101,7 +101,7 @@ export function AssignPolicy({ computer }: { computer: Computer }) {
         <Link to="/policies/$policyId" params={{ policyId: computer.policyId }}>
           {t("computer.openPolicy")}
         </Link>
-        {assigned && <ModeLabel mode={assigned.intrusionPrevention.mode} />}
+        {assigned && <ModeLabel mode={assigned.settings["intrusion-prevention"].mode} />}
       </div>
     </Form>
   );

@@ -41,7 +41,7 @@ interface Props {
 function startFrom(kind: Kind, base: Policy | undefined) {
   if (base === undefined || kind === "root") return {};
   if (kind === "child") return { parentId: base.id };
-  return { parentId: base.parentId, intrusionPrevention: ownSettings(base) };
+  return { parentId: base.parentId, settings: ownSettings(base) };
 }
 
 /** Makes a policy: a child or copy of another one, or one from the defaults. */

@@ -16,12 +16,15 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { rulesQuery } from "../../api/queries";
 import { type IntrusionPrevention, MODES, type Mode, type Policy, type Rule } from "../../api/types";
-import { type Draft, effectiveMode } from "../../policyDraft";
+import { entriesOf } from "../../moduleSettings";
+import { type Draft, effectiveMode, inheritedSettings, localSettings } from "../../policyDraft";
 import { ModeLabel, SeverityLabel } from "../../ui/labels";
 import { Cves } from "../../ui/Outside";
 import { ruleTitle } from "../../ui/ruleText";
 import { SearchBox } from "../../ui/SearchBox";
 import { LoadError, Loading, NoMatch } from "../../ui/states";
+
+const MODULE = "intrusion-prevention";
 
 interface Props {
   policy: Policy;
@@ -41,20 +44,16 @@ function matches(rule: Rule, words: string): boolean {
 
 /** The mode that a policy sets for a rule itself, drafted or saved; `null` where it inherits. */
 function localMode(policy: Policy, draft: Draft, sid: string): Mode | null {
-  const changed = draft.ruleModes[sid];
-  if (changed !== undefined) return changed;
-  return policy.overriddenRuleModes.includes(sid)
-    ? (policy.intrusionPrevention.ruleModes[sid] ?? null)
-    : null;
+  const own = entriesOf(localSettings(policy, draft, MODULE).ruleModes)[sid];
+  return MODES.find((mode) => mode === own) ?? null;
 }
 
 function RuleRow({ rule, policy, parent, draft, settings, disabled, onChange }: Props & { rule: Rule }) {
   const { t, i18n } = useTranslation();
   const sid = String(rule.sid);
-  const saved = policy.overriddenRuleModes.includes(sid)
-    ? undefined
-    : policy.intrusionPrevention.ruleModes[sid];
-  const inherited = parent?.intrusionPrevention.ruleModes[sid] ?? saved;
+  const inherited = MODES.find(
+    (mode) => mode === entriesOf(inheritedSettings(policy, parent, MODULE).ruleModes)[sid],
+  );
   return (
     <Tr>
       <Td dataLabel={t("rules.message")}>

@@ -1,0 +1,77 @@
+import type { TFunction } from "i18next";
+import i18next from "i18next";
+import { textOfCode } from "../../i18n";
+import type { Field } from "../../moduleSettings";
+import { parsePorts } from "../../policyDraft";
+
+/** A text as it is typed, and what is wrong with it. */
+export interface Typed {
+  text: string;
+  wrong?: string;
+}
+
+/** The name of a property for people. */
+export function propertyTitle(module: string, property: string): string {
+  return textOfCode(`setting.${module}`, property);
+}
+
+/** What to know of a property before it is set, where there is something. */
+export function propertyHint(module: string, property: string): string | undefined {
+  const key = `settingHint.${module}.${property}`;
+  return i18next.exists(key) ? i18next.t(key as never) : undefined;
+}
+
+/** One of the values that may be chosen. */
+export function choiceTitle(type: string, value: string): string {
+  if (type === "Mode") return textOfCode("mode", value);
+  if (type === "Severity") return textOfCode("severity", value);
+  return textOfCode(`choice.${type}`, value);
+}
+
+/** Whether a list is typed into one line. */
+export function isPorts(field: Field): boolean {
+  return field.kind === "list" && field.item.kind === "text" && field.item.type === "Ports";
+}
+
+/** A value as it is typed. */
+export function written(field: Field, value: unknown): string {
+  if (field.kind !== "list") return value === undefined || value === null ? "" : String(value);
+  return (Array.isArray(value) ? value : []).join(isPorts(field) ? ", " : "\n");
+}
+
+/** What a typed text comes to. */
+export function read(field: Field, text: string, t: TFunction): { value?: unknown; wrong?: string } {
+  if (field.kind === "number") {
+    const number = /^\d{1,15}$/.test(text.trim()) ? Number(text) : Number.NaN;
+    const { minimum, maximum } = field;
+    return number >= minimum && number <= maximum
+      ? { value: number }
+      : { wrong: t("policy.notInRange", { minimum, maximum }) };
+  }
+  if (field.kind !== "list") return { value: text };
+  let list = text.split("\n").map((line) => line.trim());
+  list = list.filter((line) => line !== "");
+  if (isPorts(field)) {
+    const { ports, wrong } = parsePorts(text);
+    if (wrong[0] !== undefined) return { wrong: t("policy.portsInvalid", { value: wrong[0] }) };
+    list = ports;
+  }
+  if (field.maximum !== undefined && list.length > field.maximum) {
+    return { wrong: t("policy.tooMany", { maximum: field.maximum }) };
+  }
+  return { value: list };
+}
+
+/** A value in a few words. */
+export function inWords(field: Field, value: unknown, t: TFunction): string {
+  switch (field.kind) {
+    case "boolean":
+      return t(value === true ? "common.yes" : "common.no");
+    case "choice":
+      return choiceTitle(field.type, String(value));
+    case "list":
+      return (Array.isArray(value) ? value : []).map((one) => inWords(field.item, one, t)).join(", ");
+    default:
+      return typeof value === "object" ? JSON.stringify(value) : String(value ?? "");
+  }
+}
