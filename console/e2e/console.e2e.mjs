@@ -26,6 +26,12 @@ const PAGES = [
   { path: "/audit", name: "audit", en: "Audit", ja: "監査" },
 ];
 
+const MODULES = {
+  firewall: { en: "Firewall", ja: "ファイアウォール" },
+  "anti-malware": { en: "Anti-malware", ja: "不正プログラム対策" },
+  agent: { en: "Agent", ja: "エージェント" },
+};
+
 const LOOKS = [
   { name: "en-light-1280", language: "en", locale: "en-US", width: 1280, colorScheme: "light" },
   { name: "ja-dark-1280", language: "ja", locale: "ja-JP", width: 1280, colorScheme: "dark" },
@@ -237,6 +243,16 @@ describe("events", () => {
     }));
 
   for (const look of LOOKS) {
+    it(`are listed module by module: ${look.name}`, () =>
+      withPage(look, async (page) => {
+        await enter(page);
+        for (const module of Object.keys(MODULES)) {
+          await page.goTo(`/events?module=${module}`);
+          await page.getByRole("tab", { name: MODULES[module][look.language], selected: true }).waitFor();
+          await assertSound(page, `events-${module}-${look.name}`);
+        }
+      }));
+
     it(`show their details: ${look.name}`, (context) =>
       withPage(look, async (page) => {
         await enter(page);
@@ -420,6 +436,8 @@ describe("policies", () => {
       const entry = page.locator("[data-entry='from the office']");
       await entry.getByText("Write an address or a network").waitFor();
       page.expectRefusals(false);
+      // Not half below the bar with the button.
+      await entry.evaluate((row) => row.scrollIntoView({ block: "center" }));
       await assertSound(page, "policy-refused");
       await entry.getByRole("button", { name: /^Change/ }).click();
       await page.locator("#entry-remote").fill("192.0.2.0/24");

@@ -56,7 +56,7 @@ export type Severity = (typeof SEVERITIES)[number];
 export type Action = (typeof ACTIONS)[number];
 
 /** The fields of each kind of event that the console can name. */
-interface Details {
+export interface Details {
   firewall: FirewallDetail;
   intrusion: IntrusionDetail;
   malware: MalwareDetail;

@@ -383,7 +383,7 @@ export interface components {
             failureResponse: components["schemas"]["FailureResponse"];
             /**
              * Format: int64
-             * @description Larger files are not scanned, in bytes.
+             * @description Of a larger file only the beginning is scanned, in bytes; the scanner takes 512 MiB at most.
              * @default 67108864
              */
             maxFileBytes: number;
@@ -403,7 +403,8 @@ export interface components {
              */
             realTime: boolean;
             /**
-             * @description Folders whose file systems are watched, by path.
+             * @description Folders whose whole file systems are watched, by path: `/` is the root file system, and others that are
+             *     mounted below it have to be named. Scheduled scans look at everything below them.
              * @default {
              *       "/": true
              *     }
@@ -1024,7 +1025,7 @@ export interface components {
                 failureResponse: components["schemas"]["FailureResponse"];
                 /**
                  * Format: int64
-                 * @description Larger files are not scanned, in bytes.
+                 * @description Of a larger file only the beginning is scanned, in bytes; the scanner takes 512 MiB at most.
                  * @default 67108864
                  */
                 maxFileBytes: number;
@@ -1044,7 +1045,8 @@ export interface components {
                  */
                 realTime: boolean;
                 /**
-                 * @description Folders whose file systems are watched, by path.
+                 * @description Folders whose whole file systems are watched, by path: `/` is the root file system, and others that are
+                 *     mounted below it have to be named. Scheduled scans look at everything below them.
                  * @default {
                  *       "/": true
                  *     }
@@ -1369,7 +1371,7 @@ export interface components {
          * @description What happens to an infected file.
          * @enum {string}
          */
-        MalwareAction: "pass" | "quarantine" | "delete";
+        MalwareAction: "pass" | "deny" | "quarantine" | "delete";
         /** @description Malware was found in a file. */
         MalwareDetail: {
             /** @description What was done: `passed`, `denied`, `quarantined`, `deleted`, or `failed`. */

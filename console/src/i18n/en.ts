@@ -168,7 +168,7 @@ export const en = {
       failureResponse: "If scanning is not possible",
       roots: "Watched folders",
       exclusions: "Folders and files that are not scanned",
-      maxFileBytes: "Largest file that is scanned, in bytes",
+      maxFileBytes: "Bytes of a file that are scanned at most",
       scheduleHours: "Hours between scheduled scans",
     },
     "integrity-monitoring": {
@@ -211,6 +211,7 @@ export const en = {
     },
     "anti-malware": {
       action: "Where the mode is Prevent.",
+      maxFileBytes: "Of a larger file only the beginning is scanned.",
       scheduleHours: "0 is never.",
       roots: "Whole paths, from / on.",
       exclusions: "Whole paths, from / on.",
@@ -253,6 +254,7 @@ export const en = {
     },
     MalwareAction: {
       pass: "Report only",
+      deny: "Leave it, but deny opening it",
       quarantine: "Move to the quarantine",
       delete: "Delete",
     },
@@ -303,12 +305,77 @@ export const en = {
     failed: "Failed",
   },
   moduleReason: {
-    "rules-refused": "The new rules could not be loaded; the previous ones stay in force.",
-    "queue-unavailable": "The kernel offers no way to hand packets over for inspection.",
-    "worker-restarting": "The inspecting process is being restarted.",
-    "sandbox-without-landlock":
-      "The kernel has no Landlock: the inspecting process is confined less strictly.",
-    "sandbox-without-seccomp": "The kernel has no seccomp: the inspecting process is confined less strictly.",
+    firewall: {
+      "table-refused": "The kernel refused the packet filter table; the former one stays in force.",
+      "no-packet-samples":
+        "The kernel takes no samples of packets (nft_log, nfnetlink_log): denied packets are counted, but there are no events.",
+      "containers-not-seen":
+        "The kernel cannot tell containers' interfaces (before Linux 5.6): only the computer itself is protected.",
+      "manager-unresolved":
+        "The manager's name does not resolve, so rules that close ways out are not applied yet.",
+    },
+    "intrusion-prevention": {
+      "rules-refused": "The newest rules do not compile; the former ones stay in force. Correct the rules.",
+      "queue-unavailable":
+        "The kernel gives no packet queue: traffic is not inspected. Load nfnetlink_queue.",
+      "worker-restarting": "The network worker is being restarted.",
+      "sandbox-without-landlock":
+        "The kernel has no Landlock: the inspecting process is confined less strictly.",
+      "sandbox-without-seccomp":
+        "The kernel has no seccomp: the inspecting process is confined less strictly.",
+    },
+    "anti-malware": {
+      "fanotify-unavailable":
+        "The kernel does not report file access (fanotify): only scheduled and manual scans work.",
+      "on-access-unavailable":
+        "The kernel does not let the agent decide about opening files: they are scanned when they are written, and opening them is not denied.",
+      "not-watched":
+        "A folder of the settings does not exist, or its file system cannot be watched (network, FUSE, proc).",
+      "scanner-restarting":
+        "A scanner ended unexpectedly and a new one is starting; files wait for it, openers at most for their deadline.",
+      "sandbox-without-landlock":
+        "The kernel has no Landlock: the scanner is confined by the system call filter and without privileges alone.",
+      "sandbox-without-seccomp": "The scanner runs without its system call filter.",
+      "scanner-unavailable":
+        "Anti-malware could not be started on this computer; the agent's status says why.",
+    },
+    "integrity-monitoring": {
+      "too-many-files":
+        "The file sets name more files than allowed; the rest is not watched. Narrow the sets or raise the bound.",
+      "baseline-building": "The first look at the files is under way; changes are seen when it has ended.",
+      "real-time-unavailable":
+        "The kernel reports no file events (fanotify with names, Linux 5.9); changes are found by scheduled scans only.",
+      "real-time-partly":
+        "Some file systems report no events; changes on them are found by scheduled scans only.",
+      "baseline-not-kept":
+        "The baseline cannot be written to disk; changes made while the agent is stopped may be missed. Check the disk.",
+      "integrity-failed": "The monitoring could not be started, or has ended; see the agent's log.",
+    },
+    "log-inspection": {
+      "source-unreadable": "A log source is missing or cannot be read.",
+      "source-missing":
+        "No file has the path of a log source. It is read from its beginning as soon as there is one.",
+      "too-many-logs": "The sources mean more files than are followed at once. Narrow their paths.",
+      "worker-restarting":
+        "The process that judges log lines is being started again. The lines wait in their files.",
+      "rules-refused":
+        "The log rules do not compile; the former ones stay in force. Correct what the findings name.",
+      "logs-unavailable": "Log inspection could not be started on this computer.",
+    },
+    "web-reputation": {
+      "no-lists": "There is no list to judge by: assign content, or name sites in the policy.",
+      "containers-not-seen":
+        "The kernel cannot tell containers' interfaces (before Linux 5.6): only connections of the computer itself are judged.",
+    },
+    recommendation: {
+      "inventory-incomplete":
+        "Not everything could be looked at: a folder could not be read, there is too much of it, packages are not dpkg's, or the cloud's metadata service did not answer. Rules are not called superfluous by what was not seen.",
+      "inventory-failed": "The inventory could not be taken; it is tried again. See the agent's log.",
+    },
+    agent: {
+      "spool-full":
+        "Events wait for the manager and their space is used up; the least important ones are dropped.",
+    },
   },
   mode: {
     off: "Off",
@@ -337,6 +404,32 @@ export const en = {
     "anomalies-http": "Anomalies in HTTP",
     "events-lost": "Events lost",
     "worker-restarts": "Restarts of the inspecting process",
+    "files-scanned": "Files scanned",
+    "bytes-scanned": "Bytes scanned",
+    "files-infected": "Infected files",
+    "files-partial": "Files of which only a part was scanned",
+    "files-unscanned": "Files that could not be scanned",
+    "cache-hits": "Files known from before",
+    "opens-denied": "Opens denied",
+    "opens-failure-response": "Opens answered without a scan",
+    "files-quarantined": "Files moved to the quarantine",
+    "files-deleted": "Files deleted",
+    "actions-failed": "Actions that failed",
+    files: "Files watched",
+    scans: "Scans",
+    changes: "Changes seen",
+    "names-heard": "Changed names told by the kernel",
+    overflows: "Overflows of the kernel's notices",
+    "bytes-read": "Bytes read",
+    "files-unreadable": "Files that could not be read",
+    "folders-unread": "Folders that could not be read",
+    "files-not-watched": "Files beyond the bound, not watched",
+    lines: "Log lines read",
+    events: "Events",
+    "events-dropped": "Events dropped",
+    "lines-cut": "Long lines that were cut",
+    "lines-skipped": "Lines skipped",
+    "past-events-forgotten": "Past events forgotten",
   },
   coverage: {
     inspected: "Inspected",
@@ -454,6 +547,7 @@ export const en = {
   events: {
     title: "Events",
     list: "List of events",
+    tabs: "Events by module",
     time: "Time",
     event: "Event",
     source: "Source",
@@ -502,6 +596,7 @@ export const en = {
     lostReason: "Why",
     code: "Code",
     recommended: "Rules newly recommended: {{more}}, no longer: {{fewer}}",
+    server: "Server",
     interface: "Interface",
     packets: "Packets",
     path: "File",
@@ -657,6 +752,7 @@ export const en = {
     add: "Add",
     addTo: "Add: {{what}}",
     takeOver: "Apply",
+    emptyDefault: "The default where it is left empty.",
     oneALine: "One a line.",
     nameTaken: "There is one of this name already.",
     nameNumber: "Enter the number of a rule.",

@@ -170,7 +170,7 @@ export const ja: Texts = {
       failureResponse: "検索できない場合の動作",
       roots: "監視するフォルダ",
       exclusions: "検索しないフォルダとファイル",
-      maxFileBytes: "検索する最大ファイルサイズ (バイト)",
+      maxFileBytes: "検索するファイルサイズの上限 (バイト)",
       scheduleHours: "予約検索の間隔 (時間)",
     },
     "integrity-monitoring": {
@@ -213,6 +213,7 @@ export const ja: Texts = {
     },
     "anti-malware": {
       action: "モードが「防御」の場合に適用されます。",
+      maxFileBytes: "より大きいファイルは先頭部分のみ検索します。",
       scheduleHours: "0 は実行しません。",
       roots: "/ から始まるパスで指定します。",
       exclusions: "/ から始まるパスで指定します。",
@@ -255,6 +256,7 @@ export const ja: Texts = {
     },
     MalwareAction: {
       pass: "報告のみ",
+      deny: "そのまま残し、開く操作を拒否",
       quarantine: "隔離",
       delete: "削除",
     },
@@ -305,11 +307,77 @@ export const ja: Texts = {
     failed: "停止",
   },
   moduleReason: {
-    "rules-refused": "新しいルールを読み込めませんでした。以前のルールが引き続き適用されています。",
-    "queue-unavailable": "検査のためにパケットを受け取る仕組みがカーネルにありません。",
-    "worker-restarting": "検査プロセスを再起動しています。",
-    "sandbox-without-landlock": "カーネルに Landlock がないため、検査プロセスの隔離が弱くなっています。",
-    "sandbox-without-seccomp": "カーネルに seccomp がないため、検査プロセスの隔離が弱くなっています。",
+    firewall: {
+      "table-refused": "カーネルがパケットフィルタの表を拒否したため、以前の表が有効です。",
+      "no-packet-samples":
+        "カーネルがパケットのサンプルを取得できない (nft_log、nfnetlink_log) ため、拒否の回数のみ記録され、イベントは作成されません。",
+      "containers-not-seen":
+        "カーネルがコンテナのインターフェースを区別できない (Linux 5.6 より前) ため、コンピュータ本体のみを保護しています。",
+      "manager-unresolved":
+        "マネージャの名前を解決できないため、外向き通信を閉じるルールはまだ適用していません。",
+    },
+    "intrusion-prevention": {
+      "rules-refused":
+        "最新のルールをコンパイルできないため、以前のルールが有効です。ルールを修正してください。",
+      "queue-unavailable":
+        "カーネルのパケットキューが使えないため、通信は検査されません。nfnetlink_queue を読み込んでください。",
+      "worker-restarting": "ネットワークワーカーを再起動しています。",
+      "sandbox-without-landlock": "カーネルに Landlock がないため、検査プロセスの隔離が弱くなっています。",
+      "sandbox-without-seccomp": "カーネルに seccomp がないため、検査プロセスの隔離が弱くなっています。",
+    },
+    "anti-malware": {
+      "fanotify-unavailable":
+        "カーネルがファイルアクセスを通知しない (fanotify) ため、予約検索と手動検索のみ動作します。",
+      "on-access-unavailable":
+        "カーネルがファイルを開く操作の可否をエージェントに委ねないため、書き込み時の検索のみ行い、開く操作は拒否できません。",
+      "not-watched":
+        "設定されたフォルダが存在しないか、そのファイルシステム (ネットワーク、FUSE、proc) は監視できません。",
+      "scanner-restarting":
+        "スキャナが予期せず終了し、新しいスキャナを起動しています。ファイルは待機し、開く操作は期限までしか待ちません。",
+      "sandbox-without-landlock":
+        "カーネルに Landlock がないため、スキャナはシステムコール制限と権限の放棄だけで隔離されています。",
+      "sandbox-without-seccomp": "スキャナがシステムコール制限なしで動作しています。",
+      "scanner-unavailable":
+        "このコンピュータで不正プログラム対策を開始できません。理由はエージェントの状態に表示されます。",
+    },
+    "integrity-monitoring": {
+      "too-many-files":
+        "監視対象のファイルが上限を超えたため、残りは監視されません。対象を絞るか上限を上げてください。",
+      "baseline-building": "最初の走査中です。完了後から変更を検出します。",
+      "real-time-unavailable":
+        "カーネルがファイルイベント (Linux 5.9 の fanotify) を提供しないため、変更は定期走査でのみ検出されます。",
+      "real-time-partly":
+        "イベントを提供しないファイルシステムがあり、その変更は定期走査でのみ検出されます。",
+      "baseline-not-kept":
+        "ベースラインをディスクに保存できません。エージェント停止中の変更を見逃す可能性があります。ディスクを確認してください。",
+      "integrity-failed": "監視を開始できないか、停止しました。エージェントのログを確認してください。",
+    },
+    "log-inspection": {
+      "source-unreadable": "ログソースが存在しないか、読み取れません。",
+      "source-missing":
+        "ログソースのパスに該当するファイルがありません。作成されると先頭から読み取られます。",
+      "too-many-logs": "ソースに該当するファイルが同時に監視できる数を超えています。パスを絞ってください。",
+      "worker-restarting":
+        "ログを判定するプロセスを再起動しています。行はファイルに残っており、失われません。",
+      "rules-refused":
+        "ログルールをコンパイルできないため、以前のルールが有効です。指摘された箇所を修正してください。",
+      "logs-unavailable": "このコンピューターでセキュリティログ監視を開始できませんでした。",
+    },
+    "web-reputation": {
+      "no-lists":
+        "判定に使うリストがありません。コンテンツを割り当てるか、ポリシーでサイトを指定してください。",
+      "containers-not-seen":
+        "カーネルがコンテナのインターフェースを区別できない (Linux 5.6 より前) ため、コンピュータ本体の通信のみを判定しています。",
+    },
+    recommendation: {
+      "inventory-incomplete":
+        "読み取れないフォルダがある、量が多すぎる、dpkg 以外のパッケージ管理である、またはクラウドのメタデータサービスが応答しないため、一部を確認できませんでした。確認できなかったものを理由にルールが不要と判断されることはありません。",
+      "inventory-failed":
+        "インベントリを取得できませんでした。再試行します。エージェントのログを確認してください。",
+    },
+    agent: {
+      "spool-full": "マネージャへの送信待ちイベントで領域がいっぱいです。重要度の低いものから破棄されます。",
+    },
   },
   mode: {
     off: "オフ",
@@ -338,6 +406,32 @@ export const ja: Texts = {
     "anomalies-http": "HTTP の異常",
     "events-lost": "失われたイベント",
     "worker-restarts": "検査プロセスの再起動",
+    "files-scanned": "検索したファイル",
+    "bytes-scanned": "検索したバイト数",
+    "files-infected": "感染ファイル",
+    "files-partial": "一部のみ検索したファイル",
+    "files-unscanned": "検索できなかったファイル",
+    "cache-hits": "検索済みのファイル",
+    "opens-denied": "拒否したオープン",
+    "opens-failure-response": "検索せずに応答したオープン",
+    "files-quarantined": "隔離したファイル",
+    "files-deleted": "削除したファイル",
+    "actions-failed": "失敗した処理",
+    files: "監視中のファイル",
+    scans: "検索回数",
+    changes: "検出した変更",
+    "names-heard": "カーネルから通知された変更",
+    overflows: "カーネル通知のオーバーフロー",
+    "bytes-read": "読み取ったバイト数",
+    "files-unreadable": "読み取れなかったファイル",
+    "folders-unread": "読み取れなかったフォルダ",
+    "files-not-watched": "上限を超え監視していないファイル",
+    lines: "読み取ったログの行",
+    events: "イベント",
+    "events-dropped": "破棄したイベント",
+    "lines-cut": "途中で切った長い行",
+    "lines-skipped": "読み飛ばした行",
+    "past-events-forgotten": "保持をやめた過去のイベント",
   },
   coverage: {
     inspected: "検査対象",
@@ -455,6 +549,7 @@ export const ja: Texts = {
   events: {
     title: "イベント",
     list: "イベントの一覧",
+    tabs: "モジュール別のイベント",
     time: "日時",
     event: "イベント",
     source: "送信元",
@@ -503,6 +598,7 @@ export const ja: Texts = {
     lostReason: "理由",
     code: "コード",
     recommended: "新たに推奨されたルール: {{more}} 件、推奨解除: {{fewer}} 件",
+    server: "接続先",
     interface: "インターフェース",
     packets: "パケット数",
     path: "ファイル",
@@ -658,6 +754,7 @@ export const ja: Texts = {
     add: "追加",
     addTo: "追加: {{what}}",
     takeOver: "適用",
+    emptyDefault: "空欄の場合は既定値になります。",
     oneALine: "1 行に 1 つずつ入力します。",
     nameTaken: "同じ名前のものがすでにあります。",
     nameNumber: "ルールの番号を入力してください。",

@@ -7,6 +7,8 @@ import { SearchBox } from "./SearchBox";
 
 interface Props {
   search: EventSearch;
+  /** Whether the module is chosen here; otherwise something else on the page does it. */
+  withModule: boolean;
   onFilter: (change: Partial<EventSearch>) => void;
 }
 
@@ -31,7 +33,7 @@ function fromLocalMinute(value: string): string | undefined {
 }
 
 /** What of the events is shown. */
-export function EventFilters({ search, onFilter }: Props) {
+export function EventFilters({ search, withModule, onFilter }: Props) {
   const { t } = useTranslation();
   return (
     <Toolbar inset={{ default: "insetNone" }}>
@@ -52,14 +54,16 @@ export function EventFilters({ search, onFilter }: Props) {
             onChange={(action) => onFilter({ action })}
           />
         </ToolbarItem>
-        <ToolbarItem>
-          <FilterSelect
-            label={t("events.module")}
-            value={MODULES.find((one) => one === search.module)}
-            options={MODULES.map((value) => ({ value, label: t(`module.${value}`) }))}
-            onChange={(module) => onFilter({ module })}
-          />
-        </ToolbarItem>
+        {withModule && (
+          <ToolbarItem>
+            <FilterSelect
+              label={t("events.module")}
+              value={MODULES.find((one) => one === search.module)}
+              options={MODULES.map((value) => ({ value, label: t(`module.${value}`) }))}
+              onChange={(module) => onFilter({ module })}
+            />
+          </ToolbarItem>
+        )}
         <ToolbarItem>
           <FilterSelect
             label={t("events.period")}

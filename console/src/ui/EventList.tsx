@@ -16,6 +16,8 @@ interface Props {
   search: EventSearch;
   /** Only this computer's events, whatever the address says. */
   computerId?: string;
+  /** Whether the module is chosen among the filters. */
+  withModule?: boolean;
   onFilter: (change: Partial<EventSearch>) => void;
 }
 
@@ -69,19 +71,19 @@ function useEvents(search: EventSearch, computerId: string | undefined) {
 }
 
 /** Events with their filters, and the details of the one that is chosen. */
-export function EventList({ search, computerId, onFilter }: Props) {
+export function EventList({ search, computerId, withModule = true, onFilter }: Props) {
   const { t } = useTranslation();
   const { query, arrived } = useEvents(search, computerId ?? search.computerId);
   const events = query.data?.pages.flatMap((page) => page.items) ?? [];
-  const filtered = (["severity", "action", "module", "q", "period", "computerId"] as const).some(
-    (key) => search[key] !== undefined,
-  );
+  const filters = ["severity", "action", "q", "period", "computerId"] as const;
+  const filtered =
+    filters.some((key) => search[key] !== undefined) || (withModule && search.module !== undefined);
   const close = useCallback(() => onFilter({ event: undefined }), [onFilter]);
   const clear = () =>
     onFilter({
       severity: undefined,
       action: undefined,
-      module: undefined,
+      ...(withModule && { module: undefined }),
       q: undefined,
       period: undefined,
       from: undefined,
@@ -99,6 +101,7 @@ export function EventList({ search, computerId, onFilter }: Props) {
           events={events}
           arrived={arrived}
           selected={search.event}
+          module={search.module}
           showComputer={computerId === undefined}
           onSelect={(event) => onFilter({ event })}
         />
@@ -115,7 +118,7 @@ export function EventList({ search, computerId, onFilter }: Props) {
 
   return (
     <>
-      <EventFilters search={search} onFilter={onFilter} />
+      <EventFilters search={search} withModule={withModule} onFilter={onFilter} />
       {list}
       {search.event !== undefined && <EventPanel key={search.event} id={search.event} onClose={close} />}
     </>

@@ -3,6 +3,7 @@ import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
 import { Link } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import { detailOf, type Event } from "../api/types";
+import { columnsOf, type EventColumn } from "./eventColumns";
 import { ActionLabel, SeverityLabel } from "./labels";
 import { Cves } from "./Outside";
 import { useEventHeadline } from "./ruleText";
@@ -13,13 +14,19 @@ interface Props {
   /** Ids of events that came in while the list was shown. */
   arrived: ReadonlySet<string>;
   selected: string | undefined;
+  /** The module that all of them are of, where it is one. */
+  module: string | undefined;
   showComputer: boolean;
   onSelect: (id: string) => void;
 }
 
-type RowProps = Omit<Props, "events"> & { event: Event; headline: (event: Event) => string };
+type RowProps = Omit<Props, "events" | "module"> & {
+  event: Event;
+  columns: EventColumn[];
+  headline: (event: Event) => string;
+};
 
-function EventRow({ event, headline, arrived, selected, showComputer, onSelect }: RowProps) {
+function EventRow({ event, columns, headline, arrived, selected, showComputer, onSelect }: RowProps) {
   const { t } = useTranslation();
   const known = detailOf(event);
   const intrusion = known.kind === "intrusion" ? known.detail : undefined;
@@ -50,9 +57,11 @@ function EventRow({ event, headline, arrived, selected, showComputer, onSelect }
           </div>
         )}
       </Td>
-      <Td dataLabel={t("events.source")}>
-        <span className="skm-break">{intrusion?.client}</span>
-      </Td>
+      {columns.map((column) => (
+        <Td key={column.id} dataLabel={column.title(t)}>
+          <span className="skm-break">{column.cell(event)}</span>
+        </Td>
+      ))}
       {showComputer && (
         <Td dataLabel={t("events.computer")}>
           <Link to="/computers/$computerId" params={{ computerId: event.computerId }} className="skm-break">
@@ -65,9 +74,10 @@ function EventRow({ event, headline, arrived, selected, showComputer, onSelect }
 }
 
 /** Events, one a row. */
-export function EventsTable({ events, ...rest }: Props) {
+export function EventsTable({ events, module, ...rest }: Props) {
   const { t } = useTranslation();
   const headline = useEventHeadline();
+  const columns = columnsOf(module);
   return (
     <Table aria-label={t("events.list")} variant="compact">
       <Thead>
@@ -76,13 +86,15 @@ export function EventsTable({ events, ...rest }: Props) {
           <Th>{t("severity.label")}</Th>
           <Th>{t("action.label")}</Th>
           <Th>{t("events.event")}</Th>
-          <Th>{t("events.source")}</Th>
+          {columns.map((column) => (
+            <Th key={column.id}>{column.title(t)}</Th>
+          ))}
           {rest.showComputer && <Th>{t("events.computer")}</Th>}
         </Tr>
       </Thead>
       <Tbody>
         {events.map((event) => (
-          <EventRow key={event.id} event={event} headline={headline} {...rest} />
+          <EventRow key={event.id} event={event} columns={columns} headline={headline} {...rest} />
         ))}
       </Tbody>
     </Table>

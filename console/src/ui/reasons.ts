@@ -10,5 +10,5 @@ export function statusReasonText(reason: { code: string; args: Record<string, st
 
 /** Why a module is not as it should be, as sentences. */
 export function moduleReasonTexts(module: ComputerModule): string[] {
-  return module.reasons.map((code) => textOfCode("moduleReason", code));
+  return module.reasons.map((code) => textOfCode(`moduleReason.${module.module}`, code));
 }

@@ -1,6 +1,6 @@
 import { Card, CardBody, CardTitle, Gallery, List, ListItem, Title } from "@patternfly/react-core";
 import { useTranslation } from "react-i18next";
-import type { ComputerModule } from "../../api/types";
+import { type ComputerModule, MODULES } from "../../api/types";
 import { useFormat } from "../../format";
 import { textOfCode } from "../../i18n";
 import { Fact, Facts } from "../../ui/Facts";
@@ -9,7 +9,17 @@ import { moduleReasonTexts } from "../../ui/reasons";
 import { Empty } from "../../ui/states";
 
 /** The counters that say that something was missed: marked where they are not zero. */
-const WORRYING = new Set(["packets-uninspected", "packets-refused", "events-lost"]);
+const WORRYING = new Set([
+  "packets-uninspected",
+  "packets-refused",
+  "events-lost",
+  "events-dropped",
+  "files-infected",
+  "files-unscanned",
+  "files-not-watched",
+  "actions-failed",
+  "lines-skipped",
+]);
 
 function OneModule({ module }: { module: ComputerModule }) {
   const { t } = useTranslation();
@@ -63,9 +73,11 @@ function OneModule({ module }: { module: ComputerModule }) {
 export function ComputerModules({ modules }: { modules: ComputerModule[] }) {
   const { t } = useTranslation();
   if (modules.length === 0) return <Empty title={t("computer.noModules")} />;
+  const rank = (one: ComputerModule) => (MODULES as readonly string[]).indexOf(one.module);
+  const inOrder = [...modules].sort((one, other) => rank(one) - rank(other));
   return (
     <Gallery hasGutter minWidths={{ default: "100%", lg: "28rem" }}>
-      {modules.map((module) => (
+      {inOrder.map((module) => (
         <OneModule key={module.module} module={module} />
       ))}
     </Gallery>

@@ -14,7 +14,7 @@ import {
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { entriesOf, type Field, type KeyedField, type Member } from "../../moduleSettings";
-import type { Typed } from "./fieldText";
+import { isPorts, type Typed } from "./fieldText";
 import { memberTitle } from "./KeyedSetting";
 import { ValueInput } from "./ValueInput";
 
@@ -83,7 +83,8 @@ export function EntryEditor({ title, field, name: given, taken, value: before, o
     const label = memberTitle(field, key);
     const wrong = typed[key]?.wrong;
     const several = kind.kind === "list" && kind.item.kind === "choice";
-    const hint = kind.kind === "list" && !several && kind.item.kind === "text" && kind.item.type !== "Ports";
+    const lines = kind.kind === "list" && !several && !isPorts(kind);
+    const hint = lines || (!required && kind.kind === "number");
     return (
       <FormGroup
         key={key}
@@ -110,7 +111,7 @@ export function EntryEditor({ title, field, name: given, taken, value: before, o
           <FormHelperText>
             <HelperText id={`${id}-hint`}>
               <HelperTextItem variant={wrong === undefined ? "default" : "error"}>
-                {wrong ?? t("policy.oneALine")}
+                {wrong ?? t(lines ? "policy.oneALine" : "policy.emptyDefault")}
               </HelperTextItem>
             </HelperText>
           </FormHelperText>

@@ -3,17 +3,26 @@ import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { textOfCode } from "../../i18n";
-import { EXCLUDED, entriesOf, type KeyedField, type Member, pointer } from "../../moduleSettings";
+import { EXCLUDED, entriesOf, type KeyedField, pointer } from "../../moduleSettings";
 import { draftedSettings, inheritedSettings, localSettings, originOf, withKey } from "../../policyDraft";
 import { EntryEditor } from "./EntryEditor";
 import { inWords, propertyHint, propertyTitle } from "./fieldText";
 import type { ModuleProps } from "./ModuleSettings";
 import { OriginNote } from "./OriginNote";
 
-/** What of an entry is shown in its row. */
-function columnsOf(field: KeyedField): Member[] {
-  if (field.entry.kind === "object") return field.entry.members;
-  return [{ name: "value", required: true, field: field.entry }];
+/** An entry in a few words: what is said of it, the members that are left open aside. */
+function EntryWords({ field, value }: { field: KeyedField; value: unknown }) {
+  const { t } = useTranslation();
+  const { entry } = field;
+  if (entry.kind !== "object") return inWords(entry, value, t);
+  const said = entry.members.map((one) => [one, entriesOf(value)[one.name]] as const);
+  return said
+    .filter(([, own]) => own !== undefined && !(Array.isArray(own) && own.length === 0))
+    .map(([one, own]) => (
+      <span key={one.name} className="skm-member">
+        <span className="skm-subtle">{memberTitle(field, one.name)}</span> {inWords(one.field, own, t)}
+      </span>
+    ));
 }
 
 function EntryRow({
@@ -35,23 +44,21 @@ function EntryRow({
   const at = pointer("settings", module, property, name);
   const refused = errors.filter((one) => one.pointer === at || one.pointer.startsWith(`${at}/`));
   const set = (next: unknown) => onChange(withKey(draft, policy, module, property, name, next));
-  const cell = (member: Member) =>
-    inWords(member.field, field.entry.kind === "object" ? entriesOf(value)[member.name] : value, t);
   return (
     <Tr className={excluded ? "skm-excluded" : undefined} data-entry={name}>
-      <Td dataLabel={t("common.name")} className="skm-break">
-        {name}
+      <Td dataLabel={t("common.name")}>
+        <span className="skm-break skm-entry-name">{name}</span>
         {refused.map((one) => (
           <div key={one.pointer} className="skm-worrying skm-small">
             {one.message}
           </div>
         ))}
       </Td>
-      {columnsOf(field).map((one) => (
-        <Td key={one.name} dataLabel={memberTitle(field, one.name)} className="skm-break">
-          {cell(one)}
-        </Td>
-      ))}
+      <Td dataLabel={t("member.value")}>
+        <span className="skm-break">
+          <EntryWords field={field} value={value} />
+        </span>
+      </Td>
       <Td dataLabel={t("policy.origin")}>
         {excluded ? (
           <Label isCompact color="orange">
@@ -140,9 +147,7 @@ export function KeyedSetting(props: ModuleProps & { property: string; field: Key
             <Thead>
               <Tr>
                 <Th>{t("common.name")}</Th>
-                {columnsOf(field).map((one) => (
-                  <Th key={one.name}>{memberTitle(field, one.name)}</Th>
-                ))}
+                <Th>{t("member.value")}</Th>
                 <Th>{t("policy.origin")}</Th>
                 {!disabled && <Th screenReaderText={t("common.actions")} />}
               </Tr>
