@@ -125,6 +125,7 @@ impl Conversation {
         for command in answer.commands {
             match command {
                 Command::SendFullStatus => self.full_sent = None,
+                Command::SendInventory => self.send_inventory().await?,
                 Command::ReEnrol => self.must_enrol_anew(),
             }
         }
@@ -132,6 +133,15 @@ impl Conversation {
             Some(signed) => self.take(signed).await,
             None => Ok(()),
         }
+    }
+
+    /// Sends what is installed here; the manager has only its name.
+    async fn send_inventory(&self) -> Result<(), CheckInError> {
+        let Some((_hash, inventory)) = self.control.inventory() else { return Ok(()) };
+        let sent: Option<serde_json::Value> =
+            self.gateway.poll(paths::INVENTORY, inventory.as_ref(), Duration::ZERO).await?;
+        tracing::debug!("inventory sent: {sent:?}");
+        Ok(())
     }
 
     fn message(&self) -> CheckIn {
@@ -152,6 +162,7 @@ impl Conversation {
             bundle: state.enforced.map(|enforced| enforced.hash),
             refused: state.refused.map(|refused| (refused.hash, refused.refusal.reason)),
             modules: self.control.modules(),
+            inventory: self.control.inventory().map(|(hash, _inventory)| hash),
             full: due.then_some(full),
             hold_secs: hold,
         }

@@ -5,6 +5,7 @@ use crate::activation::{self, Outcome, Request};
 use crate::bundle::EnforcedFile;
 use crate::connection::explain;
 use crate::identity::IdentityFiles;
+use crate::inventory;
 use crate::network;
 use crate::scanner;
 use crate::service::ServiceManager;
@@ -13,6 +14,7 @@ use crate::status::{self, AskError, Order, Report};
 use crate::supervisor::{self, End, World};
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use sakimori_modules::recommendation::Recommendation;
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -64,6 +66,17 @@ enum Command {
         #[command(subcommand)]
         order: files::Kept,
     },
+    /// Look at the files that integrity monitoring watches, or take them as they are.
+    Integrity {
+        #[command(subcommand)]
+        order: IntegrityOrder,
+    },
+    /// Show what is installed and runs on this computer, as it is reported for recommendations.
+    Inventory {
+        /// Folders in which web applications are looked for, instead of the usual ones.
+        #[arg(long = "web-root")]
+        web_roots: Vec<String>,
+    },
     /// The sandboxed processes; started by the agent itself.
     #[command(hide = true)]
     Worker {
@@ -92,6 +105,14 @@ struct Activate {
     /// HTTP CONNECT proxy on the way to the manager: http://HOST:PORT. Kept for the service.
     #[arg(long)]
     proxy: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+enum IntegrityOrder {
+    /// Compare every watched file with the baseline now.
+    Scan,
+    /// Forget the baseline and take every watched file as it is now.
+    Baseline,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -150,6 +171,20 @@ fn execute(line: CommandLine) -> anyhow::Result<ExitCode> {
         Command::SelfCheck => self_check(&dirs),
         Command::Scan(arguments) => files::scan(&dirs, arguments),
         Command::Quarantine { order } => files::quarantine(&dirs, order),
+        Command::Integrity { order: IntegrityOrder::Scan } => {
+            order(&dirs.run_dir, Order::IntegrityScan)?;
+            say("The scan has begun; 'sakimori-agent status' shows when it has ended, events what it found.")
+        }
+        Command::Integrity { order: IntegrityOrder::Baseline } => {
+            order(&dirs.run_dir, Order::IntegrityBaseline)?;
+            say("The baseline is built anew; changes are seen from its end on.")
+        }
+        Command::Inventory { web_roots } => {
+            let web_roots =
+                if web_roots.is_empty() { Recommendation::default().web_roots } else { web_roots };
+            let inventory = inventory::take(&web_roots, inventory::provider())?;
+            say(&serde_json::to_string_pretty(&inventory)?)
+        }
         Command::Worker { role } => Ok(work(role)),
     }
 }
@@ -158,7 +193,7 @@ fn work(role: Role) -> ExitCode {
     match role {
         Role::Network => network::worker::run(),
         Role::Scanner => scanner::worker::run(),
-        Role::Inventory => crate::inventory::worker::run(),
+        Role::Inventory => inventory::worker::run(),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::parts::{Part, Surroundings};
 use crate::spool::Spool;
 use crate::state::StateError;
 use sakimori_model::{PortRange, Severity};
-use sakimori_protocol::{Event, Hash, ListeningPort, ModuleState, ModuleStatus};
+use sakimori_protocol::{Event, Hash, Inventory, ListeningPort, ModuleState, ModuleStatus};
 use std::ffi::OsString;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -134,6 +134,17 @@ impl Control {
     /// The state directory.
     pub fn state_dir(&self) -> &Path {
         &self.with.state_dir
+    }
+
+    /// What is installed here, and its name.
+    pub fn inventory(&self) -> Option<(Hash, Arc<Inventory>)> {
+        self.with.inventory.get()
+    }
+
+    /// Hands an order to the part that knows it; words for whoever gave it.
+    pub fn order(&self, order: &str) -> Result<String, String> {
+        let known = self.slots.iter().find_map(|slot| slot.lock().running.as_ref()?.order(order));
+        known.unwrap_or_else(|| Err("no module that is on knows this order".to_owned()))
     }
 
     /// A copy of the state.

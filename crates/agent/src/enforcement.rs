@@ -23,6 +23,10 @@ pub trait Enforcement: Send + Sync {
     fn inspected_ports(&self) -> Vec<PortRange> {
         Vec::new()
     }
+    /// Does what was asked for at the local socket, or begins to, where it knows the order; words for whoever asked.
+    fn order(&self, _order: &str) -> Option<Result<String, String>> {
+        None
+    }
     /// Ends enforcement and removes every trace of it from the kernel.
     fn stop(self: Box<Self>);
     /// Prepares for the program that this one is about to become: leaves everything in force and gives what that one

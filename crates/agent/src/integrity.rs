@@ -10,6 +10,7 @@
 
 pub mod look;
 pub mod names;
+pub mod part;
 pub mod store;
 mod work;
 
@@ -235,6 +236,16 @@ impl Integrity {
             .send(Ask::Plan(Box::new(plan)))
             .map_err(|_ended| Refusal::passing("integrity-failed: the thread has ended".to_owned()))?;
         Ok(count)
+    }
+
+    /// Scans everything as soon as what is under way has ended.
+    pub fn begin_scan(&self) {
+        let _thread_has_ended = self.asks.send(Ask::Scan(channel().0));
+    }
+
+    /// Takes everything as it is as soon as what is under way has ended.
+    pub fn begin_rebuild(&self) {
+        let _thread_has_ended = self.asks.send(Ask::Rebuild(channel().0));
     }
 
     /// Scans everything now and waits for the end.

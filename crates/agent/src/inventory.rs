@@ -10,6 +10,7 @@ pub mod cloud;
 pub mod gather;
 pub mod material;
 pub mod parse;
+pub mod part;
 pub mod worker;
 
 use cloud::Provider;

@@ -1,9 +1,11 @@
 //! The enforcing parts of this agent: which modules each serves, and how it is started. One entry a part.
 use crate::connection::explain;
 use crate::enforcement::Enforcement;
+use crate::inventory::Current;
 use crate::network::Network;
 use crate::spool::Spool;
 use crate::supervisor::events_into;
+use crate::{integrity, inventory};
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,6 +22,8 @@ pub struct Surroundings {
     pub run_dir: PathBuf,
     /// Where its events go: see [`events_into`].
     pub spool: Arc<Spool>,
+    /// What is installed here, where a part finds out.
+    pub inventory: Arc<Current>,
 }
 
 /// Starts a part.
@@ -59,7 +63,7 @@ impl std::fmt::Debug for Part {
 
 /// Every part of the product.
 pub fn all() -> Vec<Part> {
-    vec![network()]
+    vec![network(), integrity::part::part(), inventory::part::part()]
 }
 
 fn network() -> Part {

@@ -29,6 +29,10 @@ pub enum Order {
     Deactivate,
     /// Become the program that now lies at this program's path.
     Upgrade,
+    /// Look at every watched file now.
+    IntegrityScan,
+    /// Take every watched file as it is now.
+    IntegrityBaseline,
 }
 
 /// The answer to anything but [`Order::Status`].
@@ -251,6 +255,13 @@ async fn answer(
                 tokio::task::spawn_blocking(move || control.deactivate()).await.map_err(io::Error::other)?;
             let error = done.err().map(|error| crate::connection::explain(&error));
             serde_json::to_string(&Done { error })?
+        }
+        Ok(order @ (Order::IntegrityScan | Order::IntegrityBaseline)) => {
+            let control = Arc::clone(control);
+            let name = if order == Order::IntegrityScan { "integrity-scan" } else { "integrity-baseline" };
+            let done =
+                tokio::task::spawn_blocking(move || control.order(name)).await.map_err(io::Error::other)?;
+            serde_json::to_string(&Done { error: done.err() })?
         }
         Ok(order) => {
             let sent = orders.send(order).await;

@@ -76,7 +76,12 @@ pub fn prepare(world: &mut World) -> Result<Arc<Control>, SuperviseError> {
     state::make_private_dir(&world.state_dir)?;
     std::fs::create_dir_all(&world.run_dir).map_err(state::because("making", &world.run_dir))?;
     let spool = Arc::new(Spool::open(&world.state_dir.join("spool"), SpoolLimits::default())?);
-    let with = Surroundings { state_dir: world.state_dir.clone(), run_dir: world.run_dir.clone(), spool };
+    let with = Surroundings {
+        state_dir: world.state_dir.clone(),
+        run_dir: world.run_dir.clone(),
+        spool,
+        inventory: Arc::default(),
+    };
     let control = Arc::new(Control::new(with, std::mem::take(&mut world.parts))?);
     control.record(Event::notice(
         clock::wall(),
@@ -158,6 +163,7 @@ async fn look(control: Arc<Control>, sockets: fn() -> Vec<ListeningSocket>, serv
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut before = Vec::new();
     let mut listening = Vec::new();
+    let mut inventory = None;
     let mut looks = 0_u32;
     loop {
         every.tick().await;
@@ -180,11 +186,13 @@ async fn look(control: Arc<Control>, sockets: fn() -> Vec<ListeningSocket>, serv
         let Ok((modules, inspected)) = looked.await else { continue };
         let ports = coverage::judge(listening.clone(), &inspected, &modules);
         let ports_changed = control.state().ports != ports;
+        let inventory_now = control.inventory().map(|(hash, _inventory)| hash);
+        let inventory_changed = std::mem::replace(&mut inventory, inventory_now) != inventory_now;
         if ports_changed {
             control.update(|state| state.ports = ports);
         }
         let now = shown(&modules);
-        if ports_changed || before != now {
+        if ports_changed || inventory_changed || before != now {
             control.touch();
         }
         before = now;

@@ -18,6 +18,9 @@ pub struct CheckIn {
     pub refused: Option<(Hash, String)>,
     /// State of each module.
     pub modules: Vec<ModuleStatus>,
+    /// Names what is installed here ([`crate::Inventory::hash`]); nothing where no inventory is taken.
+    #[serde(default)]
+    pub inventory: Option<Hash>,
     /// Everything slow-changing; sent on change and every ten minutes.
     pub full: Option<FullStatus>,
     /// How long to hold, in seconds; 0 asks for an answer at once.
@@ -120,6 +123,8 @@ pub struct CheckInAnswer {
 pub enum Command {
     /// Send a full status with the next check-in.
     SendFullStatus,
+    /// Send the inventory that was named: the manager does not have it.
+    SendInventory,
     /// This identity is used by another machine: enrol anew with a token.
     ReEnrol,
 }

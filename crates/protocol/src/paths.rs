@@ -12,6 +12,8 @@ pub const CHECK_IN: &str = "/agent/v1/check-in";
 ///
 /// Headers: [`STREAM_EPOCH`], [`FIRST_SEQUENCE`]. 503 with `Retry-After` under pressure.
 pub const EVENTS: &str = "/agent/v1/events";
+/// Gateway, POST [`crate::Inventory`] → 204. Sent when asked for by [`crate::Command::SendInventory`].
+pub const INVENTORY: &str = "/agent/v1/inventory";
 
 /// Header of an event batch: the spool's epoch, a UUID made when the spool is created.
 pub const STREAM_EPOCH: &str = "sakimori-stream-epoch";
@@ -24,6 +26,8 @@ pub const EVENT_BATCH_COMPRESSED_BYTES: usize = 1 << 20;
 pub const EVENT_BATCH_BYTES: usize = 16 << 20;
 /// Bound of any JSON message, in bytes.
 pub const MESSAGE_BYTES: usize = 1 << 20;
+/// Bound of an inventory, in bytes.
+pub const INVENTORY_BYTES: usize = crate::Inventory::BYTES;
 /// Bound of a blob, in bytes: a full rule set of the field is 30 MB.
 pub const BLOB_BYTES: usize = 64 << 20;
 /// The longest a check-in is held, in seconds.

@@ -325,6 +325,7 @@ impl Machine {
                 rules: 1,
                 counters: vec![("packets".to_owned(), 7)],
             }],
+            inventory: None,
             full: Some(FullStatus {
                 host_name: "web1".to_owned(),
                 operating_system: "Debian GNU/Linux 12 (bookworm)".to_owned(),
