@@ -44,7 +44,8 @@ pub struct NameEvent {
     pub name: Vec<u8>,
     /// The process that did it; 0 outside of our PID namespace.
     pub pid: i32,
-    /// It is a folder that came, went or was renamed: paths of folders are not what they were.
+    /// It is a folder that was moved: paths of the folders below it are not what they were. A new folder has a handle
+    /// of its own, and one that is gone has no path that could be wrong.
     pub moves_folder: bool,
 }
 
@@ -113,7 +114,7 @@ impl Names {
         for event in raw {
             batch.overflow |= event.mask & OVERFLOW != 0;
             if let Some((folder, name)) = parse(&event.info) {
-                let moves = libc::FAN_CREATE | libc::FAN_DELETE | libc::FAN_MOVED_FROM | libc::FAN_MOVED_TO;
+                let moves = libc::FAN_MOVED_FROM | libc::FAN_MOVED_TO;
                 let moves_folder = event.mask & libc::FAN_ONDIR != 0 && event.mask & moves != 0;
                 batch.events.push(NameEvent { folder, name, pid: event.pid, moves_folder });
             }
@@ -191,7 +192,7 @@ impl Folders {
         self.remembered.get(handle).map_or(&[], Vec::as_slice)
     }
 
-    /// A folder came, went or was renamed: no remembered path is sure.
+    /// A folder was moved: no remembered path is sure.
     pub fn forget_paths(&mut self) {
         self.remembered.clear();
     }
