@@ -139,7 +139,7 @@ impl Conversation {
     async fn send_inventory(&self) -> Result<(), CheckInError> {
         let Some((_hash, inventory)) = self.control.inventory() else { return Ok(()) };
         let sent: Option<serde_json::Value> =
-            self.gateway.poll(paths::INVENTORY, inventory.as_ref(), Duration::ZERO).await?;
+            self.gateway.poll(paths::INVENTORY, &*inventory, Duration::ZERO).await?;
         tracing::debug!("inventory sent: {sent:?}");
         Ok(())
     }

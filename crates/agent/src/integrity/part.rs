@@ -72,7 +72,7 @@ impl Enforcement for Integrity {
 fn sets(settings: &IntegrityMonitoring) -> Result<Vec<WatchedSet>, Refusal> {
     let sets = settings.sets.iter().map(|(name, set)| {
         let words = ["created", "deleted", "type"].into_iter().chain(set.attributes.iter().map(|a| word(*a)));
-        let severity: Severity = set.severity.parse().map_err(|error| {
+        let severity = set.severity.parse::<Severity>().map_err(|error| {
             Refusal::lasting(format!("rules-refused: the severity of the file set '{name}': {error}"))
         })?;
         Ok(WatchedSet {
