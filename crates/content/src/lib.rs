@@ -13,5 +13,5 @@ mod pack;
 pub mod sign;
 
 pub use archive::{OpenError, SignedPack};
-pub use pack::{Affects, Info, LoadError, Metadata, Pack, RuleFile, Score, Text};
+pub use pack::{Affects, Info, LoadError, Metadata, Pack, RuleFile, Score, Text, embedded_files};
 pub use sign::{SigningKey, VerifyingKey};

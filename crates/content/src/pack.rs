@@ -11,6 +11,16 @@ mod embedded {
     pub(super) const fn texts() -> (&'static str, &'static str, &'static [(&'static str, &'static str)]) {
         (PACK, METADATA, RULES)
     }
+
+    pub(super) const fn of_modules() -> &'static [(&'static str, &'static str, &'static [u8])] {
+        OF_MODULES
+    }
+}
+
+/// What came with the product for a module beside its virtual patches: file names and contents, in their order.
+pub fn embedded_files(module: &str) -> impl Iterator<Item = (&'static str, &'static [u8])> {
+    let of_module = embedded::of_modules().iter().filter(move |(of, _, _)| *of == module);
+    of_module.map(|(_, name, text)| (*name, *text))
 }
 
 /// Largest file of a pack, in bytes: all of ET Open is 20 MB in 50 files.

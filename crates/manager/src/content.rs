@@ -1,22 +1,24 @@
 //! The rules that came with the product.
 use sakimori_api::{Explanation, Rule};
-use sakimori_content::{Metadata, Pack};
-use sakimori_modules::intrusion_prevention;
+use sakimori_content::{Metadata, Pack, embedded_files};
+use sakimori_modules::{MODULES, intrusion_prevention};
 use sakimori_protocol::{BlobRef, Hash};
 use sakimori_signatures::{SourceFile, Variables, compile};
 
 /// The content pack of this manager.
 #[derive(Clone, Debug, Default)]
 pub struct Content {
-    /// Rule files by name.
+    /// Every file, with the module that works with it.
     pub files: Vec<ContentFile>,
     /// Their rules, by sid.
     pub rules: Vec<Rule>,
 }
 
-/// A rule file.
+/// A file of rules or a list.
 #[derive(Clone, Debug)]
 pub struct ContentFile {
+    /// The module that works with it.
+    pub module: &'static str,
     /// Name, content address and length.
     pub blob: BlobRef,
     /// Its text.
@@ -25,26 +27,27 @@ pub struct ContentFile {
 
 impl ContentFile {
     /// A file with its content address.
-    pub fn new(name: &str, text: Vec<u8>) -> Self {
+    pub fn new(module: &'static str, name: &str, text: Vec<u8>) -> Self {
         let size = u64::try_from(text.len()).unwrap_or(u64::MAX);
-        Self { blob: BlobRef { name: name.to_owned(), hash: Hash::of(&text), size }, text }
+        Self { module, blob: BlobRef { name: name.to_owned(), hash: Hash::of(&text), size }, text }
     }
 }
 
 impl Content {
     /// What a module works with.
     pub fn of_module(&self, module: &str) -> Vec<BlobRef> {
-        if module == intrusion_prevention::MODULE.id {
-            self.files.iter().map(|file| file.blob.clone()).collect()
-        } else {
-            Vec::new()
-        }
+        self.files.iter().filter(|file| file.module == module).map(|file| file.blob.clone()).collect()
     }
 
     /// The content that came with the product.
     pub fn of_product() -> Result<Self, String> {
         let pack = Pack::embedded().map_err(|e| e.to_string())?;
-        Self::of_pack(&pack)
+        let mut content = Self::of_pack(&pack)?;
+        for module in MODULES {
+            let files = embedded_files(module.id);
+            content.files.extend(files.map(|(name, text)| ContentFile::new(module.id, name, text.to_vec())));
+        }
+        Ok(content)
     }
 
     /// The content of a pack; refused whole where one of its rules does not compile.
@@ -67,7 +70,8 @@ impl Content {
             .map(|written| rule(written, pack.metadata(written.sid), &name))
             .collect();
         rules.sort_by_key(|rule| rule.sid);
-        let files = sources.into_iter().map(|file| ContentFile::new(&file.name, file.text)).collect();
+        let module = intrusion_prevention::MODULE.id;
+        let files = sources.into_iter().map(|file| ContentFile::new(module, &file.name, file.text)).collect();
         Ok(Self { files, rules })
     }
 }

@@ -120,8 +120,10 @@ impl Home {
         options.gateway = ([127, 0, 0, 1], 0).into();
         options.public_hosts = vec!["127.0.0.1".to_owned()];
         options.initial_password = Some(PASSWORD.to_owned());
-        options.content =
-            Some(Content { files: vec![ContentFile::new("test.rules", RULES.to_vec())], rules: Vec::new() });
+        options.content = Some(Content {
+            files: vec![ContentFile::new("intrusion-prevention", "test.rules", RULES.to_vec())],
+            rules: Vec::new(),
+        });
         options.clock = clock.clone();
         options
     }
