@@ -1,5 +1,4 @@
 import { Title } from "@patternfly/react-core";
-import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
 import { Link } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import {
@@ -163,28 +162,27 @@ function IntegrityFacts({ detail }: { detail: IntegrityDetail }) {
         <Maybe name={t("event.user")}>{detail.user}</Maybe>
       </Facts>
       {detail.attributes.length > 0 && (
-        <Table aria-label={t("event.attributes")} variant="compact">
-          <Thead>
-            <Tr>
-              <Th>{t("event.attribute")}</Th>
-              <Th>{t("audit.before")}</Th>
-              <Th>{t("audit.after")}</Th>
-            </Tr>
-          </Thead>
-          <Tbody>
+        <section>
+          <Title headingLevel="h3" size="md">
+            {t("event.attributes")}
+          </Title>
+          <Facts>
             {detail.attributes.map((one) => (
-              <Tr key={one.attribute}>
-                <Td dataLabel={t("event.attribute")}>{textOfCode("choice.Attribute", one.attribute)}</Td>
-                <Td dataLabel={t("audit.before")} className="skm-break">
-                  <code>{one.before}</code>
-                </Td>
-                <Td dataLabel={t("audit.after")} className="skm-break">
-                  <code>{one.after}</code>
-                </Td>
-              </Tr>
+              <Fact key={one.attribute} name={textOfCode("choice.Attribute", one.attribute)}>
+                {one.before !== "" && (
+                  <div>
+                    {t("audit.before")}: <code>{one.before}</code>
+                  </div>
+                )}
+                {one.after !== "" && (
+                  <div>
+                    {t("audit.after")}: <code>{one.after}</code>
+                  </div>
+                )}
+              </Fact>
             ))}
-          </Tbody>
-        </Table>
+          </Facts>
+        </section>
       )}
     </>
   );

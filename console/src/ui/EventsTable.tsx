@@ -59,7 +59,7 @@ function EventRow({ event, columns, headline, arrived, selected, showComputer, o
       </Td>
       {columns.map((column) => (
         <Td key={column.id} dataLabel={column.title(t)}>
-          <span className="skm-break">{column.cell(event)}</span>
+          <span className="skm-cell">{column.cell(event)}</span>
         </Td>
       ))}
       {showComputer && (
@@ -79,24 +79,26 @@ export function EventsTable({ events, module, ...rest }: Props) {
   const headline = useEventHeadline();
   const columns = columnsOf(module);
   return (
-    <Table aria-label={t("events.list")} variant="compact">
-      <Thead>
-        <Tr>
-          <Th>{t("events.time")}</Th>
-          <Th>{t("severity.label")}</Th>
-          <Th>{t("action.label")}</Th>
-          <Th>{t("events.event")}</Th>
-          {columns.map((column) => (
-            <Th key={column.id}>{column.title(t)}</Th>
+    <div className="skm-scroll">
+      <Table aria-label={t("events.list")} variant="compact">
+        <Thead>
+          <Tr>
+            <Th>{t("events.time")}</Th>
+            <Th>{t("severity.label")}</Th>
+            <Th>{t("action.label")}</Th>
+            <Th>{t("events.event")}</Th>
+            {columns.map((column) => (
+              <Th key={column.id}>{column.title(t)}</Th>
+            ))}
+            {rest.showComputer && <Th>{t("events.computer")}</Th>}
+          </Tr>
+        </Thead>
+        <Tbody>
+          {events.map((event) => (
+            <EventRow key={event.id} event={event} columns={columns} headline={headline} {...rest} />
           ))}
-          {rest.showComputer && <Th>{t("events.computer")}</Th>}
-        </Tr>
-      </Thead>
-      <Tbody>
-        {events.map((event) => (
-          <EventRow key={event.id} event={event} columns={columns} headline={headline} {...rest} />
-        ))}
-      </Tbody>
-    </Table>
+        </Tbody>
+      </Table>
+    </div>
   );
 }
