@@ -8,8 +8,8 @@ import { policiesQuery } from "../api/queries";
 import type { Policy } from "../api/types";
 import { useFormat } from "../format";
 import { useMayChange } from "../session";
-import { ModeLabel } from "../ui/labels";
 import { PageHeading } from "../ui/PageHeading";
+import { PolicyModes } from "../ui/PolicyModes";
 import { Empty, LoadError, Loading } from "../ui/states";
 import { Ago } from "../ui/Time";
 import { CreatePolicy } from "./policy/CreatePolicy";
@@ -44,7 +44,7 @@ function PoliciesTable({ policies }: { policies: Policy[] }) {
               )}
             </Td>
             <Td dataLabel={t("policies.mode")}>
-              <ModeLabel mode={policy.settings["intrusion-prevention"].mode} />
+              <PolicyModes policy={policy} />
             </Td>
             <Td dataLabel={t("policies.inheritsFrom")}>
               {policy.parentId === null ? (

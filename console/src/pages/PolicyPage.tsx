@@ -8,7 +8,6 @@ import { policiesQuery, policyChanged, policyQuery } from "../api/queries";
 import type { Policy } from "../api/types";
 import { useMayChange } from "../session";
 import { Confirm } from "../ui/Confirm";
-import { ModeLabel } from "../ui/labels";
 import { PageHeading } from "../ui/PageHeading";
 import { LoadError, Loading } from "../ui/states";
 import { CreatePolicy } from "./policy/CreatePolicy";
@@ -101,12 +100,7 @@ export function PolicyPage() {
       <PageHeading
         title={policy.name}
         parent={parent}
-        beside={
-          <>
-            <ModeLabel mode={policy.settings["intrusion-prevention"].mode} />
-            {policy.builtIn && <Label isCompact>{t("policies.builtIn")}</Label>}
-          </>
-        }
+        beside={policy.builtIn && <Label isCompact>{t("policies.builtIn")}</Label>}
         under={policy.description || undefined}
         actions={<PolicyActions policy={policy} />}
       />

@@ -17,7 +17,7 @@ import { policiesQuery, policyChanged } from "../../api/queries";
 import type { Computer } from "../../api/types";
 import { useMayChange } from "../../session";
 import { Conflict } from "../../ui/Conflict";
-import { ModeLabel } from "../../ui/labels";
+import { PolicyModes } from "../../ui/PolicyModes";
 import { SaveError } from "../../ui/states";
 
 /** The policy of a computer, and another one for it. */
@@ -101,7 +101,7 @@ export function AssignPolicy({ computer }: { computer: Computer }) {
         <Link to="/policies/$policyId" params={{ policyId: computer.policyId }}>
           {t("computer.openPolicy")}
         </Link>
-        {assigned && <ModeLabel mode={assigned.settings["intrusion-prevention"].mode} />}
+        {assigned && <PolicyModes policy={assigned} />}
       </div>
     </Form>
   );
