@@ -2,8 +2,10 @@
 use crate::connection::explain;
 use crate::network::{Network, NetworkPlan, RuleFile};
 use sakimori_model::PortRange;
+use sakimori_modules::firewall::Firewall;
 use sakimori_modules::intrusion_prevention::IntrusionPrevention;
-use sakimori_modules::{Settings, intrusion_prevention};
+use sakimori_modules::web_reputation::WebReputation;
+use sakimori_modules::{Settings, firewall, intrusion_prevention, web_reputation};
 use sakimori_protocol::{Hash, Mode, ModuleState, ModuleStatus};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -106,8 +108,17 @@ impl Enforcement for Network {
     fn apply(&self, plan: Plan) -> Result<u32, Refusal> {
         use crate::network::ApplyError;
         let (settings, files) = plan.module::<IntrusionPrevention>(intrusion_prevention::MODULE.id)?;
-        let plan =
-            NetworkPlan { settings: settings.into(), rules: files.to_vec(), generation: plan.generation };
+        let (firewall, _no_files) = plan.module::<Firewall>(firewall::MODULE.id)?;
+        let (web, lists) = plan.module::<WebReputation>(web_reputation::MODULE.id)?;
+        let plan = NetworkPlan {
+            settings: settings.into(),
+            rules: files.to_vec(),
+            always: self.ways_out(&firewall)?,
+            firewall,
+            lists: if web.use_content { lists.to_vec() } else { Vec::new() },
+            web,
+            generation: plan.generation,
+        };
         match Self::apply(self, plan) {
             Ok(applied) => {
                 for warning in applied.warnings.iter().take(FINDINGS_SHOWN) {
@@ -129,7 +140,7 @@ impl Enforcement for Network {
     }
 
     fn status(&self) -> Vec<ModuleStatus> {
-        vec![Self::status(self)]
+        Self::statuses(self)
     }
 
     fn queue_mechanism(&self) -> Option<String> {

@@ -13,21 +13,30 @@ mod guard;
 mod hand_over;
 mod outage;
 mod queue_head;
+mod samples;
 mod session;
 mod tally;
+mod translate;
 pub mod worker;
 
+use crate::enforcement::Refusal;
+use crate::identity::IdentityFiles;
 use guard::{Command, Guard, Totals};
 use outage::Outage;
+use sakimori_kernel::nflog::SampleSocket;
 use sakimori_kernel::nfqueue::{OpenError, QueueOptions, QueueSocket, read_statistics};
 use sakimori_kernel::nftables::{Mechanism, Table, probe};
 use sakimori_kernel::raw_socket::RawSender;
 use sakimori_kernel::ring::wake;
 use sakimori_kernel::{clock, spawn};
-use sakimori_model::{Diagnostic, IntrusionPrevention, ModuleId, PortRange};
+use sakimori_model::{Diagnostic, IntrusionPrevention, Mode, PortRange};
+use sakimori_modules::firewall::{Direction, Firewall, Verdict};
+use sakimori_modules::web_reputation::WebReputation;
+use sakimori_modules::{firewall, intrusion_prevention, web_reputation};
 use sakimori_protocol::{Event, Hash, ModuleState, ModuleStatus};
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel, sync_channel};
@@ -39,6 +48,8 @@ use std::time::Duration;
 const FIRST_QUEUE: u16 = 23_130;
 /// How many numbers are tried before giving up.
 const QUEUES: u16 = 16;
+/// The first group of packet samples that is tried.
+const FIRST_GROUP: u16 = 23_130;
 /// How long [`Network::status`] waits for fresh numbers before it gives the last ones.
 const LOOK_PATIENCE: Duration = Duration::from_millis(300);
 
@@ -52,8 +63,44 @@ pub struct NetworkPlan {
     pub settings: IntrusionPrevention,
     /// The rule files in their order.
     pub rules: Vec<RuleFile>,
+    /// The firewall's settings.
+    pub firewall: Firewall,
+    /// TCP endpoints that are reached whatever the firewall says: the manager's, the proxy's.
+    pub always: Vec<SocketAddr>,
+    /// Web reputation's settings.
+    pub web: WebReputation,
+    /// The block lists beside those in the settings, in their order.
+    pub lists: Vec<RuleFile>,
     /// The bundle's name; given back in [`Applied::generation`].
     pub generation: Hash,
+}
+
+impl NetworkPlan {
+    /// A plan that does nothing.
+    pub fn off(generation: Hash) -> Self {
+        Self {
+            settings: IntrusionPrevention::default(),
+            rules: Vec::new(),
+            firewall: Firewall::default(),
+            always: Vec::new(),
+            web: WebReputation::default(),
+            lists: Vec::new(),
+            generation,
+        }
+    }
+
+    /// Whether no module has anything to do.
+    fn is_off(&self) -> bool {
+        self.settings.mode == Mode::Off && !self.has_firewall() && !self.has_web()
+    }
+
+    fn has_firewall(&self) -> bool {
+        Mode::from(self.firewall.mode) != Mode::Off
+    }
+
+    fn has_web(&self) -> bool {
+        Mode::from(self.web.mode) != Mode::Off
+    }
 }
 
 /// One rule file as its author wrote it.
@@ -152,6 +199,8 @@ pub struct Network {
     view: Arc<Mutex<View>>,
     mechanism: &'static str,
     guard: Option<JoinHandle<()>>,
+    /// Where the agent's identity lies, which says where its manager is.
+    state_dir: Option<PathBuf>,
 }
 
 /// Descriptors that stay the same over all workers, and the queue's number.
@@ -161,12 +210,15 @@ struct Fixed {
     raw4: OwnedFd,
     raw6: OwnedFd,
     number: u16,
+    /// Where samples of the firewall's packets come, where the kernel takes any.
+    samples: Option<SampleSocket>,
 }
 
 /// What [`Network`]'s questions are answered from.
 #[derive(Debug)]
 struct View {
-    status: ModuleStatus,
+    /// Of intrusion prevention, the firewall and web reputation, in this order.
+    statuses: Vec<ModuleStatus>,
     ports: Vec<PortRange>,
 }
 
@@ -193,8 +245,13 @@ impl Network {
         let socket = open_queue()?;
         let (raw4, raw6) = RawSender::open().map_err(resource("raw sockets"))?.into_fds();
         let number = socket.options().queue;
-        let fixed =
-            Fixed { queue: socket.duplicate().map_err(resource("queue socket"))?, raw4, raw6, number };
+        let fixed = Fixed {
+            queue: socket.duplicate().map_err(resource("queue socket"))?,
+            raw4,
+            raw6,
+            number,
+            samples: open_samples(),
+        };
         let answered = read_statistics(number).ok().flatten().map_or(0, |s| s.last_id);
         let guard = Guard {
             worker,
@@ -205,9 +262,11 @@ impl Network {
             table,
             capabilities,
             events: SharedEvents::new(events),
-            view: Arc::new(Mutex::new(View { status: off(), ports: Vec::new() })),
+            view: Arc::new(Mutex::new(View { statuses: off(), ports: Vec::new() })),
             plan: None,
+            firewall: sakimori_firewall::Plan::default(),
             rules: 0,
+            sites: 0,
             needs_responses: false,
             session: None,
             totals: Totals::default(),
@@ -236,7 +295,43 @@ impl Network {
             .name("guard".into())
             .spawn(move || guard.work(&orders, &guard_wake))
             .map_err(resource("guard thread"))?;
-        Ok(Self { commands: Some(commands), wake, view, mechanism, guard: Some(thread) })
+        Ok(Self { commands: Some(commands), wake, view, mechanism, guard: Some(thread), state_dir: None })
+    }
+
+    /// Tells where the agent's state is: the way to its manager is never closed.
+    #[must_use]
+    pub fn for_agent_in(mut self, state_dir: &Path) -> Self {
+        self.state_dir = Some(state_dir.to_owned());
+        self
+    }
+
+    /// The manager's and the proxy's addresses, as their names resolve now.
+    ///
+    /// # Errors
+    /// A firewall that closes ways out is refused while the manager's name does not resolve: nobody could open it
+    /// again from afar.
+    pub(crate) fn ways_out(&self, firewall: &Firewall) -> Result<Vec<SocketAddr>, Refusal> {
+        let identity =
+            self.state_dir.as_deref().and_then(|dir| IdentityFiles::in_dir(dir).load().ok().flatten());
+        let Some(identity) = identity.map(|keyed| keyed.identity) else { return Ok(Vec::new()) };
+        let mut ends = Vec::new();
+        for address in [Some(&identity.manager), Some(&identity.gateway), identity.proxy.as_ref()] {
+            let url = address.and_then(|address| reqwest::Url::parse(address).ok());
+            let resolved = url.as_ref().and_then(|url| url.socket_addrs(|| None).ok());
+            ends.extend(resolved.unwrap_or_default());
+        }
+        ends.sort_unstable();
+        ends.dedup();
+        let closes = firewall.default_outbound == Verdict::Deny
+            || firewall
+                .rules
+                .values()
+                .any(|rule| rule.action == Verdict::Deny && rule.direction == Direction::Out);
+        if ends.is_empty() && closes && Mode::from(firewall.mode) != Mode::Off {
+            let reason = "manager-unresolved: the firewall closes ways out, and the manager's name does not resolve now";
+            return Err(Refusal::passing(reason.to_owned()));
+        }
+        Ok(ends)
     }
 
     /// Puts a plan in force, whole or not at all. Blocks while the rules compile; traffic goes on being judged by
@@ -249,9 +344,15 @@ impl Network {
             .unwrap_or_else(|_ended| Err(ApplyError::Worker("the network part has ended".to_owned())))
     }
 
-    /// How the module is, with counters that only grow.
+    /// How intrusion prevention is, with counters that only grow.
     pub fn status(&self) -> ModuleStatus {
-        self.look(|view| view.status.clone())
+        self.look(|view| view.statuses.first().cloned())
+            .unwrap_or_else(|| idle(intrusion_prevention::MODULE.id))
+    }
+
+    /// How intrusion prevention, the firewall and web reputation are.
+    pub fn statuses(&self) -> Vec<ModuleStatus> {
+        self.look(|view| view.statuses.clone())
     }
 
     /// `nft-queue` or `xt-nfqueue`.
@@ -297,7 +398,7 @@ impl Network {
         handed_over: &OsStr,
         events: impl FnMut(Event) + Send + 'static,
     ) -> Result<Self, StartError> {
-        let view = Arc::new(Mutex::new(View { status: off(), ports: Vec::new() }));
+        let view = Arc::new(Mutex::new(View { statuses: off(), ports: Vec::new() }));
         let mut guard = hand_over::inherit(worker, handed_over, SharedEvents::new(events), view)?;
         guard.renew_worker();
         guard.show();
@@ -351,10 +452,19 @@ fn resource(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
     move |source| StartError::Resource { what, source }
 }
 
-/// The status before the first plan.
-fn off() -> ModuleStatus {
+/// A group of our own for samples. Without one the firewall still counts.
+fn open_samples() -> Option<SampleSocket> {
+    (FIRST_GROUP..FIRST_GROUP + QUEUES).find_map(|group| SampleSocket::open(group).ok())
+}
+
+/// The statuses before the first plan.
+fn off() -> Vec<ModuleStatus> {
+    [intrusion_prevention::MODULE.id, firewall::MODULE.id, web_reputation::MODULE.id].map(idle).to_vec()
+}
+
+fn idle(module: &str) -> ModuleStatus {
     ModuleStatus {
-        module: ModuleId::INTRUSION_PREVENTION.as_str().to_owned(),
+        module: module.to_owned(),
         state: ModuleState::Off,
         mode: sakimori_protocol::Mode::Off,
         reasons: Vec::new(),

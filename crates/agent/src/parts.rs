@@ -69,15 +69,15 @@ pub fn all() -> Vec<Part> {
 fn network() -> Part {
     Part {
         name: "network",
-        modules: &["intrusion-prevention"],
+        modules: &["firewall", "intrusion-prevention", "web-reputation"],
         unavailable: "queue-unavailable",
         start: Box::new(|with| {
             let network = Network::start(&with.run_dir, events_into(Arc::clone(&with.spool)));
-            Ok(Box::new(network.map_err(|error| explain(&error))?))
+            Ok(Box::new(network.map_err(|error| explain(&error))?.for_agent_in(&with.state_dir)))
         }),
         resume: Some(Box::new(|with, handed_over| {
             let network = Network::resume(&with.run_dir, handed_over, events_into(Arc::clone(&with.spool)));
-            Ok(Box::new(network.map_err(|error| explain(&error))?))
+            Ok(Box::new(network.map_err(|error| explain(&error))?.for_agent_in(&with.state_dir)))
         })),
     }
 }

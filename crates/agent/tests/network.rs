@@ -10,6 +10,8 @@
 
 #[path = "network/lab.rs"]
 mod lab;
+#[path = "network/modules.rs"]
+mod modules;
 
 use lab::{Lab, PORT, RULE, SERVER, able, counter, get, kill, plan, request, start, until, worker_id};
 use sakimori_model::{FailureResponse, Level, Mode, PortRange};

@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod fanotify;
 pub mod files;
+pub mod interface;
 pub mod listening;
 mod netlink;
 pub mod nflog;

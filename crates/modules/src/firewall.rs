@@ -14,13 +14,40 @@ pub static MODULE: Module = Module {
     settings: Some(SettingsKind::of::<Firewall>()),
     rules: Some(RuleKind { kind: "firewall-rule", modes: None }),
     events: &[EventKind::of::<FirewallEvent>()],
-    reasons: &[Reason {
-        code: "table-refused",
-        text: Text {
-            en: "The kernel refused the packet filter table; the former one stays in force.",
-            ja: "カーネルがパケットフィルターの表を拒否したため、以前の表が有効です。",
+    reasons: &[
+        Reason {
+            code: "no-packet-samples",
+            text: Text {
+                en: "The kernel takes no samples of packets (nft_log, nfnetlink_log): denied packets are counted, but \
+                     there are no events.",
+                ja: "カーネルがパケットのサンプルを取得できない（nft_log、nfnetlink_log）ため、拒否の回数のみ記録され、\
+                     イベントは作成されません。",
+            },
         },
-    }],
+        Reason {
+            code: "containers-not-seen",
+            text: Text {
+                en: "The kernel cannot tell containers' interfaces (before Linux 5.6): only the computer itself is \
+                     protected.",
+                ja: "カーネルがコンテナのインターフェースを区別できない（Linux 5.6 より前）ため、\
+                     コンピュータ本体のみを保護しています。",
+            },
+        },
+        Reason {
+            code: "manager-unresolved",
+            text: Text {
+                en: "The manager's name does not resolve, so rules that close ways out are not applied yet.",
+                ja: "マネージャーの名前を解決できないため、外向き通信を閉じるルールはまだ適用していません。",
+            },
+        },
+        Reason {
+            code: "table-refused",
+            text: Text {
+                en: "The kernel refused the packet filter table; the former one stays in force.",
+                ja: "カーネルがパケットフィルターの表を拒否したため、以前の表が有効です。",
+            },
+        },
+    ],
 };
 
 /// Settings of the firewall. Established connections, loopback and the agent's way to its manager are always open.
@@ -33,7 +60,8 @@ pub struct Firewall {
     pub default_inbound: Verdict,
     /// What happens to an outbound connection that no rule names.
     pub default_outbound: Verdict,
-    /// The rules by their names. The lowest priority number is asked first, then the name in the order of letters.
+    /// The rules by their names. The highest priority is asked first; inside a priority `deny` before `allow`, then the
+    /// name in the order of letters. The first rule that matches decides.
     pub rules: BTreeMap<String, FirewallRule>,
 }
 
@@ -79,8 +107,10 @@ pub enum Protocol {
     Tcp,
     /// UDP.
     Udp,
-    /// ICMP of IPv4 and of IPv6.
+    /// ICMP of IPv4.
     Icmp,
+    /// ICMP of IPv6. Neighbour discovery is always open.
+    Icmpv6,
 }
 
 /// One rule.
@@ -102,17 +132,17 @@ pub struct FirewallRule {
     #[serde(default)]
     #[schema(max_items = 64)]
     pub ports: Vec<Ports>,
-    /// 0 to 4, the lowest first.
-    #[serde(default = "middle")]
+    /// 0 to 4, the highest first.
+    #[serde(default)]
     #[schema(maximum = 4)]
     pub priority: u8,
-    /// Whether each denied (or, with `allow`, allowed) connection is an event.
-    #[serde(default)]
-    pub log: bool,
-}
-
-const fn middle() -> u8 {
-    2
+    /// Whether samples of its packets become events; where it is not said, those of `deny` do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<bool>,
+    /// The rule's own mode; where it is not said, the module's. A rule in `detect` only counts and reports, and the
+    /// next rules are asked as if it were not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
 }
 
 impl Settings for Firewall {
@@ -127,7 +157,7 @@ impl Settings for Firewall {
         for (name, rule) in &self.rules {
             let at = |member: &str| format!("/rules{}/{member}", pointer(name));
             if rule.priority > 4 {
-                let message = "A priority is a number from 0, asked first, to 4.";
+                let message = "A priority is a number from 0 to 4; the highest is asked first.";
                 findings.push(Finding::at(
                     at("priority"),
                     "not-a-priority",

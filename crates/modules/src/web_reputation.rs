@@ -2,7 +2,7 @@
 use crate::event::{About, Column, EventDetail, EventKind};
 use crate::settings::{Finding, Settings, SettingsKind, pointer};
 use crate::words::{Explanation, Mode, Ports, Text};
-use crate::{Module, RuleKind};
+use crate::{Module, Reason, RuleKind};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -14,7 +14,24 @@ pub static MODULE: Module = Module {
     settings: Some(SettingsKind::of::<WebReputation>()),
     rules: Some(RuleKind { kind: "reputation-list", modes: None }),
     events: &[EventKind::of::<WebReputationEvent>()],
-    reasons: &[],
+    reasons: &[
+        Reason {
+            code: "no-lists",
+            text: Text {
+                en: "There is no list to judge by: assign content, or name sites in the policy.",
+                ja: "判定に使うリストがありません。コンテンツを割り当てるか、ポリシーでサイトを指定してください。",
+            },
+        },
+        Reason {
+            code: "containers-not-seen",
+            text: Text {
+                en: "The kernel cannot tell containers' interfaces (before Linux 5.6): only connections of the computer \
+                     itself are judged.",
+                ja: "カーネルがコンテナのインターフェースを区別できない（Linux 5.6 より前）ため、\
+                     コンピュータ本体の通信のみを判定しています。",
+            },
+        },
+    ],
 };
 
 /// Settings of web reputation.

@@ -16,6 +16,8 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::RuleFile;
+use super::samples::Label;
+use sakimori_modules::web_reputation::WebReputation;
 
 /// The longest order: 64 MiB of rules is twice the largest public rule set.
 const ORDER_BYTES: u32 = 64 << 20;
@@ -29,8 +31,14 @@ pub(super) enum Order {
     Configure {
         /// The module's settings.
         settings: Settings,
-        /// Name and length of each rule file; the bytes follow the JSON.
+        /// Name and length of each rule file, then of each list; the bytes follow the JSON.
         files: Vec<(String, u32)>,
+        /// How many of the files are lists of web reputation.
+        lists: usize,
+        /// Web reputation's settings.
+        web: Box<WebReputation>,
+        /// The firewall's rules by the labels of their samples.
+        labels: BTreeMap<String, Label>,
     },
     /// Begin to read packets.
     Go,
@@ -45,6 +53,8 @@ pub(super) enum Answer {
     Configured {
         /// Rules loaded.
         rules: u32,
+        /// Entries of web reputation's lists.
+        sites: u64,
         /// Whether a rule looks at responses.
         needs_responses: bool,
         /// Warnings.
@@ -122,12 +132,12 @@ impl Channel {
         matches!(poll(&mut [PollFd::new(&self.0, PollFlags::IN)], timeout.as_ref()), Ok(n) if n > 0)
     }
 
-    pub(super) fn send_order(&self, order: &Order, rules: &[RuleFile]) -> io::Result<()> {
-        let raw: usize = rules.iter().map(|file| file.text.len()).sum();
+    pub(super) fn send_order(&self, order: &Order, files: &[&RuleFile]) -> io::Result<()> {
+        let raw: usize = files.iter().map(|file| file.text.len()).sum();
         let json = serde_json::to_vec(order)?;
         self.send_lengths(json.len(), raw, ORDER_BYTES)?;
         self.send_all(&json)?;
-        rules.iter().try_for_each(|file| self.send_all(&file.text))
+        files.iter().try_for_each(|file| self.send_all(&file.text))
     }
 
     /// The next order and its raw bytes; `None` when the supervisor has gone.
@@ -237,8 +247,8 @@ pub(super) fn cut(files: Vec<(String, u32)>, raw: &[u8]) -> Option<Vec<RuleFile>
 }
 
 /// Names and lengths for a `Configure`.
-pub(super) fn describe(rules: &[RuleFile]) -> Vec<(String, u32)> {
-    rules.iter().map(|file| (file.name.clone(), u32::try_from(file.text.len()).unwrap_or(u32::MAX))).collect()
+pub(super) fn describe(files: &[&RuleFile]) -> Vec<(String, u32)> {
+    files.iter().map(|file| (file.name.clone(), u32::try_from(file.text.len()).unwrap_or(u32::MAX))).collect()
 }
 
 fn mode_number(mode: Mode) -> u8 {
@@ -367,9 +377,18 @@ mod tests {
             rule_modes: [(Sid(7), Mode::Detect)].into(),
             ..IntrusionPrevention::default()
         };
-        let order = Order::Configure { settings: Settings::from(&settings), files: describe(&rules) };
-        ours.send_order(&order, &rules).unwrap();
-        let Some((Order::Configure { settings: got, files }, raw)) = theirs.receive_order().unwrap() else {
+        let files: Vec<&RuleFile> = rules.iter().collect();
+        let order = Order::Configure {
+            settings: Settings::from(&settings),
+            files: describe(&files),
+            lists: 1,
+            web: Box::default(),
+            labels: BTreeMap::new(),
+        };
+        ours.send_order(&order, &files).unwrap();
+        let Some((Order::Configure { settings: got, files, lists: 1, .. }, raw)) =
+            theirs.receive_order().unwrap()
+        else {
             panic!("another order arrived");
         };
         assert_eq!(IntrusionPrevention::from(got), settings);

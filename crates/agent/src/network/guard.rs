@@ -15,14 +15,16 @@ use super::outage::Outage;
 use super::queue_head;
 use super::session::{ConfigureError, Configured, Session, gap};
 use super::tally;
+use super::translate;
 use super::{Applied, ApplyError, Fixed, NetworkPlan, SharedEvents, View};
 use sakimori_kernel::clock;
+use sakimori_kernel::nflog::SampleSocket;
 use sakimori_kernel::nfqueue::{
     Batch, QueueMessage, QueueReader, QueueSocket, Verdict, VerdictMessage, VerdictWriter, read_statistics,
 };
 use sakimori_kernel::nftables::{Capabilities, Table, TablePlan, TableState};
 use sakimori_kernel::ring::wake;
-use sakimori_model::{FailureResponse, Level, Mode};
+use sakimori_model::{FailureResponse, Level, Mode, PortRange};
 use sakimori_modules::agent::Gap;
 use sakimori_protocol::Event;
 use std::os::fd::{AsFd, OwnedFd};
@@ -72,7 +74,11 @@ pub(super) struct Guard {
     pub(super) events: SharedEvents,
     pub(super) view: Arc<Mutex<View>>,
     pub(super) plan: Option<NetworkPlan>,
+    /// The firewall of the plan in force.
+    pub(super) firewall: sakimori_firewall::Plan,
     pub(super) rules: u32,
+    /// Entries of web reputation's lists.
+    pub(super) sites: u64,
     pub(super) needs_responses: bool,
     pub(super) session: Option<Session>,
     pub(super) totals: Totals,
@@ -307,7 +313,7 @@ impl Guard {
     fn start_worker(&mut self, plan: &NetworkPlan) -> Result<(Session, Configured), ConfigureError> {
         let started = Session::start(&self.worker, &self.fixed, self.answered, &self.events);
         let mut session = started.map_err(|e| ConfigureError::Worker(e.to_string()))?;
-        let result = session.send_plan(plan).and_then(|()| self.await_answer(&mut session));
+        let result = session.send_plan(plan, &self.firewall).and_then(|()| self.await_answer(&mut session));
         match result {
             Ok(configured) => Ok((session, configured)),
             Err(error) => {
@@ -349,7 +355,7 @@ impl Guard {
 
     /// Replaces the running worker by a fresh one, without a packet being lost or passed uninspected between them.
     pub(super) fn renew_worker(&mut self) {
-        let Some(plan) = self.plan.clone().filter(|plan| plan.settings.mode != Mode::Off) else { return };
+        let Some(plan) = self.plan.clone().filter(|plan| !plan.is_off()) else { return };
         match self.start_worker(&plan) {
             Ok((fresh, configured)) => {
                 self.rules = configured.rules;
@@ -376,45 +382,62 @@ impl Guard {
     // === plans ===
 
     fn apply(&mut self, plan: NetworkPlan) -> Result<Applied, ApplyError> {
-        if plan.settings.mode == Mode::Off {
+        if plan.is_off() {
             self.put_off();
             let generation = plan.generation;
             self.plan = Some(plan);
             return Ok(Applied { generation, rules: 0, warnings: Vec::new() });
         }
+        let (firewall, mut warnings) =
+            translate::firewall(&plan.firewall, &plan.always).map_err(ApplyError::Rules)?;
+        // The worker learns the new rules' names before the table takes samples for them.
+        let former_firewall = std::mem::replace(&mut self.firewall, firewall);
         let configured = if let Some(mut running) = self.session.take() {
-            let result = running.send_plan(&plan).and_then(|()| self.await_answer(&mut running));
+            let result =
+                running.send_plan(&plan, &self.firewall).and_then(|()| self.await_answer(&mut running));
             self.pulse.1 = clock::monotonic();
             self.session = Some(running);
-            result.map_err(refusal)?
+            result
         } else {
             // In an outage too: the new plan may well be the remedy.
-            let (fresh, configured) = self.start_worker(&plan).map_err(refusal)?;
-            self.enter_service(fresh);
-            configured
+            self.start_worker(&plan).map(|(fresh, configured)| {
+                self.enter_service(fresh);
+                configured
+            })
+        };
+        let configured = match configured {
+            Ok(configured) => configured,
+            Err(error) => {
+                self.firewall = former_firewall;
+                return Err(refusal(error));
+            }
         };
         let former = self.plan.replace(plan);
         let needed_before = std::mem::replace(&mut self.needs_responses, configured.needs_responses);
         if let Err(error) = self.put_table(TableState::Queue) {
             self.needs_responses = needed_before;
             self.plan = former;
+            self.firewall = former_firewall;
             self.go_back();
             return Err(ApplyError::Table(error));
         }
         self.rules = configured.rules;
+        self.sites = configured.sites;
         let generation = self.plan.as_ref().map(|plan| plan.generation);
         let Some(generation) = generation else { return Err(ApplyError::Worker("no plan".to_owned())) };
-        Ok(Applied { generation, rules: configured.rules, warnings: configured.warnings })
+        warnings.extend(configured.warnings);
+        Ok(Applied { generation, rules: configured.rules, warnings })
     }
 
     /// Puts the former plan back into the worker after the table refused the new one.
     fn go_back(&mut self) {
-        let former = self.plan.clone().filter(|plan| plan.settings.mode != Mode::Off);
+        let former = self.plan.clone().filter(|plan| !plan.is_off());
         let (Some(mut session), Some(former)) = (self.session.take(), former) else {
             self.retire();
             return;
         };
-        let result = session.send_plan(&former).and_then(|()| self.await_answer(&mut session));
+        let result =
+            session.send_plan(&former, &self.firewall).and_then(|()| self.await_answer(&mut session));
         self.session = Some(session);
         if result.is_err() {
             self.lose_worker("ended", clock::monotonic());
@@ -429,25 +452,28 @@ impl Guard {
         {
             tracing::error!(%error, "the queue's failure response could not be set");
         }
+        let ranges = |ports: &[PortRange]| ports.iter().map(|range| range.first..=range.last).collect();
+        let inspected = plan.settings.mode != Mode::Off;
+        let outgoing = if plan.has_web() { translate::web_ports(&plan.web) } else { Vec::new() };
         self.table.apply(&TablePlan {
             capabilities: self.capabilities,
             queue: self.fixed.number,
             bypass: open,
-            inspected_ports: plan.settings.http_ports.iter().map(|range| range.first..=range.last).collect(),
+            inspected_ports: if inspected { ranges(&plan.settings.http_ports) } else { Vec::new() },
             inspect_responses: self.needs_responses,
             container_traffic: true,
             state,
-            outgoing_ports: Vec::new(),
-            outgoing_except: Vec::new(),
-            firewall: sakimori_firewall::Plan::default(),
-            sample_group: None,
+            outgoing_ports: ranges(&outgoing),
+            outgoing_except: plan.always.clone(),
+            firewall: self.firewall.clone(),
+            sample_group: self.fixed.samples.as_ref().map(SampleSocket::group),
         })
     }
 
     /// Takes the traffic out of the worker's hands, then removes the table and ends the worker. Removing the table makes
     /// the kernel drop what waits in the queue, so it goes when that is empty.
     fn put_off(&mut self) {
-        if self.plan.as_ref().is_some_and(|plan| plan.settings.mode != Mode::Off) {
+        if self.plan.as_ref().is_some_and(|plan| !plan.is_off()) {
             let _removed_anyway = self.put_table(TableState::PassAll);
             let give_up = clock::monotonic() + DRAIN_PATIENCE;
             while clock::monotonic() < give_up
@@ -468,6 +494,8 @@ impl Guard {
         self.retire();
         self.outage = None;
         self.rules = 0;
+        self.sites = 0;
+        self.firewall = sakimori_firewall::Plan::default();
         self.needs_responses = false;
     }
 }

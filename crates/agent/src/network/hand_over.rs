@@ -10,16 +10,22 @@
 use super::channel::Settings;
 use super::guard::{Guard, Totals};
 use super::session::{Session, SessionFiles};
-use super::{Fixed, NetworkPlan, RuleFile, SharedEvents, StartError, View, resource};
+use super::{
+    Fixed, NetworkPlan, RuleFile, SharedEvents, StartError, View, open_samples, resource, translate,
+};
 use sakimori_kernel::clock;
+use sakimori_kernel::nflog::SampleSocket;
 use sakimori_kernel::nfqueue::{QueueOptions, QueueReader, QueueSocket, VerdictWriter};
 use sakimori_kernel::nftables::{Table, probe};
 use sakimori_kernel::ring::RingFiles;
 use sakimori_kernel::spawn::{bequeath as leave, inherited};
+use sakimori_modules::firewall::Firewall;
+use sakimori_modules::web_reputation::WebReputation;
 use serde::{Deserialize, Serialize};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, Write as _};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd as _, OwnedFd, RawFd};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -34,6 +40,9 @@ struct State {
     queue: RawFd,
     raw4: RawFd,
     raw6: RawFd,
+    /// Descriptor and group.
+    #[serde(default)]
+    samples: Option<(RawFd, u16)>,
     session: Option<SessionState>,
     plan: Option<PlanState>,
     rules: u32,
@@ -61,10 +70,19 @@ struct PlanState {
     settings: Settings,
     rules: Vec<(String, Vec<u8>)>,
     generation: String,
+    #[serde(default)]
+    firewall: Firewall,
+    #[serde(default)]
+    always: Vec<SocketAddr>,
+    #[serde(default)]
+    web: WebReputation,
+    #[serde(default)]
+    lists: Vec<(String, Vec<u8>)>,
 }
 
 /// Leaves everything to the next program of this process; gives what it has to be told.
 pub(super) fn bequeath(guard: Guard) -> Result<OsString, StartError> {
+    let samples_group = guard.fixed.samples.as_ref().map(SampleSocket::group);
     let Guard { socket, fixed, plan, rules, needs_responses, session, totals, answered, .. } = guard;
     let options = socket.options();
     drop((guard.writer, guard.reader, socket));
@@ -97,11 +115,19 @@ pub(super) fn bequeath(guard: Guard) -> Result<OsString, StartError> {
         queue: leave(fixed.queue)?,
         raw4: leave(fixed.raw4)?,
         raw6: leave(fixed.raw6)?,
+        samples: match (fixed.samples, samples_group) {
+            (Some(samples), Some(group)) => Some((leave(samples.into_fd())?, group)),
+            _ => None,
+        },
         session,
         plan: plan.map(|plan| PlanState {
             settings: Settings::from(&plan.settings),
             rules: plan.rules.into_iter().map(|file| (file.name, file.text)).collect(),
             generation: plan.generation.to_string(),
+            firewall: plan.firewall,
+            always: plan.always,
+            web: plan.web,
+            lists: plan.lists.into_iter().map(|file| (file.name, file.text)).collect(),
         }),
         rules,
         needs_responses,
@@ -130,6 +156,10 @@ pub(super) fn inherit(
         raw4: take(state.raw4)?,
         raw6: take(state.raw6)?,
         number: state.queue_number,
+        samples: match state.samples {
+            Some((number, group)) => Some(SampleSocket::adopt(take(number)?, group)),
+            None => open_samples(),
+        },
     };
     let options = QueueOptions { fail_open: state.fail_open, ..QueueOptions::new(state.queue_number) };
     let duplicate = || fixed.queue.as_fd().try_clone_to_owned().map_err(resource("queue socket"));
@@ -158,8 +188,18 @@ pub(super) fn inherit(
             settings: plan.settings.into(),
             rules: plan.rules.into_iter().map(|(name, text)| RuleFile { name, text }).collect(),
             generation: plan.generation.parse().map_err(|_e| strange("the plan's name"))?,
+            firewall: plan.firewall,
+            always: plan.always,
+            web: plan.web,
+            lists: plan.lists.into_iter().map(|(name, text)| RuleFile { name, text }).collect(),
         }),
     };
+    // It was fine when it was put in force; a rule that this version sees otherwise is told at the next plan.
+    let firewall = plan
+        .as_ref()
+        .and_then(|plan| translate::firewall(&plan.firewall, &plan.always).ok())
+        .map(|(firewall, _findings)| firewall)
+        .unwrap_or_default();
     Ok(Guard {
         worker,
         socket,
@@ -171,7 +211,9 @@ pub(super) fn inherit(
         events,
         view,
         plan,
+        firewall,
         rules: state.rules,
+        sites: 0,
         needs_responses: state.needs_responses,
         session,
         totals,
@@ -190,6 +232,12 @@ fn duplicate(fixed: &Fixed) -> io::Result<Fixed> {
         raw4: fixed.raw4.try_clone()?,
         raw6: fixed.raw6.try_clone()?,
         number: fixed.number,
+        samples: match &fixed.samples {
+            Some(samples) => {
+                Some(SampleSocket::adopt(samples.as_fd().try_clone_to_owned()?, samples.group()))
+            }
+            None => None,
+        },
     })
 }
 

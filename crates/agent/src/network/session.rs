@@ -5,9 +5,11 @@
 //! treat what they read as written by an attacker: a worker that writes nonsense is ended.
 
 use super::channel::{Answer, CageReport, Channel, Order, Settings, describe};
+use super::samples::Label;
 use super::tally::Tally;
 use super::worker::DESCRIPTORS_VARIABLE;
-use super::{Fixed, NetworkPlan, SharedEvents};
+use super::{Fixed, NetworkPlan, RuleFile, SharedEvents};
+use sakimori_firewall::{Counter, Direction, Plan};
 use sakimori_kernel::nfqueue::{Verdict, VerdictMessage, VerdictWriter};
 use sakimori_kernel::nftables::{MARK_BLOCKED, MARK_DONE, MARK_INJECTED};
 use sakimori_kernel::pidfd::PidFd;
@@ -19,7 +21,9 @@ use sakimori_kernel::spawn::{self, Program};
 use sakimori_model::{Action, Diagnostic, Severity, Timestamp};
 use sakimori_modules::EventDetail as _;
 use sakimori_modules::agent::{Gap, Notice};
+use sakimori_modules::firewall::{self, FirewallEvent};
 use sakimori_modules::intrusion_prevention::{self, Intrusion};
+use sakimori_modules::web_reputation::{self, WebReputationEvent};
 use sakimori_protocol::Event;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -74,6 +78,7 @@ pub(super) struct Session {
 #[derive(Debug)]
 pub(super) struct Configured {
     pub(super) rules: u32,
+    pub(super) sites: u64,
     pub(super) needs_responses: bool,
     pub(super) warnings: Vec<Diagnostic>,
 }
@@ -107,7 +112,7 @@ impl Session {
         let (verdict_files, event_files, counters) =
             (verdicts::create()?, events::create()?, CounterPage::create()?);
         let (control, theirs) = Channel::pair()?;
-        let descriptors = vec![
+        let mut descriptors = vec![
             fixed.queue.as_fd(),
             fixed.raw4.as_fd(),
             fixed.raw6.as_fd(),
@@ -118,6 +123,7 @@ impl Session {
             counters.as_fd(),
             theirs.fd().as_fd(),
         ];
+        descriptors.extend(fixed.samples.as_ref().map(AsFd::as_fd));
         let list: Vec<String> = descriptors.iter().map(|fd| fd.as_raw_fd().to_string()).collect();
         let child = spawn::spawn(&Program {
             path: worker.to_owned(),
@@ -191,19 +197,30 @@ impl Session {
     }
 
     /// Sends a plan; [`Self::take_answer`] takes what came of it.
-    pub(super) fn send_plan(&self, plan: &NetworkPlan) -> Result<(), ConfigureError> {
-        let order =
-            Order::Configure { settings: Settings::from(&plan.settings), files: describe(&plan.rules) };
-        self.control.send_order(&order, &plan.rules).map_err(|e| ConfigureError::Worker(e.to_string()))
+    pub(super) fn send_plan(&self, plan: &NetworkPlan, firewall: &Plan) -> Result<(), ConfigureError> {
+        let files: Vec<&RuleFile> = plan.rules.iter().chain(&plan.lists).collect();
+        let label = |counter: &Counter| {
+            let default = format!("default-{}bound", counter.direction.as_str());
+            let rule = counter.rule.clone().unwrap_or(default);
+            (counter.name.clone(), Label { rule, inward: counter.direction == Direction::In })
+        };
+        let order = Order::Configure {
+            settings: Settings::from(&plan.settings),
+            files: describe(&files),
+            lists: plan.lists.len(),
+            web: Box::new(plan.web.clone()),
+            labels: firewall.counters.iter().map(label).collect(),
+        };
+        self.control.send_order(&order, &files).map_err(|e| ConfigureError::Worker(e.to_string()))
     }
 
     /// Takes the answer to a plan.
     pub(super) fn take_answer(&mut self) -> Result<Configured, ConfigureError> {
         match self.control.receive_answer() {
-            Ok(Some(Answer::Configured { rules, needs_responses, findings, cage })) => {
+            Ok(Some(Answer::Configured { rules, sites, needs_responses, findings, cage })) => {
                 self.cage = Some(cage);
                 let warnings = findings.into_iter().map(Into::into).collect();
-                Ok(Configured { rules, needs_responses, warnings })
+                Ok(Configured { rules, sites, needs_responses, warnings })
             }
             Ok(Some(Answer::Refused(findings))) => {
                 Err(ConfigureError::Rules(findings.into_iter().map(Into::into).collect()))
@@ -386,12 +403,29 @@ fn drain_events(mut ring: EventConsumer, events: &SharedEvents, progress: &Progr
     }
 }
 
-/// A worker reports what its module sees, and nothing else.
+/// A worker reports what its modules see, and nothing else.
 fn accept(bytes: &[u8]) -> Option<Event> {
-    let event: Event = serde_json::from_slice(bytes).ok()?;
-    let its_own = event.module == intrusion_prevention::MODULE.id;
-    let known = [Intrusion::KIND, Gap::KIND, Notice::KIND].contains(&event.kind.as_str());
-    (its_own && known).then_some(event)
+    let mut event: Event = serde_json::from_slice(bytes).ok()?;
+    let known: &[&str] = match event.module.as_str() {
+        module if module == intrusion_prevention::MODULE.id => &[Intrusion::KIND, Gap::KIND, Notice::KIND],
+        module if module == web_reputation::MODULE.id => &[WebReputationEvent::KIND],
+        module if module == firewall::MODULE.id => {
+            name_interface(&mut event)?;
+            &[FirewallEvent::KIND]
+        }
+        _ => return None,
+    };
+    known.contains(&event.kind.as_str()).then_some(event)
+}
+
+/// Puts an interface's name in the place of its number, which is all that a worker knows. One that has gone keeps it.
+fn name_interface(event: &mut Event) -> Option<()> {
+    let place = event.detail.get_mut("interface")?;
+    let number = place.as_str()?.parse::<u32>().ok()?;
+    if let Some(name) = sakimori_kernel::interface::name(number) {
+        *place = name.into();
+    }
+    Some(())
 }
 
 /// An event about something lost.
@@ -415,6 +449,8 @@ mod tests {
     fn a_worker_cannot_speak_for_another_module() {
         let mut event = gap("events", 1, "x");
         assert!(accept(&serde_json::to_vec(&event).unwrap()).is_some());
+        event.module = firewall::MODULE.id.to_owned();
+        assert!(accept(&serde_json::to_vec(&event).unwrap()).is_none(), "not a kind of that module");
         event.module = "agent".to_owned();
         assert!(accept(&serde_json::to_vec(&event).unwrap()).is_none());
         assert!(accept(b"{}").is_none());

@@ -4,7 +4,7 @@ use sakimori_inspection::Counters;
 use sakimori_kernel::ring::counters::CounterPage;
 
 /// Places in the page; the wire between a worker and its supervisor, so only ever appended to.
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 16] = [
     "packets",
     "bytes",
     "flows",
@@ -19,6 +19,8 @@ const NAMES: [&str; 14] = [
     "anomalies-http",
     "http-requests",
     "events-lost",
+    "sites-blocked",
+    "sites-detected",
 ];
 /// The judging thread's heartbeat: grows with every turn of its loop.
 const HEARTBEAT: usize = 32;
@@ -40,6 +42,8 @@ pub(super) fn publish(page: &CounterPage, c: &Counters) {
         c.http_anomalies,
         c.http_requests,
         c.events_lost,
+        c.sites_blocked,
+        c.sites_detected,
     ];
     for (at, value) in values.into_iter().enumerate() {
         page.store(at, value);

@@ -6,10 +6,14 @@
 //! into rings. An event is in its ring before the verdict of its packet is.
 
 use super::channel::{Answer, Channel, Order, cut};
-use super::tally;
-use sakimori_inspection::{Checksums, Config, Engine, FlowMark, Judgement, Verdict};
-use sakimori_kernel::nfqueue::{Batch, QueueMessage, QueueReader, QueuedPacket};
-use sakimori_kernel::nftables::{MARK_BLOCKED, MARK_DONE};
+use super::samples::{Gathered, Label};
+use super::{RuleFile, tally, translate};
+use sakimori_inspection::{
+    Checksums, Config, Engine, FlowMark, Judgement, Path, Sighting, Verdict, WebReputation,
+};
+use sakimori_kernel::nflog::SampleReader;
+use sakimori_kernel::nfqueue::{Batch, Hook, QueueMessage, QueueReader, QueuedPacket};
+use sakimori_kernel::nftables::{MARK_BLOCKED, MARK_DONE, MARK_OUTGOING};
 use sakimori_kernel::raw_socket::RawSender;
 use sakimori_kernel::ring::RingFiles;
 use sakimori_kernel::ring::counters::CounterPage;
@@ -17,8 +21,12 @@ use sakimori_kernel::ring::events::{EventProducer, PushError};
 use sakimori_kernel::ring::verdicts::{VerdictEntry, VerdictProducer};
 use sakimori_kernel::sandbox::{self, Cage, SystemCalls};
 use sakimori_kernel::{clock, spawn};
-use sakimori_model::{Diagnostic, IntrusionPrevention, Level, Now, Timestamp};
+use sakimori_model::{Diagnostic, IntrusionPrevention, Level, Mode, Now, Timestamp};
+use sakimori_modules::web_reputation::{self, WebReputation as Settings, WebReputationEvent};
+use sakimori_protocol::Event;
+use sakimori_reputation::Builder;
 use sakimori_signatures::{RuleSet, SourceFile, Variables, compile};
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::ExitCode;
@@ -27,7 +35,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Names the descriptors that a worker inherits: queue, raw IPv4, raw IPv6, verdict memory and wake-up, event
-/// memory and wake-up, counters, control.
+/// memory and wake-up, counters, control, and samples where there are any.
 pub(super) const DESCRIPTORS_VARIABLE: &str = "SAKIMORI_WORKER";
 
 /// Bound of heap and private mappings. The engine's own limits lie below; this one holds when they fail.
@@ -40,14 +48,24 @@ const PUBLISH_EVERY: usize = 8;
 const TURN_MS: u32 = 100;
 /// How long an event may wait for room before it is counted as lost: one disk's hiccup.
 const EVENT_PATIENCE: Duration = Duration::from_millis(50);
+/// How often samples of the firewall are looked for: apart from the packets, which are waited for.
+const SAMPLE_EVERY: Duration = Duration::from_millis(100);
 /// How often time-outs of flows are looked for.
 const EXPIRE_EVERY: Duration = Duration::from_millis(500);
 
 /// What the desk asks of the judge. Each is answered when it is done.
 enum Change {
-    Rules(Box<IntrusionPrevention>, Arc<RuleSet>, SyncSender<bool>),
+    Rules(Box<Fresh>, SyncSender<bool>),
     Go,
     Retire(SyncSender<()>),
+}
+
+/// What is to be in force from now on.
+struct Fresh {
+    settings: IntrusionPrevention,
+    rules: Arc<RuleSet>,
+    web: WebReputation,
+    labels: BTreeMap<String, Label>,
 }
 
 /// The control channel, for the last words of a panicking thread.
@@ -64,14 +82,16 @@ pub fn run() -> ExitCode {
 
 fn serve() -> io::Result<()> {
     let list = std::env::var(DESCRIPTORS_VARIABLE).map_err(io::Error::other)?;
-    let descriptors: [OwnedFd; 9] = spawn::inherited_list(&list)?
+    let mut descriptors = spawn::inherited_list(&list)?;
+    let samples = (descriptors.len() == 10).then(|| descriptors.pop()).flatten();
+    let descriptors: [OwnedFd; 9] = descriptors
         .try_into()
         .map_err(|_other_count| io::Error::other("not the descriptors of a network worker"))?;
     let [queue, raw4, raw6, verdicts, verdict_wake, events, event_wake, counters, control] = descriptors;
 
     let cage = Cage {
         system_calls: SystemCalls {
-            receive_many: vec![queue.as_raw_fd()],
+            receive_many: samples.iter().chain([&queue]).map(AsRawFd::as_raw_fd).collect(),
             send_to: vec![raw4.as_raw_fd(), raw6.as_raw_fd()],
             read: vec![control.as_raw_fd()],
             write: vec![control.as_raw_fd(), verdict_wake.as_raw_fd(), event_wake.as_raw_fd()],
@@ -91,6 +111,9 @@ fn serve() -> io::Result<()> {
         events: EventProducer::open(RingFiles { memory: events, wake: event_wake })?,
         patient: true,
         counters: counters_page,
+        samples: samples.map(SampleReader::from_fd),
+        gathered: Gathered::default(),
+        sampled: Duration::ZERO,
         seeds: (seed()?, seed()?),
     };
 
@@ -140,7 +163,12 @@ fn desk(control: &Channel, judge: &Sender<Change>, entered: &Receiver<sandbox::S
     loop {
         let Ok(Some((order, raw))) = control.receive_order() else { std::process::exit(0) };
         let answer = match order {
-            Order::Configure { settings, files } => configure(judge, settings.into(), files, &raw, &cage),
+            Order::Configure { settings, files, lists, web, labels } => configure(
+                judge,
+                Ordered { settings: settings.into(), files, lists, web: *web, labels },
+                &raw,
+                &cage,
+            ),
             Order::Go => {
                 let _judge_has_gone = judge.send(Change::Go);
                 None
@@ -159,33 +187,76 @@ fn desk(control: &Channel, judge: &Sender<Change>, entered: &Receiver<sandbox::S
     }
 }
 
-fn configure(
-    judge: &Sender<Change>,
+/// A configuration as it was ordered.
+struct Ordered {
     settings: IntrusionPrevention,
     files: Vec<(String, u32)>,
+    lists: usize,
+    web: Settings,
+    labels: BTreeMap<String, Label>,
+}
+
+fn configure(
+    judge: &Sender<Change>,
+    ordered: Ordered,
     raw: &[u8],
     cage: &sandbox::SandboxReport,
 ) -> Option<Answer> {
-    let files = cut(files, raw)?;
+    let mut files = cut(ordered.files, raw)?;
+    let lists = files.split_off(files.len().checked_sub(ordered.lists)?);
     let sources: Vec<SourceFile> =
         files.into_iter().map(|file| SourceFile { name: file.name, text: file.text }).collect();
     let compiled = compile(&sources, &Variables::default());
     drop(sources);
+    let (web, more) = web_reputation(&ordered.web, &lists)?;
+    drop(lists);
     let is_error = |d: &Diagnostic| d.level == Level::Error;
-    let broken = compiled.diagnostics.iter().any(is_error);
-    let findings = compiled.diagnostics.into_iter().map(Into::into).collect();
+    let mut findings = compiled.diagnostics;
+    findings.extend(more);
+    let broken = findings.iter().any(is_error);
+    let findings = findings.into_iter().map(Into::into).collect();
     if broken {
         return Some(Answer::Refused(findings));
     }
+    let sites = u64::try_from(web.lists.len()).unwrap_or(u64::MAX);
+    let fresh =
+        Fresh { settings: ordered.settings, rules: Arc::new(compiled.rules), web, labels: ordered.labels };
     let (done, swapped) = sync_channel(1);
-    judge.send(Change::Rules(Box::new(settings), Arc::new(compiled.rules), done)).ok()?;
+    judge.send(Change::Rules(Box::new(fresh), done)).ok()?;
     let needs_responses = swapped.recv().ok()?;
     Some(Answer::Configured {
         rules: u32::try_from(compiled.loaded).unwrap_or(u32::MAX),
+        sites,
         needs_responses,
         findings,
         cage: cage.clone().into(),
     })
+}
+
+/// The lists of the policy and of the content, ready to be asked. Nothing is read while the module is off.
+fn web_reputation(settings: &Settings, lists: &[RuleFile]) -> Option<(WebReputation, Vec<Diagnostic>)> {
+    let mode = settings.mode.into();
+    if mode == Mode::Off {
+        return Some((WebReputation::default(), Vec::new()));
+    }
+    let mut builder = Builder::new(seed().ok()?);
+    let mut findings = Vec::new();
+    for (name, allow, text) in translate::own_lists(settings) {
+        findings.extend(match allow {
+            true => builder.allow_list(name, text.as_bytes()),
+            false => builder.block_list(name, text.as_bytes()),
+        });
+    }
+    for list in lists {
+        findings.extend(builder.block_list(&list.name, &list.text));
+    }
+    let web = WebReputation {
+        mode,
+        ports: translate::web_ports(settings),
+        block_page: settings.block_page,
+        lists: Arc::new(builder.build()),
+    };
+    Some((web, findings))
 }
 
 // === the judge ===
@@ -199,6 +270,10 @@ struct Judge {
     /// Whether the last event found room in time: a supervisor that has stopped is waited for once, not at each event.
     patient: bool,
     counters: CounterPage,
+    samples: Option<SampleReader>,
+    gathered: Gathered,
+    /// When samples were read last.
+    sampled: Duration,
     seeds: (u64, u64),
 }
 
@@ -217,8 +292,8 @@ impl Judge {
                 changes.recv_timeout(Duration::from_millis(TURN_MS.into())).ok()
             };
             match change {
-                Some(Change::Rules(settings, rules, done)) => {
-                    let needs = self.configure(*settings, rules);
+                Some(Change::Rules(fresh, done)) => {
+                    let needs = self.configure(*fresh);
                     let _desk_has_gone = done.send(needs);
                 }
                 Some(Change::Go) => reading = true,
@@ -237,6 +312,9 @@ impl Judge {
             if read > 0 {
                 self.judge(now, &batch);
             }
+            if now.monotonic.saturating_sub(self.sampled) >= SAMPLE_EVERY {
+                self.take_samples(now);
+            }
             if now.monotonic.saturating_sub(expired) >= EXPIRE_EVERY {
                 expired = now.monotonic;
                 if let Some(engine) = &mut self.engine {
@@ -248,14 +326,34 @@ impl Judge {
         }
     }
 
-    fn configure(&mut self, settings: IntrusionPrevention, rules: Arc<RuleSet>) -> bool {
+    fn configure(&mut self, fresh: Fresh) -> bool {
+        let Fresh { settings, rules, web, labels } = fresh;
+        self.gathered.set_labels(labels);
         if let Some(engine) = &mut self.engine {
             engine.swap(settings, rules);
+            engine.set_web_reputation(web);
         } else {
             let (incident_seed, hash_seed) = self.seeds;
-            self.engine = Some(Engine::new(Config::new(settings, incident_seed, hash_seed), rules));
+            let engine = Engine::new(Config::new(settings, incident_seed, hash_seed), rules);
+            self.engine.insert(engine).set_web_reputation(web);
         }
         self.engine.as_ref().is_some_and(Engine::needs_responses)
+    }
+
+    /// Reads what the firewall sampled; a bounded number, so that a flood does not hold up verdicts.
+    fn take_samples(&mut self, now: Now) {
+        const READS: usize = 16;
+        self.sampled = now.monotonic;
+        let Some(samples) = &mut self.samples else { return };
+        let gathered = &mut self.gathered;
+        for _ in 0..READS {
+            if !samples.read(|sample| gathered.take(&sample)).is_ok_and(|count| count > 0) {
+                break;
+            }
+        }
+        for event in self.gathered.drain(now) {
+            self.place_event(&event);
+        }
     }
 
     fn judge(&mut self, now: Now, batch: &Batch) {
@@ -264,7 +362,7 @@ impl Judge {
             let QueueMessage::Packet(packet) = message else { continue };
             let Some(engine) = &mut self.engine else { continue };
             // Verified only where neither the card nor the kernel has done so, and where it is there already.
-            let judgement = engine.inspect(now, packet.payload, checksums(&packet));
+            let judgement = engine.inspect_on(now, packet.payload, checksums(&packet), path(&packet));
             // Events first: they must survive whatever happens after the verdict.
             self.drain_events();
             for injection in &judgement.inject {
@@ -288,11 +386,16 @@ impl Judge {
 
     fn drain_events(&mut self) {
         let Some(engine) = &mut self.engine else { return };
-        for event in engine.drain_events() {
-            let event = sakimori_protocol::Event::from(event);
-            let Ok(bytes) = serde_json::to_vec(&event) else { continue };
-            self.patient = place(&mut self.events, &bytes, self.patient);
+        let mut events: Vec<Event> = engine.drain_events().map(Event::from).collect();
+        events.extend(engine.drain_sightings().map(|sighting| event(&sighting)));
+        for event in &events {
+            self.place_event(event);
         }
+    }
+
+    fn place_event(&mut self, event: &Event) {
+        let Ok(bytes) = serde_json::to_vec(event) else { return };
+        self.patient = place(&mut self.events, &bytes, self.patient);
     }
 
     fn publish_counters(&self) {
@@ -327,6 +430,31 @@ fn entry(packet: &QueuedPacket<'_>, judgement: &Judgement) -> VerdictEntry {
         (Verdict::Drop, FlowMark::None | FlowMark::Done) => (true, None),
     };
     VerdictEntry { id: packet.id, drop, mark }
+}
+
+/// Where a packet was met.
+const fn path(packet: &QueuedPacket<'_>) -> Path {
+    match packet.hook {
+        Hook::Output => Path::Leaving,
+        _ if packet.mark & MARK_OUTGOING != 0 => Path::FromContainer,
+        _ => Path::Serving,
+    }
+}
+
+fn event(sighting: &Sighting) -> Event {
+    let detail = WebReputationEvent {
+        incident: sighting.incident.to_string(),
+        url: sighting.url.clone(),
+        entry: sighting.entry.clone(),
+        category: sighting.category.clone(),
+        list: sighting.list.clone(),
+        seen_in: sighting.seen_in.as_str().to_owned(),
+        client: sighting.client.to_string(),
+        client_port: sighting.client_port,
+        server: sighting.server.to_string(),
+        server_port: sighting.server_port,
+    };
+    Event::new(sighting.at, web_reputation::MODULE.id, sighting.severity, sighting.action, &detail)
 }
 
 /// A packet whose checksum nobody has looked at yet may be one that the server will throw away; one that comes from

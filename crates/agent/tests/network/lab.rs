@@ -196,7 +196,7 @@ pub(crate) fn plan(mode: Mode, response: FailureResponse, rules: &str) -> Networ
             ..IntrusionPrevention::default()
         },
         rules: vec![RuleFile { name: "test.rules".into(), text: rules.as_bytes().to_vec() }],
-        generation: Hash::of(rules.as_bytes()),
+        ..NetworkPlan::off(Hash::of(rules.as_bytes()))
     }
 }
 

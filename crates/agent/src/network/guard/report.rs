@@ -9,7 +9,7 @@ use sakimori_kernel::nfqueue::{Verdict, read_statistics};
 use sakimori_kernel::nftables::{CounterKind, Counters};
 use sakimori_model::{Action, Mode, PortRange, Severity, Timestamp};
 use sakimori_modules::agent::Notice;
-use sakimori_modules::intrusion_prevention;
+use sakimori_modules::{firewall, intrusion_prevention, web_reputation};
 use sakimori_protocol::{Event, ModuleState, ModuleStatus};
 use std::time::Duration;
 
@@ -130,21 +130,76 @@ impl Guard {
             }
             _ => Vec::new(),
         };
+        let (sites, counters): (Vec<_>, Vec<_>) =
+            counters.into_iter().partition(|(name, _)| name.starts_with("sites-"));
         let status = ModuleStatus {
             module: intrusion_prevention::MODULE.id.to_owned(),
             state,
-            mode: match mode {
-                Mode::Off => sakimori_protocol::Mode::Off,
-                Mode::Detect => sakimori_protocol::Mode::Detect,
-                Mode::Prevent => sakimori_protocol::Mode::Prevent,
-            },
+            mode: wire(mode),
             reasons,
             rules: self.rules,
             counters,
         };
+        let statuses = vec![status, self.firewall_status(), self.web_status(sites)];
         if let Ok(mut view) = self.view.lock() {
-            view.status = status;
+            view.statuses = statuses;
             view.ports = ports;
+        }
+    }
+
+    /// The kernel enforces it by itself: a worker that restarts makes no difference.
+    fn firewall_status(&mut self) -> ModuleStatus {
+        let mode = self.plan.as_ref().map_or(Mode::Off, |plan| plan.firewall.mode.into());
+        let mut reasons = Vec::new();
+        if self.fixed.samples.is_none() || !self.capabilities.samples {
+            reasons.push("no-packet-samples".to_owned());
+        }
+        if !self.capabilities.interface_kinds {
+            reasons.push("containers-not-seen".to_owned());
+        }
+        let values = self.table.read_firewall_counters().unwrap_or_default();
+        let named = self.firewall.counters.iter().map(|counter| {
+            let default = format!("default-{}bound", counter.direction.as_str());
+            let name = counter.rule.as_ref().map_or(default, |rule| format!("rule:{rule}"));
+            (name, values.get(&counter.name).map_or(0, |count| count.packets))
+        });
+        let counters: Vec<(String, u64)> = named.collect();
+        let rules = self.firewall.counters.iter().filter(|counter| counter.rule.is_some()).count();
+        let state = match (mode, reasons.is_empty()) {
+            (Mode::Off, _) => ModuleState::Off,
+            (_, true) => ModuleState::Active,
+            (_, false) => ModuleState::Degraded,
+        };
+        ModuleStatus {
+            module: firewall::MODULE.id.to_owned(),
+            state,
+            mode: wire(mode),
+            reasons: if mode == Mode::Off { Vec::new() } else { reasons },
+            rules: u32::try_from(rules).unwrap_or(u32::MAX),
+            counters,
+        }
+    }
+
+    fn web_status(&self, mut counters: Vec<(String, u64)>) -> ModuleStatus {
+        let mode = self.plan.as_ref().map_or(Mode::Off, |plan| plan.web.mode.into());
+        let (mut state, mut reasons) = self.state(mode);
+        if mode != Mode::Off && self.sites == 0 {
+            reasons.push("no-lists".to_owned());
+        }
+        if mode != Mode::Off && !self.capabilities.interface_kinds {
+            reasons.push("containers-not-seen".to_owned());
+        }
+        if state == ModuleState::Active && !reasons.is_empty() {
+            state = ModuleState::Degraded;
+        }
+        counters.push(("list-entries".to_owned(), self.sites));
+        ModuleStatus {
+            module: web_reputation::MODULE.id.to_owned(),
+            state,
+            mode: wire(mode),
+            reasons,
+            rules: u32::try_from(self.sites).unwrap_or(u32::MAX),
+            counters,
         }
     }
 
@@ -178,6 +233,14 @@ impl KernelTotals {
         self.refused += total(CounterKind::Refused);
         self.blocked += total(CounterKind::Blocked);
         self.done += total(CounterKind::Done);
+    }
+}
+
+const fn wire(mode: Mode) -> sakimori_protocol::Mode {
+    match mode {
+        Mode::Off => sakimori_protocol::Mode::Off,
+        Mode::Detect => sakimori_protocol::Mode::Detect,
+        Mode::Prevent => sakimori_protocol::Mode::Prevent,
     }
 }
 
