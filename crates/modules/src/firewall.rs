@@ -60,8 +60,7 @@ pub struct Firewall {
     pub default_inbound: Verdict,
     /// What happens to an outbound connection that no rule names.
     pub default_outbound: Verdict,
-    /// The rules by their names. The highest priority is asked first; inside a priority `deny` before `allow`, then the
-    /// name in the order of letters. The first rule that matches decides.
+    /// The rules by their names: the highest priority is asked first, then `deny` before `allow`, then by name.
     pub rules: BTreeMap<String, FirewallRule>,
 }
 
@@ -136,13 +135,16 @@ pub struct FirewallRule {
     #[serde(default)]
     #[schema(maximum = 4)]
     pub priority: u8,
-    /// Whether samples of its packets become events; where it is not said, those of `deny` do.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub log: Option<bool>,
-    /// The rule's own mode; where it is not said, the module's. A rule in `detect` only counts and reports, and the
-    /// next rules are asked as if it were not there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mode: Option<Mode>,
+    /// Whether samples of what it allows become events; what is denied is always reported.
+    #[serde(default)]
+    pub log: bool,
+    /// The rule's own mode. In `detect` it only counts and reports, and the next rules are asked.
+    #[serde(default = "enforced")]
+    pub mode: Mode,
+}
+
+const fn enforced() -> Mode {
+    Mode::Prevent
 }
 
 impl Settings for Firewall {

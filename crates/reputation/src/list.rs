@@ -3,7 +3,7 @@ use crate::table::Table;
 use crate::url::{Host, Url};
 use sakimori_model::{Diagnostic, Level, Severity};
 use siphasher::sip::SipHasher13;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::hash::Hasher as _;
 
 /// Longest category name.
@@ -15,7 +15,7 @@ const FINDINGS: usize = 100;
 /// Different (list, category, severity); the class is kept as 16 bits.
 const CLASSES: usize = 1 << 16;
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Class {
     of: u16,
     category: String,
@@ -30,7 +30,7 @@ pub struct Builder {
     block: Vec<(u64, u16)>,
     lists: Vec<String>,
     classes: Vec<Class>,
-    numbers: HashMap<Class, u16>,
+    numbers: BTreeMap<Class, u16>,
 }
 
 /// Everything that is known, ready to be asked.
@@ -86,7 +86,7 @@ impl Builder {
             block: Vec::new(),
             lists: Vec::new(),
             classes: Vec::new(),
-            numbers: HashMap::new(),
+            numbers: BTreeMap::new(),
         }
     }
 

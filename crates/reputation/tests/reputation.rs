@@ -111,3 +111,27 @@ proptest! {
         prop_assert!(findings.len() <= 102);
     }
 }
+
+#[test]
+fn our_own_list_is_fine_and_names_nobody() {
+    let text = include_str!("../../../content/reputation/lists/trial.list");
+    let mut builder = Builder::new(1);
+    assert_eq!(builder.block_list("trial.list", text.as_bytes()), []);
+    let lists = builder.build();
+    assert_eq!(lists.len(), 6);
+    for (host, blocked) in
+        [("www.example-malware.test", true), ("example-botnet.test", true), ("example.test", false)]
+    {
+        assert_eq!(
+            matches!(lists.judge_host(&Host::of(host.as_bytes())), Verdict::Block(_)),
+            blocked,
+            "{host}"
+        );
+    }
+    let reserved = |line: &str| {
+        line.split_whitespace()
+            .next()
+            .is_none_or(|name| name.starts_with(['#', '@']) || name.contains(".test"))
+    };
+    assert!(text.lines().all(reserved));
+}

@@ -27,6 +27,7 @@ use sakimori_kernel::ring::wake;
 use sakimori_model::{FailureResponse, Level, Mode, PortRange};
 use sakimori_modules::agent::Gap;
 use sakimori_protocol::Event;
+use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
@@ -452,7 +453,9 @@ impl Guard {
         {
             tracing::error!(%error, "the queue's failure response could not be set");
         }
-        let ranges = |ports: &[PortRange]| ports.iter().map(|range| range.first..=range.last).collect();
+        let ranges = |ports: &[PortRange]| -> Vec<RangeInclusive<u16>> {
+            ports.iter().map(|range| range.first..=range.last).collect()
+        };
         let inspected = plan.settings.mode != Mode::Off;
         let outgoing = if plan.has_web() { translate::web_ports(&plan.web) } else { Vec::new() };
         self.table.apply(&TablePlan {

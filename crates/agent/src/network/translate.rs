@@ -1,7 +1,7 @@
 //! From the modules' settings to what the engines take.
 
 use sakimori_firewall::{self as engine, Endpoint, Network, Policy, Rule};
-use sakimori_model::{Diagnostic, Level, Mode, PortRange};
+use sakimori_model::{Diagnostic, Level, PortRange};
 use sakimori_modules::firewall::{Direction, Firewall, FirewallRule, Protocol, Verdict};
 use sakimori_modules::web_reputation::WebReputation;
 use std::fmt::Write as _;
@@ -74,8 +74,8 @@ fn one(name: &str, rule: &FirewallRule) -> Result<Rule, Diagnostic> {
         remote,
         local_ports,
         remote_ports,
-        log: rule.log.unwrap_or(rule.action == Verdict::Deny),
-        mode: rule.mode.map_or(Mode::Prevent, Into::into),
+        log: rule.log || rule.action == Verdict::Deny,
+        mode: rule.mode.into(),
     })
 }
 

@@ -204,6 +204,9 @@ fn configure(
 ) -> Option<Answer> {
     let mut files = cut(ordered.files, raw)?;
     let lists = files.split_off(files.len().checked_sub(ordered.lists)?);
+    if ordered.settings.mode == Mode::Off {
+        files.clear();
+    }
     let sources: Vec<SourceFile> =
         files.into_iter().map(|file| SourceFile { name: file.name, text: file.text }).collect();
     let compiled = compile(&sources, &Variables::default());
@@ -235,16 +238,17 @@ fn configure(
 
 /// The lists of the policy and of the content, ready to be asked. Nothing is read while the module is off.
 fn web_reputation(settings: &Settings, lists: &[RuleFile]) -> Option<(WebReputation, Vec<Diagnostic>)> {
-    let mode = settings.mode.into();
+    let mode: Mode = settings.mode.into();
     if mode == Mode::Off {
         return Some((WebReputation::default(), Vec::new()));
     }
     let mut builder = Builder::new(seed().ok()?);
     let mut findings = Vec::new();
     for (name, allow, text) in translate::own_lists(settings) {
-        findings.extend(match allow {
-            true => builder.allow_list(name, text.as_bytes()),
-            false => builder.block_list(name, text.as_bytes()),
+        findings.extend(if allow {
+            builder.allow_list(name, text.as_bytes())
+        } else {
+            builder.block_list(name, text.as_bytes())
         });
     }
     for list in lists {
