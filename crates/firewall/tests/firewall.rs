@@ -405,3 +405,12 @@ proptest! {
         prop_assert_eq!(plan(&policy), plan(&turned));
     }
 }
+
+#[test]
+fn every_code_is_explained() {
+    let page = include_str!("../../../docs/diagnostics/firewall.md");
+    let source = include_str!("../src/check.rs");
+    let codes = source.split('"').filter(|word| word.len() == 4 && word.starts_with('F'));
+    assert!(codes.clone().count() > 10);
+    codes.for_each(|code| assert!(page.contains(&format!("`{code}`")), "{code}"));
+}

@@ -135,3 +135,12 @@ fn our_own_list_is_fine_and_names_nobody() {
     };
     assert!(text.lines().all(reserved));
 }
+
+#[test]
+fn every_code_is_explained() {
+    let page = include_str!("../../../docs/diagnostics/reputation.md");
+    let source = include_str!("../src/list.rs");
+    let codes = source.split('"').filter(|word| word.len() == 4 && word.starts_with('W'));
+    assert!(codes.clone().count() > 7);
+    codes.for_each(|code| assert!(page.contains(&format!("`{code}`")), "{code}"));
+}
