@@ -288,6 +288,7 @@ impl Guard {
         match self.start_worker(&plan) {
             Ok((session, configured)) => {
                 self.rules = configured.rules;
+                self.sites = configured.sites;
                 self.enter_service(session);
                 if attempt > 0 && self.put_table(TableState::Queue).is_err() {
                     tracing::error!("the packet filter table could not be put back");
@@ -360,6 +361,7 @@ impl Guard {
         match self.start_worker(&plan) {
             Ok((fresh, configured)) => {
                 self.rules = configured.rules;
+                self.sites = configured.sites;
                 self.retire();
                 self.enter_service(fresh);
             }
