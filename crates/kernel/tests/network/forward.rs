@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use sakimori_kernel::nfqueue::{Hook, QueueOptions, Verdict};
-use sakimori_kernel::nftables::{CounterKind, CounterPath, MARK_DONE, TablePlan};
+use sakimori_kernel::nftables::{CounterKind, CounterPath, MARK_DONE, MARK_OUTGOING, TablePlan};
 
 use crate::support::{Answerer, Namespace, PORT, QUEUE, apply, connect, echo, exchange, ip, plan, root};
 
@@ -102,4 +102,54 @@ fn forwarded_traffic_is_left_alone_when_the_plan_says_so() {
         assert_eq!(answerer.stop().len(), 0);
         assert_eq!(table.read_counters().unwrap().total(CounterKind::Queued).packets, 0);
     });
+}
+
+#[test]
+fn connections_that_containers_open_are_queued_with_a_mark_until_they_are_done() {
+    if !root() {
+        return;
+    }
+    let net = net();
+    for address in ["10.77.2.2", "fd77:2::2"] {
+        let address: IpAddr = address.parse().unwrap();
+        let plan = || TablePlan {
+            inspected_ports: Vec::new(),
+            outgoing_ports: std::iter::once(PORT..=PORT).collect(),
+            ..plan()
+        };
+        let seen = net.router.run(|| {
+            let mut table = apply(&plan());
+            let answerer = Answerer::start(QueueOptions::new(QUEUE), |packet| {
+                (Verdict::Accept, (packet.data == b"last").then_some(packet.mark | MARK_DONE))
+            });
+            let server = net.server.run(|| echo(address, PORT, 2));
+            net.client.run(|| {
+                let mut stream = connect(address, PORT).unwrap();
+                for data in [&b"first"[..], b"last", b"behind"] {
+                    exchange(&mut stream, data).unwrap();
+                }
+            });
+            let counters = table.read_counters().unwrap();
+            assert_eq!(counters.0[&(CounterKind::Queued, CounterPath::ForwardOutToServer)].packets, 3);
+            assert_eq!(counters.0[&(CounterKind::Queued, CounterPath::ForwardOutToClient)].packets, 1);
+            assert_eq!(counters.0[&(CounterKind::Queued, CounterPath::ForwardToServer)].packets, 0);
+            // The agent's own way to its manager is never queued.
+            let except = vec![std::net::SocketAddr::new(address, PORT)];
+            table.apply(&TablePlan { outgoing_except: except, ..plan() }).unwrap();
+            net.client.run(|| exchange(&mut connect(address, PORT).unwrap(), b"excepted").unwrap());
+            let counters = table.read_counters().unwrap();
+            assert_eq!(counters.0[&(CounterKind::Queued, CounterPath::ForwardOutToServer)].packets, 3);
+            server.join().unwrap();
+            table.remove().unwrap();
+            answerer.stop()
+        });
+        assert!(seen.iter().all(|packet| packet.hook == Hook::Forward));
+        let marked = |packet: &&crate::support::Seen| packet.mark & MARK_OUTGOING != 0;
+        assert_eq!(
+            seen.iter().filter(|packet| packet.to_server()).filter(marked).count(),
+            3,
+            "SYN, first, last"
+        );
+        assert_eq!(seen.iter().filter(|packet| !packet.to_server()).filter(marked).count(), 0);
+    }
 }
