@@ -200,7 +200,7 @@ export const en = {
   },
   settingHint: {
     firewall: {
-      rules: "The lowest priority number is asked first, then the name in the order of letters.",
+      rules: "The highest priority is asked first, then deny before allow, then by name.",
     },
     "intrusion-prevention": {
       mode: "The upper bound for every rule: a rule blocks only where both this and its own mode say so.",
@@ -251,6 +251,7 @@ export const en = {
       tcp: "TCP",
       udp: "UDP",
       icmp: "ICMP",
+      icmpv6: "ICMPv6",
     },
     MalwareAction: {
       pass: "Report only",
@@ -283,7 +284,8 @@ export const en = {
       remote: "Remote addresses",
       ports: "Ports",
       priority: "Priority",
-      log: "Log",
+      log: "Report what it allows",
+      mode: "Mode",
     },
     FileSet: {
       base: "Folder or file",

@@ -27,6 +27,7 @@ const SAME = new Set([
   "choice.Protocol.tcp",
   "choice.Protocol.udp",
   "choice.Protocol.icmp",
+  "choice.Protocol.icmpv6",
 ]);
 
 describe("texts", () => {

@@ -202,7 +202,7 @@ export const ja: Texts = {
   },
   settingHint: {
     firewall: {
-      rules: "優先度の数値が小さいものから順に、同じ場合は名前の順に評価します。",
+      rules: "優先度の数値が大きいものから順に、同じ場合は拒否、許可、名前の順に評価します。",
     },
     "intrusion-prevention": {
       mode: "すべてのルールの上限です。この設定とルールのモードがともに「防御」の場合にのみブロックします。",
@@ -253,6 +253,7 @@ export const ja: Texts = {
       tcp: "TCP",
       udp: "UDP",
       icmp: "ICMP",
+      icmpv6: "ICMPv6",
     },
     MalwareAction: {
       pass: "報告のみ",
@@ -285,7 +286,8 @@ export const ja: Texts = {
       remote: "接続相手のアドレス",
       ports: "ポート",
       priority: "優先度",
-      log: "記録する",
+      log: "許可した通信を記録する",
+      mode: "モード",
     },
     FileSet: {
       base: "フォルダまたはファイル",
