@@ -294,7 +294,7 @@ export const ja: Texts = {
       include: "対象パターン",
       exclude: "除外パターン",
       attributes: "監視する属性",
-      severity: "重要度",
+      severity: "重大度",
       realTime: "即時検出",
     },
     LogSource: {

@@ -29,12 +29,9 @@ function Maybe({ name, code, children }: { name: string; code?: boolean; childre
 function FirewallFacts({ detail }: { detail: FirewallDetail }) {
   const { t } = useTranslation();
   const format = useFormat();
-  const standard = detail.rule === "default-inbound" || detail.rule === "default-outbound";
   return (
     <Facts>
-      <Fact name={t("event.rule")}>
-        {standard ? textOfCode("event.firewallRule", detail.rule) : detail.rule}
-      </Fact>
+      <Fact name={t("event.rule")}>{textOfCode("event.firewallRule", detail.rule)}</Fact>
       <Fact name={t("member.FirewallRule.direction")}>
         {textOfCode("choice.Direction", detail.direction)}
       </Fact>

@@ -7,7 +7,7 @@ export function eventHeadline(event: Event): string {
   const known = detailOf(event);
   switch (known.kind) {
     case "firewall":
-      return `${known.detail.rule}: ${known.detail.source} → ${endpoint(known.detail.destination, known.detail.destinationPort)}`;
+      return `${textOfCode("event.firewallRule", known.detail.rule)}: ${known.detail.source} → ${endpoint(known.detail.destination, known.detail.destinationPort)}`;
     case "intrusion":
       return known.detail.message;
     case "malware":

@@ -46,6 +46,7 @@ export interface ModuleProps {
 
 function Property({ member, ...props }: ModuleProps & { member: Member }) {
   const { module, policy, policies, parent, draft, disabled, typed, errors, onType, onChange } = props;
+  const { t } = useTranslation();
   const { name, field } = member;
   const at = pointer("settings", module, name);
   const local = localSettings(policy, draft, module);
@@ -81,7 +82,7 @@ function Property({ member, ...props }: ModuleProps & { member: Member }) {
     >
       <ValueInput
         id={id}
-        label={title}
+        label={field.kind === "boolean" ? t("common.yes") : title}
         field={field}
         value={value}
         typed={typed[at]}
