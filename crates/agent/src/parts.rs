@@ -3,6 +3,7 @@ use crate::connection::explain;
 use crate::enforcement::Enforcement;
 use crate::inventory::Current;
 use crate::network::Network;
+use crate::scanner::Scanner;
 use crate::spool::Spool;
 use crate::supervisor::events_into;
 use crate::{integrity, inventory};
@@ -63,7 +64,7 @@ impl std::fmt::Debug for Part {
 
 /// Every part of the product.
 pub fn all() -> Vec<Part> {
-    vec![network(), integrity::part::part(), inventory::part::part()]
+    vec![network(), scanner(), integrity::part::part(), inventory::part::part()]
 }
 
 fn network() -> Part {
@@ -79,5 +80,20 @@ fn network() -> Part {
             let network = Network::resume(&with.run_dir, handed_over, events_into(Arc::clone(&with.spool)));
             Ok(Box::new(network.map_err(|error| explain(&error))?.for_agent_in(&with.state_dir)))
         })),
+    }
+}
+
+fn scanner() -> Part {
+    Part {
+        name: "scanner",
+        modules: &["anti-malware"],
+        unavailable: "scanner-unavailable",
+        start: Box::new(|with| {
+            let mut events = events_into(Arc::clone(&with.spool));
+            let reports = move |report| events(crate::scanner::event(report));
+            let scanner = Scanner::start(&with.state_dir, &with.run_dir, reports);
+            Ok(Box::new(scanner.map_err(|error| explain(&error))?))
+        }),
+        resume: None,
     }
 }

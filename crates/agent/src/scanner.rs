@@ -13,6 +13,7 @@ mod channel;
 pub mod desk;
 mod guard;
 mod keeper;
+mod plug;
 mod quarantine;
 mod session;
 mod tally;
@@ -41,6 +42,7 @@ use std::time::Duration;
 use tally::Tally;
 use uuid::Uuid;
 
+pub use plug::event;
 pub use quarantine::{Entry, Quarantine, QuarantineError};
 pub use walk::Summary;
 
@@ -66,8 +68,10 @@ pub struct ScanPlan {
 pub struct ScanSettings {
     /// Whether it acts, reports, or is off.
     pub mode: Mode,
-    /// Places whose whole file systems are watched.
-    pub real_time: Vec<PathBuf>,
+    /// Places whose whole file systems are watched, and that scans on schedule look at.
+    pub roots: Vec<PathBuf>,
+    /// Whether files are looked at when they were written.
+    pub real_time: bool,
     /// Whether openers wait for a verdict.
     pub on_access: bool,
     /// What becomes of an infected file.
@@ -518,7 +522,7 @@ impl Hand {
                 Err(RecvTimeoutError::Timeout) => {
                     let Some(every) = every.filter(|_| clock::monotonic() >= next) else { continue };
                     next = clock::monotonic() + every;
-                    let places = self.shared.lock().plan.as_ref().map(|plan| plan.settings.real_time.clone());
+                    let places = self.shared.lock().plan.as_ref().map(|plan| plan.settings.roots.clone());
                     let summary = self.scan(&places.unwrap_or_default(), Trigger::Scheduled);
                     tracing::info!(?summary, "the scheduled scan is done");
                 }
@@ -535,7 +539,7 @@ impl Hand {
                     let error = Some("anti-malware is off in this computer's policy".to_owned());
                     return desk::Reply { error, ..desk::Reply::default() };
                 };
-                let paths = if paths.is_empty() { plan.settings.real_time } else { paths };
+                let paths = if paths.is_empty() { plan.settings.roots } else { paths };
                 let summary = Some(self.scan(&paths, Trigger::Manual));
                 desk::Reply { summary, ..desk::Reply::default() }
             }
@@ -586,7 +590,8 @@ impl ScanSettings {
     pub fn off() -> Self {
         Self {
             mode: Mode::Off,
-            real_time: Vec::new(),
+            roots: Vec::new(),
+            real_time: true,
             on_access: false,
             action: Action::Quarantine,
             exclusions: Vec::new(),

@@ -11,9 +11,11 @@
 mod lab;
 
 use lab::{Ending, Lab, able, counter, eicar, plan, scanner_ids, until, yara};
-use sakimori_agent::scanner::{Action, ApplyError, Done, QuarantineError, Report, Trigger};
+use sakimori_agent::enforcement::{Enforcement, ModulePlan, Plan};
+use sakimori_agent::network::RuleFile;
+use sakimori_agent::scanner::{Action, ApplyError, Done, QuarantineError, Report, Trigger, event};
 use sakimori_model::{FailureResponse, Mode};
-use sakimori_protocol::ModuleState;
+use sakimori_protocol::{Hash, ModuleState};
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
@@ -297,6 +299,64 @@ fn a_scan_on_request_finds_what_lies_there_and_leaves_exclusions_alone() {
         assert_eq!(lab.malware()[0].trigger, Trigger::Manual);
         assert!(lab.place.join("excluded/bad").exists());
         assert!(until(PATIENCE, || !tree.join("bad").exists()));
+    });
+}
+
+#[test]
+fn files_on_an_overlay_are_found_and_moved_away() {
+    Lab::run(|lab| {
+        let merged = lab.overlay();
+        fs::write(lab.place.join("lower/old.com"), eicar()).unwrap();
+        let scanner = lab.start();
+        let mut wanted = plan(lab, Mode::Prevent, Action::Quarantine, &[]);
+        wanted.settings.roots = vec![merged.clone()];
+        scanner.apply(wanted).unwrap();
+        assert_eq!(scanner.status().reasons, Vec::<String>::new());
+        write_as_other(&merged.join("new.com"), &eicar());
+        assert!(until(PATIENCE, || lab.malware().len() == 1));
+        let report = lab.malware().remove(0);
+        assert_eq!((report.path, report.done), (merged.join("new.com"), Done::Quarantined));
+        assert!(!merged.join("new.com").exists());
+        let summary = scanner.scan(std::slice::from_ref(&merged));
+        assert_eq!(summary.infected, 1, "{summary:?}");
+        assert!(until(PATIENCE, || lab.malware().len() == 2));
+        assert!(!merged.join("old.com").exists());
+        scanner.restore(report.quarantine_id.unwrap()).unwrap();
+        assert_eq!(fs::read(merged.join("new.com")).unwrap(), eicar());
+    });
+}
+
+#[test]
+fn a_bundle_s_documents_are_put_in_force_and_refused() {
+    Lab::run(|lab| {
+        let scanner = lab.start();
+        let plan = |settings: serde_json::Value, rules: &str| Plan {
+            generation: Hash::of(b"bundle"),
+            modules: [(
+                "anti-malware".to_owned(),
+                ModulePlan {
+                    settings,
+                    files: vec![RuleFile { name: "own.yar".to_owned(), text: rules.as_bytes().to_vec() }],
+                },
+            )]
+            .into(),
+        };
+        let wanted = serde_json::json!({"mode": "prevent", "roots": {lab.place.to_str().unwrap(): true}, "action": "delete"});
+        let rule = r#"rule marker { strings: $a = "malicious marker" condition: $a }"#;
+        assert_eq!(Enforcement::apply(&scanner, plan(wanted.clone(), rule)).unwrap(), 1);
+        write_as_other(&lab.place.join("bad"), b"a malicious marker");
+        assert!(until(PATIENCE, || lab.malware().len() == 1));
+        let event = event(lab.reports().remove(0));
+        let detail: sakimori_modules::anti_malware::Malware = event.read().unwrap();
+        assert_eq!((detail.signature.as_str(), detail.done.as_str()), ("marker", "deleted"));
+        let refusal = Enforcement::apply(&scanner, plan(wanted, "rule x {")).unwrap_err();
+        assert!(refusal.lasting && refusal.reason.starts_with("rules-refused"), "{refusal:?}");
+        assert!(refusal.reason.contains("own.yar:1"), "{refusal:?}");
+        // A bundle that does not name the module has it off.
+        let off = Plan { generation: Hash::of(b"off"), modules: std::collections::BTreeMap::new() };
+        assert_eq!(Enforcement::apply(&scanner, off).unwrap(), 0);
+        assert_eq!(Enforcement::status(&scanner)[0].state, ModuleState::Off);
+        assert!(until(PATIENCE, || scanner_ids().is_empty()));
     });
 }
 

@@ -243,7 +243,7 @@ impl Guard {
 
     /// Puts settings and scanners in force; gives what of it cannot be, by code.
     fn apply(&mut self, settings: ScanSettings, sessions: Vec<Session>) -> Vec<String> {
-        let same_marks = self.settings.real_time == settings.real_time
+        let same_marks = self.settings.roots == settings.roots
             && self.settings.on_access == settings.on_access
             && self.written.is_some();
         self.settings = settings;
@@ -289,7 +289,7 @@ impl Guard {
         if self.settings.on_access && permission.is_none() {
             reasons.push("on-access-unavailable".to_owned());
         }
-        for place in &self.settings.real_time {
+        for place in &self.settings.roots {
             let marked = watchable(place)
                 .and_then(|()| written.watch(place))
                 .and_then(|()| permission.as_ref().map_or(Ok(()), |group| group.guard(place)));

@@ -60,6 +60,19 @@ impl Lab {
             .unwrap()
     }
 
+    /// An overlay over folders of the private tmpfs, as containers have one.
+    pub(crate) fn overlay(&self) -> PathBuf {
+        for folder in ["lower", "upper", "work", "merged"] {
+            fs::create_dir(self.place.join(folder)).unwrap();
+        }
+        let at = self.place.display();
+        let options = format!("lowerdir={at}/lower,upperdir={at}/upper,workdir={at}/work");
+        let options = std::ffi::CString::new(options).unwrap();
+        let merged = self.place.join("merged");
+        mount("overlay", &merged, "overlay", MountFlags::empty(), Some(options.as_c_str())).unwrap();
+        merged
+    }
+
     pub(crate) fn reports(&self) -> Vec<Report> {
         self.reports.lock().unwrap().clone()
     }
@@ -83,7 +96,7 @@ impl Drop for Ending<'_> {
 }
 
 pub(crate) fn plan(lab: &Lab, mode: Mode, action: Action, sources: &[Source]) -> ScanPlan {
-    let settings = ScanSettings { mode, action, real_time: vec![lab.place.clone()], ..ScanSettings::off() };
+    let settings = ScanSettings { mode, action, roots: vec![lab.place.clone()], ..ScanSettings::off() };
     ScanPlan { settings, sources: sources.to_vec(), generation: Hash::of(b"plan") }
 }
 
