@@ -49,6 +49,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "sakimori-antimalware",
             "sakimori-integrity",
             "sakimori-content",
+            "sakimori-loginspect",
             "sakimori-kernel",
             "sakimori-protocol",
             "sakimori-trust",

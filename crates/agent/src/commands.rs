@@ -6,6 +6,7 @@ use crate::bundle::EnforcedFile;
 use crate::connection::explain;
 use crate::identity::IdentityFiles;
 use crate::inventory;
+use crate::logs;
 use crate::network;
 use crate::scanner;
 use crate::service::ServiceManager;
@@ -77,6 +78,11 @@ enum Command {
         #[arg(long = "web-root")]
         web_roots: Vec<String>,
     },
+    /// Try log rules.
+    Logs {
+        #[command(subcommand)]
+        command: LogsCommand,
+    },
     /// The sandboxed processes; started by the agent itself.
     #[command(hide = true)]
     Worker {
@@ -121,8 +127,23 @@ enum Output {
     Json,
 }
 
+#[derive(Debug, Subcommand)]
+enum LogsCommand {
+    /// Read lines from standard input and say the decoder, rule and level of each.
+    Test {
+        /// Files and folders of decoders and rules in the OSSEC language, in their order; our own where none are named.
+        #[arg(long)]
+        rules: Vec<PathBuf>,
+        /// Count and match as Wazuh does, not as OSSEC.
+        #[arg(long)]
+        wazuh: bool,
+    },
+}
+
 #[derive(Clone, Copy, Debug, Subcommand)]
 enum Role {
+    /// Judges log lines.
+    Logs,
     /// Judges packets.
     Network,
     /// Looks into files.
@@ -185,12 +206,18 @@ fn execute(line: CommandLine) -> anyhow::Result<ExitCode> {
             let inventory = inventory::take(&web_roots, inventory::provider())?;
             say(&serde_json::to_string_pretty(&inventory)?)
         }
+        Command::Logs { command: LogsCommand::Test { rules, wazuh } } => {
+            let sound =
+                logs::test_command::run(&rules, wazuh, &mut std::io::stdin().lock(), &mut std::io::stdout())?;
+            Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
         Command::Worker { role } => Ok(work(role)),
     }
 }
 
 fn work(role: Role) -> ExitCode {
     match role {
+        Role::Logs => logs::worker::run(),
         Role::Network => network::worker::run(),
         Role::Scanner => scanner::worker::run(),
         Role::Inventory => inventory::worker::run(),

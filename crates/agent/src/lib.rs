@@ -24,6 +24,7 @@ pub mod host;
 pub mod identity;
 pub mod integrity;
 pub mod inventory;
+pub mod logs;
 pub mod network;
 pub mod pace;
 pub mod parts;
