@@ -2,6 +2,9 @@
 #![expect(
     clippy::disallowed_methods,
     clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::format_collect,
+    clippy::cast_possible_truncation,
     clippy::unwrap_used,
     clippy::panic,
     reason = "a test: it waits, writes logs, ends workers, and fails by panicking"
@@ -153,7 +156,7 @@ fn guessing_in_a_growing_log_is_reported_and_history_is_not() {
     assert_eq!(guessing.source, bench.log().display().to_string());
     assert!(!guessing.line.contains('\r'));
     let status = logs.status();
-    assert_eq!((status.state, status.mode), (ModuleState::Active, sakimori_protocol::Mode::Detect));
+    assert_eq!((status.state, status.mode), (ModuleState::Active, Mode::Detect));
     assert_eq!(counter(&logs, "lines"), 8);
 }
 
@@ -175,7 +178,7 @@ fn nothing_is_lost_or_doubled_while_a_busy_log_is_rotated_in_every_way() {
         fs::rename(bench.log(), &old).unwrap();
         write(&old, 20);
         append(&bench.log(), "");
-        std::thread::sleep(Duration::from_millis(1_000));
+        std::thread::sleep(Duration::from_secs(1));
         write(&old, 5);
         write(&bench.log(), 40);
     }
