@@ -6,7 +6,7 @@ use crate::network::Network;
 use crate::scanner::Scanner;
 use crate::spool::Spool;
 use crate::supervisor::events_into;
-use crate::{integrity, inventory};
+use crate::{integrity, inventory, logs};
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -64,7 +64,7 @@ impl std::fmt::Debug for Part {
 
 /// Every part of the product.
 pub fn all() -> Vec<Part> {
-    vec![network(), scanner(), integrity::part::part(), inventory::part::part()]
+    vec![network(), scanner(), logs::plug::part(), integrity::part::part(), inventory::part::part()]
 }
 
 fn network() -> Part {
