@@ -63,6 +63,25 @@ pub(crate) fn run_example(example: &str, arguments: &[PathBuf]) -> anyhow::Resul
     show(run)
 }
 
+/// Runs the benchmark of the manager's store; whether every target was met. It prints its report itself.
+pub(crate) fn bench_store() -> anyhow::Result<bool> {
+    let mut build = cargo();
+    build.args(["build", "--locked", "--release", "-p", "sakimori-manager", "--example", "bench_store"]);
+    show(build)?;
+    let mut run = cargo();
+    run.args([
+        "run",
+        "--quiet",
+        "--locked",
+        "--release",
+        "-p",
+        "sakimori-manager",
+        "--example",
+        "bench_store",
+    ]);
+    Ok(run.status().context("running the benchmark")?.success())
+}
+
 /// Builds the product's programs as they are released; the folder they are in.
 pub(crate) fn release_programs() -> anyhow::Result<PathBuf> {
     let mut build = cargo();

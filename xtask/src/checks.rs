@@ -1,6 +1,6 @@
 //! Lints and tests: what CI runs.
 
-use sakimori_testkit::debian;
+use sakimori_testkit::{debian, process};
 
 use crate::build::{self, cargo, show};
 use crate::{console, setup};
@@ -38,4 +38,30 @@ pub(crate) fn test(filters: &[String]) -> anyhow::Result<()> {
     let mut nextest = cargo();
     nextest.args(["nextest", "run", "--locked", "--workspace", "--no-fail-fast"]).args(filters);
     show(nextest)
+}
+
+/// The manager's behaviour on each database, then its other tests; how many passed is said for each.
+pub(crate) fn manager() -> anyhow::Result<()> {
+    setup::as_root_again()?;
+    debian::require(&[debian::BUILD, debian::POSTGRES].concat())?;
+    setup::nextest()?;
+    let mut told = Vec::new();
+    for (what, tests) in [
+        ("behaviour on SQLite", "binary(behaviour)"),
+        ("behaviour on PostgreSQL", "binary(behaviour_postgres)"),
+        ("store, on both", "binary(store)"),
+    ] {
+        println!("\n== {what}");
+        let mut nextest = cargo();
+        nextest.args(["nextest", "run", "--locked", "-p", "sakimori-manager", "--no-fail-fast"]);
+        nextest.args(["--color", "never", "-E", tests]);
+        let output = process::output(&mut nextest)?;
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        print!("{text}");
+        anyhow::ensure!(output.status.success(), "{what}: {}", output.status);
+        let summary = text.lines().find_map(|line| line.trim().strip_prefix("Summary"));
+        told.push(format!("{what:<24} {}", summary.unwrap_or_default().trim()));
+    }
+    println!("\n{}", told.join("\n"));
+    Ok(())
 }

@@ -41,7 +41,8 @@ enum Command {
         #[arg(long)]
         wordpress: bool,
     },
-    /// Runs everything that CI runs; with filters only the Rust tests whose names contain one.
+    /// Runs everything that CI runs; `manager`: the manager's behaviour on both databases; with filters only the Rust
+    /// tests whose names contain one.
     Test {
         /// Parts of test names.
         filters: Vec<String>,
@@ -103,6 +104,8 @@ enum Bench {
     Inline,
     /// Memory and processor time of the agent at rest.
     Rest,
+    /// Durable events a second into the manager's store, on `SQLite` and on `PostgreSQL`.
+    Store,
 }
 
 fn main() -> ExitCode {
@@ -121,6 +124,7 @@ fn run(command: Command) -> anyhow::Result<bool> {
     match command {
         Command::Setup => setup::everything().map(|()| true),
         Command::Demo { once, wordpress } => demo(once, wordpress),
+        Command::Test { filters } if filters == ["manager"] => checks::manager().map(|()| true),
         Command::Test { filters } => checks::test(&filters).map(|()| true),
         Command::Ci => checks::test(&[]).map(|()| true),
         Command::Lint => checks::lint().map(|()| true),
@@ -152,6 +156,10 @@ fn demo(once: bool, wordpress: bool) -> anyhow::Result<bool> {
 
 /// Whether every target was met.
 fn measure(what: &Bench) -> anyhow::Result<bool> {
+    if let Bench::Store = what {
+        debian::require(&[debian::BUILD, debian::POSTGRES].concat())?;
+        return build::bench_store();
+    }
     debian::require(&[debian::BUILD, debian::LAB, debian::BENCH].concat())?;
     let built = build::release_programs()?;
     let accept_all = build::accept_all(&built)?;
@@ -161,6 +169,7 @@ fn measure(what: &Bench) -> anyhow::Result<bool> {
     let report = match what {
         Bench::Inline => bench::inline(&programs, accept_all.as_deref())?,
         Bench::Rest => bench::rest(&programs)?,
+        Bench::Store => return build::bench_store(),
     };
     report.print();
     Ok(report.all_met())

@@ -31,6 +31,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("sakimori-antimalware", &["sakimori-model"]),
     ("sakimori-integrity", &["sakimori-model"]),
     ("sakimori-recommend", &["sakimori-model"]),
+    ("sakimori-query", &["sakimori-model"]),
     ("sakimori-content", &["sakimori-model"]),
     ("sakimori-kernel-sys", &[]),
     ("sakimori-kernel", &["sakimori-kernel-sys", "sakimori-firewall"]),
@@ -63,6 +64,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "sakimori-content",
             "sakimori-signatures",
             "sakimori-protocol",
+            "sakimori-query",
             "sakimori-api",
         ],
     ),
@@ -86,6 +88,7 @@ const ENGINES: &[(&str, &[&str])] = &[
     ("sakimori-antimalware", &["boreal", "sha2"]),
     ("sakimori-integrity", &["thiserror"]),
     ("sakimori-recommend", &["thiserror"]),
+    ("sakimori-query", &[]),
 ];
 
 fn packages() -> Vec<serde_json::Value> {

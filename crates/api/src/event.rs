@@ -31,6 +31,8 @@ pub struct Event {
     pub action: String,
     /// Which of the forms `detail` has: `intrusion`, `malware`, `notice`.
     pub kind: String,
+    /// What people and rules have marked it with.
+    pub tags: Vec<String>,
     /// The kind's own fields.
     pub detail: EventDetail,
     /// What it means, in one or two sentences.

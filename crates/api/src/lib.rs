@@ -12,6 +12,7 @@ pub mod patch;
 pub mod policy;
 pub mod problem;
 pub mod rule;
+pub mod search;
 pub mod session;
 pub mod token;
 
@@ -26,6 +27,10 @@ pub use policy::{LocalSettingsView, Mode, NewPolicy, Policy, PolicyPatch, Settin
 pub use problem::{FieldError, Page, Problem};
 pub use rule::Rule;
 pub use sakimori_modules::Explanation;
+pub use search::{
+    AutoTagRule, AutoTagRulePatch, CountBy, EventComment, EventCount, EventCounts, NewAutoTagRule,
+    NewEventComment, NewSavedSearch, SavedSearch, SavedSearchPatch,
+};
 pub use session::{
     ApiKey, CreatedApiKey, Credentials, NewApiKey, PasswordChange, Role, Session, SessionUser, User,
 };

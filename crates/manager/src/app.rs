@@ -3,11 +3,11 @@ use crate::authority::Authority;
 use crate::bundles::Bundles;
 use crate::clock::Clock;
 use crate::content::Content;
-use crate::events::DayFiles;
+use crate::events::{AutoTags, Events};
 use crate::fleet::Fleet;
 use crate::metrics::Metrics;
 use crate::problem::Refused;
-use crate::store::{Store, TenantCtx};
+use crate::store::{Store, StoreError, TenantCtx};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -22,7 +22,9 @@ pub(crate) struct App {
     /// The system of record.
     pub(crate) store: Store,
     /// The events.
-    pub(crate) events: DayFiles,
+    pub(crate) events: Events,
+    /// What tags events as they arrive.
+    pub(crate) auto_tags: Arc<AutoTags>,
     /// The keys.
     pub(crate) authority: Authority,
     /// The rules that came with the product.
@@ -76,6 +78,15 @@ impl App {
         let ctx = TenantCtx::system(tenant);
         let now = self.clock.now();
         Ok(self.bundles.refresh(&self.store, &ctx, &self.authority, &self.content, now).await?)
+    }
+
+    /// Reads the tenant's rules that tag events.
+    pub(crate) async fn refresh_auto_tags(&self, tenant: Uuid) -> Result<(), StoreError> {
+        let ctx = TenantCtx::system(tenant);
+        let rules = self.store.auto_tag_rules(&ctx, "", 1_000).await?;
+        let rules = rules.into_iter().filter(|rule| rule.enabled).map(|rule| (rule.filter, rule.tag));
+        self.auto_tags.set(tenant, rules.collect());
+        Ok(())
     }
 
     /// Tells consoles that a computer has changed. What cannot be told is in the lists anyhow.

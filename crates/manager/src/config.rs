@@ -24,8 +24,21 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run the manager until Ctrl-C or SIGTERM.
     Run(Box<Flags>),
+    /// Write everything that the manager keeps into one file, also while it runs. The file holds private keys.
+    Backup(Box<BackupFlags>),
+    /// Unpack a backup into an empty data directory and, with --database, an empty database.
+    Restore(Box<BackupFlags>),
     /// Print the document of the REST interface for `OpenAPI`.
     Openapi,
+}
+
+/// Flags of `backup` and `restore`.
+#[derive(Debug, Args)]
+pub(crate) struct BackupFlags {
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+    /// The backup.
+    pub(crate) file: PathBuf,
 }
 
 /// Flags and environment of `run`.
@@ -162,7 +175,7 @@ mod tests {
         let cli = Cli::try_parse_from([&["sakimori-manager", "run"], args].concat())?;
         match cli.command {
             Command::Run(flags) => flags.settle(),
-            Command::Openapi => anyhow::bail!("not run"),
+            _ => anyhow::bail!("not run"),
         }
     }
 

@@ -1,12 +1,27 @@
 //! Events: durable once acknowledged, never twice, searched newest first.
 //!
-//! Behind [`EventStore`], so that a site that outgrows `SQLite` moves its events, and only them, elsewhere.
+//! Behind [`EventStore`], so that a site that outgrows one database moves its events, and only them, elsewhere.
+//! [`DayFiles`] keeps them beside `SQLite`, [`Partitions`] in `PostgreSQL`.
 mod day_files;
+mod partitions;
+mod queue;
+mod record;
+mod search;
 
 pub use day_files::DayFiles;
+pub use partitions::Partitions;
+pub use record::{AutoTags, MAX_TAGS, Seen};
+pub use search::CountBy;
 
+use crate::clock::Clock;
+use crate::store::Store;
+use crate::store::db::Row;
 use sakimori_model::Timestamp;
+use sakimori_query::Filter;
 use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// A batch as an agent sent it.
@@ -58,6 +73,32 @@ pub struct StoredEvent {
     pub received_at: Timestamp,
     /// The event.
     pub event: NewEvent,
+    /// Its tags.
+    pub tags: Vec<String>,
+}
+
+/// What somebody wrote about an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Comment {
+    /// Id.
+    pub id: Uuid,
+    /// When.
+    pub at: Timestamp,
+    /// Who, by name.
+    pub author: String,
+    /// The text.
+    pub text: String,
+}
+
+/// How many events fell into an interval.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// When the interval begins.
+    pub from: Timestamp,
+    /// What was counted by; empty where by nothing.
+    pub key: String,
+    /// How many.
+    pub count: u64,
 }
 
 /// What of a stream is durable.
@@ -88,25 +129,6 @@ pub enum AppendError {
     Failed(String),
 }
 
-/// What to look for. Every member narrows.
-#[derive(Clone, Debug, Default)]
-pub struct EventFilter {
-    /// Of this computer.
-    pub computer: Option<Uuid>,
-    /// Of this module.
-    pub module: Option<String>,
-    /// Of this severity.
-    pub severity: Option<String>,
-    /// With this action.
-    pub action: Option<String>,
-    /// Containing this text, in any case of letters.
-    pub text: Option<String>,
-    /// At or after this time.
-    pub from: Option<Timestamp>,
-    /// Before this time.
-    pub to: Option<Timestamp>,
-}
-
 /// Where events are kept.
 pub trait EventStore: Send + Sync + 'static {
     /// Keeps a batch; when it returns, what it acknowledges survives a loss of power.
@@ -115,7 +137,7 @@ pub trait EventStore: Send + Sync + 'static {
     fn search(
         &self,
         tenant: Uuid,
-        filter: &EventFilter,
+        filter: &Filter,
         before: Option<Uuid>,
         limit: u32,
     ) -> impl Future<Output = Result<Vec<StoredEvent>, sqlx::Error>> + Send;
@@ -125,6 +147,165 @@ pub trait EventStore: Send + Sync + 'static {
         tenant: Uuid,
         id: Uuid,
     ) -> impl Future<Output = Result<Option<StoredEvent>, sqlx::Error>> + Send;
+    /// How many events of a tenant a filter finds in each interval of `width`, those without any left out, earliest
+    /// first.
+    fn count_over_time(
+        &self,
+        tenant: Uuid,
+        filter: &Filter,
+        width: Duration,
+        by: Option<CountBy>,
+    ) -> impl Future<Output = Result<Vec<Count>, sqlx::Error>> + Send;
+    /// Gives an event a tag; nothing where it has it.
+    fn tag(
+        &self,
+        tenant: Uuid,
+        event: Uuid,
+        tag: &str,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+    /// Takes a tag from an event; `false` where it does not have it.
+    fn untag(
+        &self,
+        tenant: Uuid,
+        event: Uuid,
+        tag: &str,
+    ) -> impl Future<Output = Result<bool, sqlx::Error>> + Send;
+    /// Adds a comment to an event.
+    fn comment(
+        &self,
+        tenant: Uuid,
+        event: Uuid,
+        comment: &Comment,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+    /// The comments on an event, oldest first.
+    fn comments(
+        &self,
+        tenant: Uuid,
+        event: Uuid,
+    ) -> impl Future<Output = Result<Vec<Comment>, sqlx::Error>> + Send;
     /// Finishes what was begun; after it nothing is taken.
     fn close(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// The events of a manager, wherever it keeps them.
+#[derive(Debug)]
+pub enum Events {
+    /// Beside `SQLite`.
+    DayFiles(DayFiles),
+    /// In `PostgreSQL`.
+    Partitions(Partitions),
+}
+
+impl Events {
+    /// Opens them where the system of record is: in its database, or in `dir` beside the file.
+    pub async fn open(
+        store: &Store,
+        dir: &Path,
+        keep_days: u32,
+        clock: &Clock,
+        tags: &Arc<AutoTags>,
+    ) -> Result<Self, sqlx::Error> {
+        match Partitions::open(store.db(), keep_days, clock, tags) {
+            Some(partitions) => Ok(Self::Partitions(partitions)),
+            None => Ok(Self::DayFiles(DayFiles::open(dir, keep_days, clock, tags).await?)),
+        }
+    }
+}
+
+macro_rules! on_either {
+    ($self:ident, $events:ident => $call:expr) => {
+        match $self {
+            Self::DayFiles($events) => $call.await,
+            Self::Partitions($events) => $call.await,
+        }
+    };
+}
+
+impl EventStore for Events {
+    async fn append(&self, batch: Batch) -> Result<Appended, AppendError> {
+        on_either!(self, events => events.append(batch))
+    }
+
+    async fn search(
+        &self,
+        tenant: Uuid,
+        filter: &Filter,
+        before: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, sqlx::Error> {
+        on_either!(self, events => events.search(tenant, filter, before, limit))
+    }
+
+    async fn get(&self, tenant: Uuid, id: Uuid) -> Result<Option<StoredEvent>, sqlx::Error> {
+        on_either!(self, events => events.get(tenant, id))
+    }
+
+    async fn count_over_time(
+        &self,
+        tenant: Uuid,
+        filter: &Filter,
+        width: Duration,
+        by: Option<CountBy>,
+    ) -> Result<Vec<Count>, sqlx::Error> {
+        on_either!(self, events => events.count_over_time(tenant, filter, width, by))
+    }
+
+    async fn tag(&self, tenant: Uuid, event: Uuid, tag: &str) -> Result<(), sqlx::Error> {
+        on_either!(self, events => events.tag(tenant, event, tag))
+    }
+
+    async fn untag(&self, tenant: Uuid, event: Uuid, tag: &str) -> Result<bool, sqlx::Error> {
+        on_either!(self, events => events.untag(tenant, event, tag))
+    }
+
+    async fn comment(&self, tenant: Uuid, event: Uuid, comment: &Comment) -> Result<(), sqlx::Error> {
+        on_either!(self, events => events.comment(tenant, event, comment))
+    }
+
+    async fn comments(&self, tenant: Uuid, event: Uuid) -> Result<Vec<Comment>, sqlx::Error> {
+        on_either!(self, events => events.comments(tenant, event))
+    }
+
+    async fn close(&self) {
+        on_either!(self, events => events.close());
+    }
+}
+
+impl Comment {
+    fn of((id, at, author, text): (String, i64, String, String)) -> Self {
+        Self { id: Uuid::parse_str(&id).unwrap_or_default(), at: Timestamp(at), author, text }
+    }
+}
+
+impl Count {
+    fn of((interval, key, count): (i64, String, i64), width: i64) -> Self {
+        let from = Timestamp(interval.saturating_mul(width));
+        Self { from, key, count: u64::try_from(count).unwrap_or_default() }
+    }
+}
+
+/// An event from a row of a search.
+fn stored(row: &Row) -> Result<StoredEvent, sqlx::Error> {
+    let uuid = |column: &str| -> Result<Uuid, sqlx::Error> {
+        Ok(Uuid::parse_str(&row.get::<String>(column)?).unwrap_or_default())
+    };
+    let tags: Option<String> = row.get("tags")?;
+    let mut tags: Vec<String> = tags.unwrap_or_default().lines().map(str::to_owned).collect();
+    tags.sort();
+    Ok(StoredEvent {
+        id: uuid("id")?,
+        tenant: uuid("tenant_id")?,
+        computer: uuid("computer_id")?,
+        computer_name: row.get("computer_name")?,
+        received_at: Timestamp(row.get("received_at")?),
+        event: NewEvent {
+            at: Timestamp(row.get("at")?),
+            module: row.get("module")?,
+            severity: row.get("severity")?,
+            action: row.get("action")?,
+            kind: row.get("kind")?,
+            detail: row.get("detail")?,
+        },
+        tags,
+    })
 }

@@ -2,12 +2,18 @@
 mod api_keys;
 mod audit;
 mod auth;
+mod auto_tag_rules;
 pub(crate) mod computers;
+mod event_counts;
+mod event_export;
+mod event_notes;
+mod event_search;
 pub(crate) mod events;
 mod extract;
 mod openapi;
 mod policies;
 mod rules;
+mod saved_searches;
 mod sessions;
 mod tokens;
 
@@ -70,6 +76,14 @@ fn api() -> OpenApiRouter<Arc<App>> {
             .routes(routes!(events::list))
             .routes(routes!(events::get))
             .routes(routes!(events::stream))
+            .routes(routes!(event_counts::counts))
+            .routes(routes!(event_export::export))
+            .routes(routes!(event_notes::tag, event_notes::untag))
+            .routes(routes!(event_notes::comments, event_notes::comment))
+            .routes(routes!(saved_searches::list, saved_searches::create))
+            .routes(routes!(saved_searches::get, saved_searches::update, saved_searches::delete))
+            .routes(routes!(auto_tag_rules::list, auto_tag_rules::create))
+            .routes(routes!(auto_tag_rules::get, auto_tag_rules::update, auto_tag_rules::delete))
             .routes(routes!(tokens::list, tokens::create))
             .routes(routes!(tokens::delete))
             .routes(routes!(audit::list)),

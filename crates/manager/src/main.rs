@@ -5,8 +5,8 @@ mod config;
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use config::{Cli, Command, LogFormat, Settings};
-use sakimori_manager::Manager;
+use config::{BackupFlags, Cli, Command, LogFormat, Settings};
+use sakimori_manager::{Manager, backup};
 use std::io::Write as _;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
@@ -26,12 +26,28 @@ fn main() -> ExitCode {
 fn start() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Openapi => Ok(std::io::stdout().write_all(sakimori_manager::openapi_json()?.as_bytes())?),
+        Command::Backup(asked) => {
+            let BackupFlags { flags, file } = *asked;
+            let options = flags.settle()?.options;
+            let (database, clock) = (options.database(), options.clock.clone());
+            block_on(async move { Ok(backup::backup(&options.data_dir, &database, &file, &clock).await?) })
+        }
+        Command::Restore(asked) => {
+            let BackupFlags { flags, file } = *asked;
+            let options = flags.settle()?.options;
+            let database = options.database();
+            block_on(async move { Ok(backup::restore(&options.data_dir, &database, &file).await?) })
+        }
         Command::Run(flags) => {
             let settings = flags.settle()?;
             log_to_stderr(&settings)?;
-            tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run(settings))
+            block_on(run(settings))
         }
     }
+}
+
+fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
 }
 
 fn log_to_stderr(settings: &Settings) -> anyhow::Result<()> {

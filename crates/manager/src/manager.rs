@@ -4,7 +4,7 @@ use crate::authority::{Authority, AuthorityError};
 use crate::bundles::Bundles;
 use crate::clock::Clock;
 use crate::content::Content;
-use crate::events::{DayFiles, EventStore as _};
+use crate::events::{AutoTags, EventStore as _, Events};
 use crate::fleet::Fleet;
 use crate::listener::Listener;
 use crate::metrics::Metrics;
@@ -85,6 +85,11 @@ impl Options {
             clock: Clock::default(),
         }
     }
+
+    /// The system of record.
+    pub fn database(&self) -> Database {
+        self.database.clone().unwrap_or_else(|| Database::Sqlite(self.data_dir.join("manager.db")))
+    }
 }
 
 /// The manager could not start.
@@ -162,8 +167,7 @@ impl Manager {
 
         let clock = options.clock.clone();
         let now = clock.now();
-        let database = options.database.unwrap_or_else(|| Database::Sqlite(dir.join("manager.db")));
-        let store = Store::open(&database).await?;
+        let store = Store::open(&options.database()).await?;
         let public_socket = listen(options.public).await?;
         let gateway_socket = listen(options.gateway).await?;
         let public = public_socket.local_addr().map_err(unusable)?;
@@ -178,7 +182,8 @@ impl Manager {
         for file in &content.files {
             store.put_blob(&file.blob.hash.to_string(), &file.text, now).await?;
         }
-        let events = DayFiles::open(&dir.join("events"), options.event_days, clock.clone())
+        let auto_tags = Arc::new(AutoTags::default());
+        let events = Events::open(&store, &dir.join("events"), options.event_days, &clock, &auto_tags)
             .await
             .map_err(StartError::Events)?;
         let (stop, stopping) = watch::channel(false);
@@ -186,6 +191,7 @@ impl Manager {
             clock,
             store,
             events,
+            auto_tags,
             authority,
             content,
             bundles: Bundles::default(),
@@ -205,6 +211,7 @@ impl Manager {
             stopping,
         });
         for tenant in app.store.tenants().await? {
+            app.refresh_auto_tags(tenant).await?;
             app.refresh_bundles(tenant)
                 .await
                 .map_err(|refused: Refused| StartError::Policies(refused.title))?;

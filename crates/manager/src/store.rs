@@ -7,9 +7,10 @@
 mod access;
 mod audit;
 mod computers;
-mod db;
+pub(crate) mod db;
 mod policies;
 pub mod schema;
+mod searches;
 mod tokens;
 
 pub use access::{AccountRow, ApiKeyRow, SessionRow};
@@ -17,6 +18,7 @@ pub use audit::{Change, verify_chain};
 pub use computers::{CertificateRow, CloneSighting, ComputerRow, Contact, NewComputer};
 pub use db::Database;
 pub use policies::{BundleRow, PolicyRow};
+pub use searches::{AutoTagRuleRow, SavedSearchRow, owner_key};
 pub use tokens::TokenRow;
 
 use db::{Db, On, Scope, Tx, query};
@@ -123,6 +125,11 @@ impl Store {
         let db = Db::open(database).await?;
         schema::migrate(&db, Some(version)).await?;
         Ok(Self { db })
+    }
+
+    /// The database, for events that lie in it too.
+    pub(crate) const fn db(&self) -> &Db {
+        &self.db
     }
 
     /// Begins a change of a tenant's rows.

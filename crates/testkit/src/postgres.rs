@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use rustix::process::Signal;
+pub use rustix::process::Signal;
 
 use crate::process::{self, Process};
 use crate::wait;

@@ -4,41 +4,31 @@
 //! watermark of a stream is written in the same transaction and the same file as its events, so a crash
 //! leaves either both or neither. A stream that goes on past midnight finds its watermark in an older file
 //! when the manager starts; before an old file is removed its watermarks are carried into the newest one.
-use super::{AppendError, Appended, Batch, EventFilter, EventStore, NewEvent, StoredEvent};
+use super::queue::{Ids, Queue, Sink, accept, id_time};
+use super::search::{CountBy, Dialect};
+use super::{AppendError, Appended, AutoTags, Batch, Comment, Count, EventStore, StoredEvent, stored};
 use crate::clock::{self, Clock};
-use crate::secrets;
+use crate::store::db::{Db, On, Scope};
 use sakimori_model::Timestamp;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
-};
-use sqlx::{Row as _, Sqlite, SqlitePool, Transaction};
+use sakimori_query::{Filter, TimeField};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Sqlite, SqlitePool, Transaction};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-/// Batches that may wait; more are refused as busy.
-const WAITING: usize = 128;
-/// Most events in one transaction, except that a batch is never split.
-const GROUP: usize = 8_000;
 /// Rows in one statement: 11 columns each, under `SQLite`'s limit of 32,766 values.
 const ROWS: usize = 100;
-/// What is read of an event, in the order that `stored` takes it apart.
-const COLUMNS: &str = "SELECT id, tenant_id, computer_id, computer_name, received_at, at, module, severity, action, \
-     kind, detail FROM event";
 
-type Reply = oneshot::Sender<Result<Appended, AppendError>>;
 type Watermarks = HashMap<(Uuid, Uuid), u64>;
 
 /// Events in one file a day.
 #[derive(Debug)]
 pub struct DayFiles {
-    days: std::sync::Arc<Days>,
-    sender: Mutex<Option<mpsc::Sender<(Batch, Reply)>>>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    days: Arc<Days>,
+    queue: Queue,
 }
 
 #[derive(Debug)]
@@ -50,143 +40,134 @@ struct Days {
 
 impl DayFiles {
     /// Opens the files in `dir`, removing those older than `keep_days`.
-    pub async fn open(dir: &Path, keep_days: u32, clock: Clock) -> Result<Self, sqlx::Error> {
+    pub async fn open(
+        dir: &Path,
+        keep_days: u32,
+        clock: &Clock,
+        tags: &Arc<AutoTags>,
+    ) -> Result<Self, sqlx::Error> {
         std::fs::create_dir_all(dir).map_err(sqlx::Error::Io)?;
-        let days = std::sync::Arc::new(Days { dir: dir.to_owned(), pools: Mutex::default() });
+        let days = Arc::new(Days { dir: dir.to_owned(), pools: Mutex::default() });
         for day in files(dir).map_err(sqlx::Error::Io)? {
             let pool = days.connect(&day).await?;
             days.insert(&day, pool);
         }
-        let watermarks = days.watermarks().await?;
-        let (sender, receiver) = mpsc::channel(WAITING);
         let writer = Writer {
-            days: std::sync::Arc::clone(&days),
-            clock,
+            days: Arc::clone(&days),
+            clock: clock.clone(),
             keep_days,
-            watermarks,
-            last_id: 0,
+            tags: Arc::clone(tags),
+            watermarks: days.watermarks().await?,
+            ids: Ids::default(),
             today: String::new(),
         };
-        let task = tokio::spawn(writer.run(receiver));
-        Ok(Self { days, sender: Mutex::new(Some(sender)), writer: Mutex::new(Some(task)) })
+        Ok(Self { days, queue: Queue::new(writer) })
     }
+
+    /// The file of an event's day.
+    fn day(&self, event: Uuid) -> Option<Db> {
+        self.days.pool(&day_of(id_time(event))).map(|pool| Db::Sqlite { read: pool.clone(), write: pool })
+    }
+}
+
+/// Tenants are told apart by the statements alone here.
+fn on(day: &Db) -> On<'_> {
+    On::Write(day, Scope::Anywhere)
 }
 
 impl EventStore for DayFiles {
     async fn append(&self, batch: Batch) -> Result<Appended, AppendError> {
-        let (reply, answer) = oneshot::channel();
-        let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let sender = sender.ok_or(AppendError::Busy)?;
-        sender.try_send((batch, reply)).map_err(|_full| AppendError::Busy)?;
-        drop(sender);
-        answer.await.unwrap_or_else(|_gone| Err(AppendError::Failed("the writer has ended".to_owned())))
+        self.queue.append(batch).await
     }
 
     async fn search(
         &self,
         tenant: Uuid,
-        filter: &EventFilter,
+        filter: &Filter,
         before: Option<Uuid>,
         limit: u32,
     ) -> Result<Vec<StoredEvent>, sqlx::Error> {
         let newest = before.map(|id| day_of(id_time(id)));
-        // What happened at `from` cannot have arrived on an earlier day, but for clocks that are ahead.
-        let oldest = filter.from.map(|from| day_of(Timestamp(from.0 - 86_400_000_000)));
         let mut found = Vec::new();
-        for (day, pool) in self.days.newest_first() {
-            let missing = usize::try_from(limit).unwrap_or(usize::MAX) - found.len();
-            if missing == 0 || oldest.as_ref().is_some_and(|oldest| day < *oldest) {
+        for (day, pool) in self.days.from(filter) {
+            let missing = limit.saturating_sub(u32::try_from(found.len()).unwrap_or(u32::MAX));
+            if missing == 0 {
                 break;
             }
             if newest.as_ref().is_some_and(|newest| day > *newest) {
                 continue;
             }
-            let mut query = sqlx::QueryBuilder::<Sqlite>::new(COLUMNS);
-            query.push(" WHERE tenant_id = ").push_bind(tenant.to_string());
-            if let Some(before) = before {
-                query.push(" AND id < ").push_bind(before.to_string());
-            }
-            if let Some(computer) = filter.computer {
-                query.push(" AND computer_id = ").push_bind(computer.to_string());
-            }
-            for (column, value) in
-                [("module", &filter.module), ("severity", &filter.severity), ("action", &filter.action)]
-            {
-                if let Some(value) = value {
-                    query.push(" AND ").push(column).push(" = ").push_bind(value.clone());
-                }
-            }
-            if let Some(text) = &filter.text {
-                query.push(" AND instr(lower(detail || ' ' || computer_name), ");
-                query.push_bind(text.to_lowercase()).push(") > 0");
-            }
-            if let Some(from) = filter.from {
-                query.push(" AND at >= ").push_bind(from.0);
-            }
-            if let Some(to) = filter.to {
-                query.push(" AND at < ").push_bind(to.0);
-            }
-            query.push(" ORDER BY id DESC LIMIT ").push_bind(i64::try_from(missing).unwrap_or(i64::MAX));
-            for row in &query.build().fetch_all(&pool).await? {
-                found.push(stored(row)?);
+            let day = Db::Sqlite { read: pool.clone(), write: pool };
+            for row in Dialect::Sqlite.search(tenant, filter, before, missing).rows(on(&day)).await? {
+                found.push(stored(&row)?);
             }
         }
         Ok(found)
     }
 
     async fn get(&self, tenant: Uuid, id: Uuid) -> Result<Option<StoredEvent>, sqlx::Error> {
-        let Some(pool) = self.days.pool(&day_of(id_time(id))) else { return Ok(None) };
-        let mut query = sqlx::QueryBuilder::<Sqlite>::new(COLUMNS);
-        query.push(" WHERE tenant_id = ").push_bind(tenant.to_string());
-        query.push(" AND id = ").push_bind(id.to_string());
-        query.build().fetch_optional(&pool).await?.as_ref().map(stored).transpose()
+        let Some(day) = self.day(id) else { return Ok(None) };
+        Dialect::Sqlite.one(tenant, id).rows(on(&day)).await?.first().map(stored).transpose()
+    }
+
+    async fn count_over_time(
+        &self,
+        tenant: Uuid,
+        filter: &Filter,
+        width: Duration,
+        by: Option<CountBy>,
+    ) -> Result<Vec<Count>, sqlx::Error> {
+        let width = i64::try_from(width.as_micros()).unwrap_or(i64::MAX);
+        let mut sums: BTreeMap<(i64, String), i64> = BTreeMap::new();
+        for (_, pool) in self.days.from(filter) {
+            let day = Db::Sqlite { read: pool.clone(), write: pool };
+            let rows: Vec<(i64, String, i64)> =
+                Dialect::Sqlite.counts(tenant, filter, width, by).fetch_all(on(&day)).await?;
+            for (interval, key, count) in rows {
+                *sums.entry((interval, key)).or_default() += count;
+            }
+        }
+        Ok(sums
+            .into_iter()
+            .map(|((interval, key), count)| Count::of((interval, key, count), width))
+            .collect())
+    }
+
+    async fn tag(&self, tenant: Uuid, event: Uuid, tag: &str) -> Result<(), sqlx::Error> {
+        let Some(day) = self.day(event) else { return Ok(()) };
+        Dialect::Sqlite.tag(tenant, event, tag).execute(on(&day)).await?;
+        Ok(())
+    }
+
+    async fn untag(&self, tenant: Uuid, event: Uuid, tag: &str) -> Result<bool, sqlx::Error> {
+        let Some(day) = self.day(event) else { return Ok(false) };
+        Ok(Dialect::Sqlite.untag(tenant, event, tag).execute(on(&day)).await? > 0)
+    }
+
+    async fn comment(&self, tenant: Uuid, event: Uuid, comment: &Comment) -> Result<(), sqlx::Error> {
+        let Some(day) = self.day(event) else { return Ok(()) };
+        Dialect::Sqlite.comment(tenant, event, comment).execute(on(&day)).await?;
+        Ok(())
+    }
+
+    async fn comments(&self, tenant: Uuid, event: Uuid) -> Result<Vec<Comment>, sqlx::Error> {
+        let Some(day) = self.day(event) else { return Ok(Vec::new()) };
+        let rows: Vec<(String, i64, String, String)> =
+            Dialect::Sqlite.comments(tenant, event).fetch_all(on(&day)).await?;
+        Ok(rows.into_iter().map(Comment::of).collect())
     }
 
     async fn close(&self) {
-        drop(self.sender.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(writer) = writer
-            && writer.await.is_err()
-        {
-            tracing::error!("the event writer ended by a fault");
-        }
+        self.queue.close().await;
         for (_, pool) in self.days.newest_first() {
             pool.close().await;
         }
     }
 }
 
-fn stored(row: &SqliteRow) -> Result<StoredEvent, sqlx::Error> {
-    let uuid = |column: &str| -> Result<Uuid, sqlx::Error> {
-        let text: String = row.try_get(column)?;
-        Ok(Uuid::parse_str(&text).unwrap_or_default())
-    };
-    Ok(StoredEvent {
-        id: uuid("id")?,
-        tenant: uuid("tenant_id")?,
-        computer: uuid("computer_id")?,
-        computer_name: row.try_get("computer_name")?,
-        received_at: Timestamp(row.try_get("received_at")?),
-        event: NewEvent {
-            at: Timestamp(row.try_get("at")?),
-            module: row.try_get("module")?,
-            severity: row.try_get("severity")?,
-            action: row.try_get("action")?,
-            kind: row.try_get("kind")?,
-            detail: row.try_get("detail")?,
-        },
-    })
-}
-
 /// `2026-11-22`.
 fn day_of(at: Timestamp) -> String {
     clock::text(at).chars().take(10).collect()
-}
-
-/// The time inside a version 7 UUID.
-fn id_time(id: Uuid) -> Timestamp {
-    let millis = i64::try_from(id.as_u128() >> 80).unwrap_or_default();
-    Timestamp(millis.saturating_mul(1000))
 }
 
 /// The days that have a file.
@@ -218,6 +199,16 @@ impl Days {
         pools.iter().rev().map(|(day, pool)| (day.clone(), pool.clone())).collect()
     }
 
+    /// The days on which something that the filter finds can have arrived, newest first.
+    fn from(&self, filter: &Filter) -> Vec<(String, SqlitePool)> {
+        // What happened at a time cannot have arrived on an earlier day, but for clocks that are ahead.
+        let oldest =
+            filter.earliest(TimeField::At).map(|at| day_of(Timestamp(at.saturating_sub(86_400_000_000))));
+        let mut days = self.newest_first();
+        days.retain(|(day, _)| oldest.as_ref().is_none_or(|oldest| day >= oldest));
+        days
+    }
+
     /// Opens a day's file, making it and its tables where they are missing.
     async fn connect(&self, day: &str) -> Result<SqlitePool, sqlx::Error> {
         let options = SqliteConnectOptions::new()
@@ -234,6 +225,11 @@ impl Days {
              STRICT, WITHOUT ROWID; \
              CREATE INDEX IF NOT EXISTS event_tenant ON event (tenant_id, id); \
              CREATE INDEX IF NOT EXISTS event_computer ON event (tenant_id, computer_id, id); \
+             CREATE TABLE IF NOT EXISTS event_tag (tenant_id TEXT NOT NULL, event_id TEXT NOT NULL, tag TEXT NOT NULL, \
+             PRIMARY KEY (tenant_id, event_id, tag)) STRICT, WITHOUT ROWID; \
+             CREATE TABLE IF NOT EXISTS event_comment (tenant_id TEXT NOT NULL, event_id TEXT NOT NULL, id TEXT NOT \
+             NULL, at INTEGER NOT NULL, author TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (tenant_id, event_id, \
+             id)) STRICT, WITHOUT ROWID; \
              CREATE TABLE IF NOT EXISTS watermark (computer_id TEXT NOT NULL, epoch TEXT NOT NULL, \
              sequence INTEGER NOT NULL, PRIMARY KEY (computer_id, epoch)) STRICT, WITHOUT ROWID;",
         )
@@ -264,44 +260,18 @@ impl Days {
 
 #[derive(Debug)]
 struct Writer {
-    days: std::sync::Arc<Days>,
+    days: Arc<Days>,
     clock: Clock,
     keep_days: u32,
+    tags: Arc<AutoTags>,
     watermarks: Watermarks,
-    last_id: u128,
+    ids: Ids,
     today: String,
 }
 
-impl Writer {
-    async fn run(mut self, mut batches: mpsc::Receiver<(Batch, Reply)>) {
-        while let Some(first) = batches.recv().await {
-            let mut size = first.0.events.len();
-            let mut group = vec![first];
-            while size < GROUP
-                && let Ok(next) = batches.try_recv()
-            {
-                size += next.0.events.len();
-                group.push(next);
-            }
-            let (group, replies): (Vec<Batch>, Vec<Reply>) = group.into_iter().unzip();
-            let results = match self.write(group).await {
-                Ok(results) => results,
-                Err(error) => {
-                    tracing::error!(%error, "events could not be written");
-                    let failed = || Err(AppendError::Failed(error.to_string()));
-                    replies.iter().map(|_| failed()).collect()
-                }
-            };
-            for (reply, result) in replies.into_iter().zip(results) {
-                // The sender may have gone; it will ask again and be told the same.
-                let _gone = reply.send(result);
-            }
-        }
-    }
-
+impl Sink for Writer {
     async fn write(&mut self, group: Vec<Batch>) -> Result<Vec<Result<Appended, AppendError>>, sqlx::Error> {
-        // Never back: the day in an event's id is the day of its file, also when the clock was set back.
-        let now = self.clock.now().max(id_time(Uuid::from_u128(self.last_id)));
+        let now = self.ids.now(self.clock.now());
         let pool = self.pool_of(&day_of(now)).await?;
         let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
         // Watermarks move in memory only after the commit.
@@ -310,48 +280,21 @@ impl Writer {
         for batch in group {
             let key = (batch.computer, batch.epoch);
             let known = moved.get(&key).or_else(|| self.watermarks.get(&key)).copied();
-            let first = batch.first_sequence;
-            // A stream that is not known may begin anywhere: its beginning was lost with an older database.
-            let acknowledged = known.unwrap_or_else(|| first.saturating_sub(1));
-            if first > acknowledged.saturating_add(1) {
-                results.push(Err(AppendError::Gap { acknowledged, first }));
-                continue;
+            let result = accept(batch, known, now, &mut self.ids, &self.tags);
+            if let Ok(appended) = &result {
+                insert(&mut tx, &appended.new).await?;
+                put_watermark(&mut tx, key, appended.acknowledged).await?;
+                moved.insert(key, appended.acknowledged);
             }
-            let seen = usize::try_from(acknowledged + 1 - first).unwrap_or(usize::MAX);
-            let mut new = Vec::new();
-            for event in batch.events.into_iter().skip(seen) {
-                let id = self.next_id(now);
-                new.push(StoredEvent {
-                    id,
-                    tenant: batch.tenant,
-                    computer: batch.computer,
-                    computer_name: batch.computer_name.clone(),
-                    received_at: now,
-                    event,
-                });
-            }
-            let acknowledged = acknowledged + u64::try_from(new.len()).unwrap_or_default();
-            insert(&mut tx, &new).await?;
-            put_watermark(&mut tx, key, acknowledged).await?;
-            moved.insert(key, acknowledged);
-            results.push(Ok(Appended { acknowledged, new }));
+            results.push(result);
         }
         tx.commit().await?;
         self.watermarks.extend(moved);
         Ok(results)
     }
+}
 
-    /// A version 7 UUID greater than all before.
-    fn next_id(&mut self, now: Timestamp) -> Uuid {
-        let millis = u128::try_from(now.as_millis()).unwrap_or_default() & 0xffff_ffff_ffff;
-        let random = secrets::random::<8>().map(u64::from_be_bytes).unwrap_or_default();
-        // The 74 free bits: 12 above the variant begin at zero so that there is room to count up.
-        let fresh = (millis << 80) | (0x7 << 76) | (0b10 << 62) | u128::from(random >> 2);
-        let id = if fresh > self.last_id { fresh } else { successor(self.last_id) };
-        self.last_id = id;
-        Uuid::from_u128(id)
-    }
-
+impl Writer {
     async fn pool_of(&mut self, day: &str) -> Result<SqlitePool, sqlx::Error> {
         if let Some(pool) = self.days.pool(day) {
             if self.today != day {
@@ -399,19 +342,6 @@ impl Writer {
     }
 }
 
-/// The next version 7 UUID, with version and variant in place.
-fn successor(id: u128) -> u128 {
-    const LOW: u128 = (1 << 62) - 1;
-    if id & LOW < LOW {
-        return id + 1;
-    }
-    let middle = (id >> 64) & 0xfff;
-    if middle < 0xfff {
-        return (id & !(LOW | (0xfff << 64))) | ((middle + 1) << 64);
-    }
-    (((id >> 80) + 1) << 80) | (0x7 << 76) | (0b10 << 62)
-}
-
 async fn insert(tx: &mut Transaction<'_, Sqlite>, events: &[StoredEvent]) -> Result<(), sqlx::Error> {
     for rows in events.chunks(ROWS) {
         let mut query = sqlx::QueryBuilder::<Sqlite>::new(
@@ -432,6 +362,16 @@ async fn insert(tx: &mut Transaction<'_, Sqlite>, events: &[StoredEvent]) -> Res
                 .push_bind(stored.event.detail.clone());
         });
         query.build().execute(&mut **tx).await?;
+    }
+    for stored in events {
+        for tag in &stored.tags {
+            sqlx::query("INSERT INTO event_tag (tenant_id, event_id, tag) VALUES (?, ?, ?)")
+                .bind(stored.tenant.to_string())
+                .bind(stored.id.to_string())
+                .bind(tag)
+                .execute(&mut **tx)
+                .await?;
+        }
     }
     Ok(())
 }

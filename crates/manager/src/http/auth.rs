@@ -55,7 +55,14 @@ pub(crate) const fn allows(role: Role, resource: Resource, access: Access) -> bo
     match (role, access) {
         (Role::Administrator, _) | (_, Access::Read) => true,
         (Role::Operator, Access::Write) => {
-            matches!(resource, Resource::Own | Resource::Computers | Resource::Policies | Resource::Tokens)
+            matches!(
+                resource,
+                Resource::Own
+                    | Resource::Computers
+                    | Resource::Policies
+                    | Resource::Tokens
+                    | Resource::Events
+            )
         }
         (Role::Auditor, Access::Write) => matches!(resource, Resource::Own),
     }

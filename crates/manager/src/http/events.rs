@@ -1,17 +1,18 @@
 //! Events, searched and live.
 use super::auth::{Access, Caller, Resource};
+use super::event_search::{between, is, parse, time};
 use super::extract::{Id, Query, limit, page};
 use crate::app::{App, stopped};
 use crate::clock;
-use crate::events::{EventFilter, EventStore as _, StoredEvent};
+use crate::events::{EventStore as _, StoredEvent};
 use crate::problem::Refused;
 use axum::Json;
 use axum::extract::State;
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use futures_util::Stream;
 use sakimori_api::{Event, EventDetail, Page};
-use sakimori_model::Timestamp;
 use sakimori_modules::{About, explain};
+use sakimori_query::{Filter, TextField};
 use serde_json::Value;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -41,13 +42,9 @@ pub(crate) fn shown(stored: StoredEvent) -> Event {
         severity: stored.event.severity,
         action: stored.event.action,
         kind: stored.event.kind,
+        tags: stored.tags,
         detail: EventDetail(detail),
     }
-}
-
-fn time(name: &str, text: Option<&str>) -> Result<Option<Timestamp>, Refused> {
-    let parsed = text.map(|text| clock::parse(text).ok_or(name)).transpose();
-    parsed.map_err(|name| Refused::invalid(format!("{name} is a time like 2026-11-22T10:00:00Z.")))
 }
 
 /// Filter of a list of events.
@@ -55,6 +52,8 @@ fn time(name: &str, text: Option<&str>) -> Result<Option<Timestamp>, Refused> {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct EventQuery {
+    /// Only events that this filter finds: `severity >= high AND (module = intrusion-prevention OR tag = review)`.
+    pub(super) filter: Option<String>,
     /// Only of this computer.
     pub(super) computer_id: Option<Uuid>,
     /// Only of this module.
@@ -90,15 +89,24 @@ pub(super) async fn list(
         Some(Ok(id)) => Some(id),
         Some(Err(_)) => return Err(Refused::invalid("cursor is not one that this list gave.")),
     };
-    let filter = EventFilter {
-        computer: query.computer_id,
-        module: query.module,
-        severity: query.severity,
-        action: query.action,
-        text: query.q.filter(|text| !text.is_empty()),
-        from: time("from", query.from.as_deref())?,
-        to: time("to", query.to.as_deref())?,
-    };
+    let mut filter = between(time("from", query.from.as_deref())?, time("to", query.to.as_deref())?)
+        .and(parse("/filter", query.filter.as_deref().unwrap_or_default(), app.clock.now())?);
+    let texts = [
+        (TextField::ComputerId, query.computer_id.map(|id| id.to_string())),
+        (TextField::Module, query.module),
+        (TextField::Action, query.action),
+    ];
+    for (field, value) in texts {
+        if let Some(value) = value {
+            filter = filter.and(is(field, value));
+        }
+    }
+    if let Some(severity) = query.severity {
+        filter = filter.and(Filter::Severity(severity.parse().into_iter().collect()));
+    }
+    if let Some(text) = query.q.filter(|text| !text.is_empty()) {
+        filter = filter.and(Filter::Anywhere(text.to_ascii_lowercase()));
+    }
     let rows = app.events.search(ctx.tenant, &filter, before, limit + 1).await?;
     Ok(Json(page(rows.into_iter().map(shown).collect(), limit, |event| event.id.to_string())))
 }

@@ -60,14 +60,14 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     }
 }
 
-/// The id in the path. One that is no UUID names nothing.
-pub(crate) struct Id(pub(crate) Uuid);
+/// The id in the path, with what else stands there. One that is no UUID names nothing.
+pub(crate) struct Id<T = Uuid>(pub(crate) T);
 
-impl<S: Send + Sync> FromRequestParts<S> for Id {
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Id<T> {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
-        let path = axum::extract::Path::<Uuid>::from_request_parts(parts, state).await;
+        let path = axum::extract::Path::<T>::from_request_parts(parts, state).await;
         path.map(|axum::extract::Path(id)| Self(id)).map_err(|_e| Refused::not_found("object"))
     }
 }

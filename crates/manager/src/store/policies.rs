@@ -4,6 +4,7 @@ use super::{Store, StoreError, Write, json, to_json, uuid};
 use crate::settings::LocalSettings;
 use crate::store::TenantCtx;
 use sakimori_model::Timestamp;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 /// A policy with its local settings.
@@ -49,11 +50,37 @@ fn policy(row: Row) -> Result<PolicyRow, StoreError> {
         name,
         description,
         parent: parent.map(|id| uuid(&id)),
-        settings: json("policy.settings", &settings)?,
+        settings: stored_settings(&settings)?,
         built_in: built_in != 0,
         revision,
         updated_at: Timestamp(updated_at),
     })
+}
+
+/// Settings as they are kept, or as version 0.1.0 kept them: one member for its one module, under other names. They
+/// come to be kept anew when their policy is next changed.
+fn stored_settings(text: &str) -> Result<LocalSettings, StoreError> {
+    let mut all: Map<String, Value> = json("policy.settings", text)?;
+    if let Some(Value::Object(old)) = all.remove("intrusionPrevention") {
+        let set =
+            old.into_iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| match name.as_str() {
+                "failOpen" => {
+                    let response = if value == Value::Bool(true) { "open" } else { "closed" };
+                    ("failureResponse".to_owned(), response.into())
+                }
+                "httpPorts" => {
+                    let ranges: Vec<(u16, u16)> = serde_json::from_value(value).unwrap_or_default();
+                    let range = |(first, last)| {
+                        if first == last { format!("{first}") } else { format!("{first}-{last}") }
+                    };
+                    (name, ranges.into_iter().map(range).collect())
+                }
+                _ => (name, value),
+            });
+        let set = set.filter(|(_, value)| value.as_object().is_none_or(|keys| !keys.is_empty()));
+        all.insert("intrusion-prevention".to_owned(), set.collect());
+    }
+    serde_json::from_value(Value::Object(all)).map_err(|e| StoreError::Damaged("policy.settings", e))
 }
 
 const ALL: &str = "SELECT id, name, description, parent_id, settings, built_in, revision, updated_at FROM policy \

@@ -33,11 +33,23 @@ pub enum Statements {
 }
 
 /// All steps. A new one is added at the end, with the next number.
-pub const STEPS: &[Step] = &[Step {
-    version: 1,
-    name: "initial",
-    sql: Statements::Both(include_str!("../../migrations/0001_initial.sql")),
-}];
+pub const STEPS: &[Step] = &[
+    Step {
+        version: 1,
+        name: "initial",
+        sql: Statements::Both(include_str!("../../migrations/0001_initial.sql")),
+    },
+    Step {
+        version: 2,
+        name: "events",
+        sql: Statements::Postgres(include_str!("../../migrations/0002_events.postgres.sql")),
+    },
+    Step {
+        version: 3,
+        name: "searches",
+        sql: Statements::Both(include_str!("../../migrations/0003_searches.sql")),
+    },
+];
 
 /// Brings the database to this version's schema, or to that of step `until`.
 pub(crate) async fn migrate(db: &Db, until: Option<i64>) -> Result<(), StoreError> {
@@ -57,7 +69,11 @@ pub(crate) async fn migrate(db: &Db, until: Option<i64>) -> Result<(), StoreErro
     match db {
         Db::Sqlite { write, .. } => migrator(false).run(write).await?,
         Db::Postgres(pool) => {
-            migrator(true).run(pool).await?;
+            // A step over large tables takes its time; the connection then goes, for its session is not like the others'.
+            let mut connection = pool.acquire().await?;
+            sqlx::raw_sql("SET statement_timeout = 0").execute(&mut *connection).await?;
+            migrator(true).run(&mut *connection).await?;
+            connection.close().await?;
             secure(pool).await?;
         }
     }

@@ -21,7 +21,10 @@ fn body(operation: &str) -> Option<Value> {
         "createApiKey" => json!({"name": "k", "role": "auditor"}),
         "createPolicy" => json!({"name": Uuid::now_v7()}),
         "createActivationToken" => json!({"name": "t"}),
-        "updateComputer" | "updatePolicy" => json!({}),
+        "createSavedSearch" => json!({"name": Uuid::now_v7(), "filter": "severity >= high"}),
+        "createAutoTagRule" => json!({"name": Uuid::now_v7(), "filter": "severity >= high", "tag": "grave"}),
+        "commentEvent" => json!({"text": "seen"}),
+        "updateComputer" | "updatePolicy" | "updateSavedSearch" | "updateAutoTagRule" => json!({}),
         _ => return None,
     };
     Some(body)
@@ -43,7 +46,11 @@ async fn every_endpoint_asks_who_and_whether() {
         for (method, operation) in item.as_object().unwrap() {
             let name = operation["operationId"].as_str().unwrap();
             let relative = path.strip_prefix("/api/v1").unwrap();
-            let relative = relative.replace("{id}", &Uuid::nil().to_string()).replace("{sid}", "1");
+            let relative = relative
+                .replace("{id}", &Uuid::nil().to_string())
+                .replace("{sid}", "1")
+                .replace("{tag}", "t")
+                .replace("/export", "/export?format=csv");
             let mut row = Vec::new();
             for caller in &callers {
                 let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();

@@ -12,4 +12,5 @@ mod events;
 mod fleet;
 mod life;
 mod policies;
+mod searches;
 pub(crate) mod support;

@@ -1,5 +1,4 @@
 //! The schema goes forward from every released one, on both databases, and is the same whichever way it came.
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do: by a panic that says where")]
 use sakimori_manager::store::schema::{STEPS, Statements, for_postgres};
 use sakimori_manager::store::{Database, Store, TenantCtx};
 use sakimori_testkit::postgres::Postgres;
@@ -8,7 +7,7 @@ use std::path::Path;
 use uuid::Uuid;
 
 /// Released schemas: the last step of each, and rows as that release wrote them.
-const RELEASED: &[(i64, &str)] = &[(1, include_str!("released/0001.sql"))];
+pub(crate) const RELEASED: &[(i64, &str)] = &[(1, include_str!("released/0001.sql"))];
 
 /// What the steps were when they were released: SHA-256 of their text. A line is added, never changed.
 const TEXTS: &[&str] = &["ff0bbf24fed83ff5834f61845634ea762b13ab7d6f7eb24aa7b0fd7c496382ee"];
@@ -23,6 +22,24 @@ async fn check(store: &Store) {
     assert_eq!(account.role, sakimori_api::Role::Administrator);
     let policies = store.policies(&ctx).await.unwrap();
     assert_eq!(policies.iter().map(|p| p.name.as_str()).collect::<Vec<_>>(), ["Base", "Web server"]);
+    let settings = |name: &str| {
+        let policy = policies.iter().find(|policy| policy.name == name).unwrap();
+        serde_json::to_value(&policy.settings).unwrap()
+    };
+    assert_eq!(
+        settings("Base"),
+        serde_json::json!({"intrusion-prevention": {"mode": "detect", "defaultRuleMode": "detect"}})
+    );
+    assert_eq!(
+        settings("Web server"),
+        serde_json::json!({"intrusion-prevention": {
+            "mode": "prevent", "failureResponse": "open", "httpPorts": ["80", "8000-8090"], "answerPage": false,
+            "defaultRuleMode": "prevent", "ruleModes": {"7000001": "off"},
+        }})
+    );
+    let web = policies.iter().find(|policy| policy.name == "Web server").unwrap();
+    let resolved = &sakimori_manager::settings::resolve(&[&web.settings])["intrusion-prevention"];
+    assert_eq!(resolved.values["ruleModes"]["7000001"], "off", "every member is one that this version knows");
     let computers = store.computers(&ctx, None, "", 10).await.unwrap();
     assert_eq!(computers.len(), 1);
     assert_eq!(computers.first().unwrap().host_name, "web1");

@@ -1,0 +1,175 @@
+//! Events as a file: read from the store in parts while they are being sent, so that memory stays bounded.
+use super::auth::{Access, Caller, Resource};
+use super::event_search::{between, parse, time};
+use super::events::shown;
+use super::extract::Query;
+use crate::app::App;
+use crate::events::{EventStore as _, StoredEvent};
+use crate::problem::Refused;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use sakimori_query::Filter;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Events read at once.
+const PART: u32 = 500;
+const COLUMNS: &str =
+    "id,at,receivedAt,computerId,computerName,module,severity,action,kind,tags,explanation,detail\r\n";
+
+/// Form of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ExportFormat {
+    /// RFC 4180, for spreadsheets. A text that a spreadsheet would take for a formula begins with `'`.
+    Csv,
+    /// One event a line, in the form of the list.
+    Jsonl,
+}
+
+/// What is exported.
+#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ExportQuery {
+    /// Form of the file.
+    #[param(inline)]
+    pub(super) format: ExportFormat,
+    /// Only events that this filter finds.
+    pub(super) filter: Option<String>,
+    /// Only at or after this time (RFC 3339).
+    pub(super) from: Option<String>,
+    /// Only before this time (RFC 3339).
+    pub(super) to: Option<String>,
+    /// At most so many, the newest; all where absent.
+    pub(super) limit: Option<u32>,
+}
+
+struct Export {
+    app: Arc<App>,
+    tenant: Uuid,
+    filter: Filter,
+    format: ExportFormat,
+    before: Option<Uuid>,
+    left: u32,
+    begun: bool,
+}
+
+/// The events as a file, newest first.
+#[utoipa::path(get, path = "/events/export", tag = "events", operation_id = "exportEvents", params(ExportQuery),
+    responses((status = 200, content((String = "text/csv"), (String = "application/x-ndjson")))))]
+pub(super) async fn export(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Query(query): Query<ExportQuery>,
+) -> Result<Response, Refused> {
+    let tenant = caller.may(Resource::Events, Access::Read)?.tenant;
+    let filter = parse("/filter", query.filter.as_deref().unwrap_or_default(), app.clock.now())?;
+    let filter = between(time("from", query.from.as_deref())?, time("to", query.to.as_deref())?).and(filter);
+    let (kind, name) = match query.format {
+        ExportFormat::Csv => ("text/csv; charset=utf-8", "attachment; filename=\"events.csv\""),
+        ExportFormat::Jsonl => ("application/x-ndjson", "attachment; filename=\"events.jsonl\""),
+    };
+    let left = query.limit.unwrap_or(u32::MAX);
+    let export = Export { app, tenant, filter, format: query.format, before: None, left, begun: false };
+    let parts = futures_util::stream::try_unfold(export, Export::next);
+    Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, name)], Body::from_stream(parts))
+        .into_response())
+}
+
+impl Export {
+    /// The next part of the file. An error breaks the answer off, so that nobody takes a part for the whole.
+    async fn next(mut self) -> Result<Option<(Bytes, Self)>, sqlx::Error> {
+        let mut text = String::new();
+        if !std::mem::replace(&mut self.begun, true) && self.format == ExportFormat::Csv {
+            text.push_str(COLUMNS);
+        }
+        let wanted = PART.min(self.left);
+        let found = if wanted == 0 {
+            Vec::new()
+        } else {
+            self.app.events.search(self.tenant, &self.filter, self.before, wanted).await?
+        };
+        let count = u32::try_from(found.len()).unwrap_or(u32::MAX);
+        self.left = if count < wanted { 0 } else { self.left.saturating_sub(count) };
+        self.before = found.last().map(|stored| stored.id);
+        for stored in found {
+            line(&mut text, self.format, stored);
+        }
+        Ok((!text.is_empty()).then(|| (Bytes::from(text), self)))
+    }
+}
+
+fn line(text: &mut String, format: ExportFormat, stored: StoredEvent) {
+    let detail = stored.event.detail.clone();
+    let event = shown(stored);
+    match format {
+        ExportFormat::Jsonl => {
+            // An event is made of texts and numbers: it can always be written.
+            text.push_str(&serde_json::to_string(&event).unwrap_or_default());
+            text.push('\n');
+        }
+        ExportFormat::Csv => {
+            let tags = event.tags.join(" ");
+            let (id, computer) = (event.id.to_string(), event.computer_id.to_string());
+            let fields = [
+                &id,
+                &event.at,
+                &event.received_at,
+                &computer,
+                &event.computer_name,
+                &event.module,
+                &event.severity,
+                &event.action,
+                &event.kind,
+                &tags,
+                &event.explanation.en,
+                &detail,
+            ];
+            for (number, field) in fields.into_iter().enumerate() {
+                if number > 0 {
+                    text.push(',');
+                }
+                csv_field(text, field);
+            }
+            text.push_str("\r\n");
+        }
+    }
+}
+
+/// Against CSV injection: host names and log lines are an attacker's texts, and a spreadsheet runs what begins like a
+/// formula (OWASP, CSV Injection).
+fn csv_field(text: &mut String, field: &str) {
+    let formula = field.trim_start().starts_with(['=', '+', '-', '@', '|', '%'])
+        || field.starts_with(['\t', '\r', '\n']);
+    text.push('"');
+    if formula {
+        text.push('\'');
+    }
+    text.push_str(&field.replace('"', "\"\""));
+    text.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spreadsheet_runs_nothing() {
+        for (field, expected) in [
+            ("web1", "\"web1\""),
+            ("=cmd|' /C calc'!A0", "\"'=cmd|' /C calc'!A0\""),
+            (" +1", "\"' +1\""),
+            ("@SUM(A1)", "\"'@SUM(A1)\""),
+            ("-2", "\"'-2\""),
+            ("\t=1", "\"'\t=1\""),
+            ("a\"b,c\r\nd", "\"a\"\"b,c\r\nd\""),
+        ] {
+            let mut text = String::new();
+            csv_field(&mut text, field);
+            assert_eq!(text, expected);
+        }
+    }
+}
