@@ -91,6 +91,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/auto-tag-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The rules. */
+        get: operations["listAutoTagRules"];
+        put?: never;
+        /** Makes a rule. It tags what arrives from now on. */
+        post: operations["createAutoTagRule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auto-tag-rules/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One rule. */
+        get: operations["getAutoTagRule"];
+        put?: never;
+        post?: never;
+        /** Deletes a rule. Events keep the tags that it gave. */
+        delete: operations["deleteAutoTagRule"];
+        options?: never;
+        head?: never;
+        /** Changes a rule. Merge patch. */
+        patch: operations["updateAutoTagRule"];
+        trace?: never;
+    };
     "/api/v1/computers": {
         parameters: {
             query?: never;
@@ -144,6 +181,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/events/counts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How many events there were in each interval. */
+        get: operations["countEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/events/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The events as a file, newest first. */
+        get: operations["exportEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events/{id}": {
         parameters: {
             query?: never;
@@ -156,6 +227,42 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/events/{id}/comments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The comments on an event, oldest first. */
+        get: operations["listEventComments"];
+        put?: never;
+        /** Writes about an event. */
+        post: operations["commentEvent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/events/{id}/tags/{tag}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Gives an event a tag. Twice is as once. */
+        put: operations["tagEvent"];
+        post?: never;
+        /** Takes a tag from an event. */
+        delete: operations["untagEvent"];
         options?: never;
         head?: never;
         patch?: never;
@@ -230,6 +337,43 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/saved-searches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The searches that the caller keeps, and those that others share. */
+        get: operations["listSavedSearches"];
+        put?: never;
+        /** Keeps a search. */
+        post: operations["createSavedSearch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/saved-searches/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One search. */
+        get: operations["getSavedSearch"];
+        put?: never;
+        post?: never;
+        /** Forgets a search. */
+        delete: operations["deleteSavedSearch"];
+        options?: never;
+        head?: never;
+        /** Changes a search. Merge patch. */
+        patch: operations["updateSavedSearch"];
         trace?: never;
     };
     "/api/v1/sessions": {
@@ -494,6 +638,40 @@ export interface components {
              */
             sequence: number;
         };
+        /** @description A rule that tags events as they arrive. */
+        AutoTagRule: {
+            /** @description Whether it is in force. */
+            enabled: boolean;
+            /** @description For `If-Match`. */
+            etag: string;
+            /** @description The filter. */
+            filter: string;
+            /**
+             * Format: uuid
+             * @description Id.
+             */
+            id: string;
+            /** @description Its name. */
+            name: string;
+            /** @description The tag that events get which it finds. */
+            tag: string;
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updatedAt: string;
+        };
+        /** @description Changes a rule (merge patch). Events that have arrived keep their tags. */
+        AutoTagRulePatch: {
+            /** @description Whether it is in force. */
+            enabled?: boolean | null;
+            /** @description New filter. */
+            filter?: string | null;
+            /** @description New name. */
+            name?: string | null;
+            /** @description New tag. */
+            tag?: string | null;
+        };
         /** @description Assigned and enforced settings of a computer. */
         BundleState: {
             /** @description Name of the bundle that its policy resolves to. */
@@ -685,6 +863,60 @@ export interface components {
             receivedAt: string;
             /** @description `info`, `low`, `medium`, `high` or `critical`. */
             severity: string;
+            /** @description What people and rules have marked it with. */
+            tags: string[];
+        };
+        /** @description What somebody wrote about an event. */
+        EventComment: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /** @description Who. */
+            author: string;
+            /**
+             * Format: uuid
+             * @description Id.
+             */
+            id: string;
+            /** @description The text. */
+            text: string;
+        };
+        /** @description How many events fell into an interval. */
+        EventCount: {
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            count: number;
+            /**
+             * Format: date-time
+             * @description When the interval begins.
+             */
+            from: string;
+            /** @description The severity, module or computer; empty where all are counted together, `*` for those beyond the 50 most frequent. */
+            key: string;
+        };
+        /** @description Events counted over time. */
+        EventCounts: {
+            /** @description The intervals that have events, earliest first. */
+            counts: components["schemas"]["EventCount"][];
+            /**
+             * Format: date-time
+             * @description When the time looked at begins.
+             */
+            from: string;
+            /**
+             * Format: int64
+             * @description Length of an interval.
+             */
+            intervalSecs: number;
+            /**
+             * Format: date-time
+             * @description When it ends.
+             */
+            to: string;
         };
         EventDetail: components["schemas"]["FirewallDetail"] | components["schemas"]["IntrusionDetail"] | components["schemas"]["MalwareDetail"] | components["schemas"]["IntegrityDetail"] | components["schemas"]["LogDetail"] | components["schemas"]["WebReputationDetail"] | components["schemas"]["RecommendationDetail"] | components["schemas"]["GapDetail"] | components["schemas"]["NoticeDetail"] | Record<string, never>;
         /** @description An HTTP request in one line. */
@@ -772,7 +1004,7 @@ export interface components {
              */
             mode: components["schemas"]["Mode"];
             /**
-             * @description The rules by their names: the highest priority is asked first, then `deny` before `allow`, then by name.
+             * @description The rules by their names. The lowest priority number is asked first, then the name in the order of letters.
              * @default {}
              */
             rules: {
@@ -815,15 +1047,13 @@ export interface components {
             action: components["schemas"]["Verdict"];
             /** @description Which way the connection was opened. */
             direction: components["schemas"]["Direction"];
-            /** @description Whether samples of what it allows become events; what is denied is always reported. */
+            /** @description Whether each denied (or, with `allow`, allowed) connection is an event. */
             log?: boolean;
-            /** @description The rule's own mode. In `detect` it only counts and reports, and the next rules are asked. */
-            mode?: components["schemas"]["Mode"];
             /** @description The ports that are connected to; any where empty. Only with TCP and UDP. */
             ports?: components["schemas"]["Ports"][];
             /**
              * Format: int32
-             * @description 0 to 4, the highest first.
+             * @description 0 to 4, the lowest first.
              */
             priority?: number;
             /** @description Protocol. */
@@ -881,7 +1111,215 @@ export interface components {
             mode: components["schemas"]["Mode"];
             /**
              * @description The sets of files by their names.
-             * @default {}
+             * @default {
+             *       "accounts": {
+             *         "attributes": [
+             *           "size",
+             *           "mode",
+             *           "owner",
+             *           "group",
+             *           "sha256",
+             *           "target"
+             *         ],
+             *         "base": "/etc",
+             *         "exclude": [
+             *           "security/*.lock"
+             *         ],
+             *         "include": [
+             *           "passwd",
+             *           "shadow",
+             *           "group",
+             *           "gshadow",
+             *           "sudoers",
+             *           "sudoers.d/**",
+             *           "pam.d/**",
+             *           "security/**"
+             *         ],
+             *         "realTime": true,
+             *         "severity": "high"
+             *       },
+             *       "local-programs": {
+             *         "attributes": [
+             *           "size",
+             *           "mode",
+             *           "owner",
+             *           "group",
+             *           "sha256",
+             *           "target"
+             *         ],
+             *         "base": "/usr/local",
+             *         "exclude": [
+             *           "**\/__pycache__/**"
+             *         ],
+             *         "include": [
+             *           "bin/**",
+             *           "sbin/**",
+             *           "lib/**"
+             *         ],
+             *         "realTime": true,
+             *         "severity": "medium"
+             *       },
+             *       "name-resolution": {
+             *         "attributes": [
+             *           "size",
+             *           "mode",
+             *           "owner",
+             *           "group",
+             *           "sha256",
+             *           "target"
+             *         ],
+             *         "base": "/etc",
+             *         "exclude": [],
+             *         "include": [
+             *           "hosts",
+             *           "resolv.conf",
+             *           "nsswitch.conf",
+             *           "nftables.conf",
+             *           "iptables/**",
+             *           "ca-certificates.conf"
+             *         ],
+             *         "realTime": true,
+             *         "severity": "medium"
+             *       },
+             *       "programs": {
+             *         "attributes": [
+             *           "size",
+             *           "mode",
+             *           "owner",
+             *           "group",
+             *           "sha256",
+             *           "target"
+             *         ],
+             *         "base": "/usr/bin",
+             *         "exclude": [],
+             *         "include": [],
+             *         "realTime": false,
+             *         "severity": "medium"
+             *       },
+             *       "remote-access": {
+             *         "attributes": [
+             *           "size",
+             *           "mode",
+             *           "owner",
+             *           "group",
+             *           "sha256",
+             *           "target"
+             *         ],
+             *         "base": "/etc",
+             *         "exclude": [],
+             *         "include": [
+             *           "ssh/**"
+             *         ],
+             *         "realTime": true,
+             *         "severity": "high"
+             *       },
+             *       "root-keys": {
+             *         "attributes": [
+             *           "size",
+             *           "mode",
+             *           "owner",
+             *           "group",
+             *           "sha256",
+             *           "target"
+             *         ],
+             *         "base": "/root/.ssh",
+             *         "exclude": [
+             *           "known_hosts*"
+             *         ],
+             *         "include": [],
+             *         "realTime": true,
+             *         "severity": "high"
+             *       },
+             *       "scheduled-jobs": {
+             *         "attributes": [
+             *           "size",
+             *           "mode",
+             *           "owner",
+             *           "group",
+             *           "sha256",
+             *           "target"
+             *         ],
+             *         "base": "/var/spool/cron",
+             *         "exclude": [
+             *           "**\/tmp.*"
+             *         ],
+             *         "include": [],
+             *         "realTime": true,
+             *         "severity": "high"
+             *       },
+             *       "started-programs": {
+             *         "attributes": [
+             *           "size",
+             *           "mode",
+             *           "owner",
+             *           "group",
+             *           "sha256",
+             *           "target"
+             *         ],
+             *         "base": "/etc",
+             *         "exclude": [
+             *           "**\/*.dpkg-*"
+             *         ],
+             *         "include": [
+             *           "ld.so.preload",
+             *           "ld.so.conf",
+             *           "ld.so.conf.d/**",
+             *           "crontab",
+             *           "cron.*\/**",
+             *           "anacrontab",
+             *           "systemd/**",
+             *           "init.d/**",
+             *           "rc.local",
+             *           "profile",
+             *           "profile.d/**",
+             *           "bash.bashrc",
+             *           "environment",
+             *           "modules",
+             *           "modules-load.d/**",
+             *           "modprobe.d/**",
+             *           "apt/apt.conf.d/**",
+             *           "xdg/autostart/**"
+             *         ],
+             *         "realTime": true,
+             *         "severity": "high"
+             *       },
+             *       "system-programs": {
+             *         "attributes": [
+             *           "size",
+             *           "mode",
+             *           "owner",
+             *           "group",
+             *           "sha256",
+             *           "target"
+             *         ],
+             *         "base": "/usr/sbin",
+             *         "exclude": [],
+             *         "include": [],
+             *         "realTime": false,
+             *         "severity": "medium"
+             *       },
+             *       "web-pages": {
+             *         "attributes": [
+             *           "size",
+             *           "mode",
+             *           "owner",
+             *           "group",
+             *           "sha256",
+             *           "target"
+             *         ],
+             *         "base": "/var/www",
+             *         "exclude": [
+             *           "**\/cache/**",
+             *           "**\/*.log",
+             *           "**\/.git/**",
+             *           "**\/node_modules/**",
+             *           "**\/sessions/**"
+             *         ],
+             *         "include": [],
+             *         "realTime": true,
+             *         "severity": "medium"
+             *       }
+             *     }
              */
             sets: {
                 [key: string]: components["schemas"]["FileSet"];
@@ -1080,7 +1518,7 @@ export interface components {
                  */
                 mode: components["schemas"]["Mode"];
                 /**
-                 * @description The rules by their names: the highest priority is asked first, then `deny` before `allow`, then by name.
+                 * @description The rules by their names. The lowest priority number is asked first, then the name in the order of letters.
                  * @default {}
                  */
                 rules: {
@@ -1107,7 +1545,215 @@ export interface components {
                 mode: components["schemas"]["Mode"];
                 /**
                  * @description The sets of files by their names.
-                 * @default {}
+                 * @default {
+                 *       "accounts": {
+                 *         "attributes": [
+                 *           "size",
+                 *           "mode",
+                 *           "owner",
+                 *           "group",
+                 *           "sha256",
+                 *           "target"
+                 *         ],
+                 *         "base": "/etc",
+                 *         "exclude": [
+                 *           "security/*.lock"
+                 *         ],
+                 *         "include": [
+                 *           "passwd",
+                 *           "shadow",
+                 *           "group",
+                 *           "gshadow",
+                 *           "sudoers",
+                 *           "sudoers.d/**",
+                 *           "pam.d/**",
+                 *           "security/**"
+                 *         ],
+                 *         "realTime": true,
+                 *         "severity": "high"
+                 *       },
+                 *       "local-programs": {
+                 *         "attributes": [
+                 *           "size",
+                 *           "mode",
+                 *           "owner",
+                 *           "group",
+                 *           "sha256",
+                 *           "target"
+                 *         ],
+                 *         "base": "/usr/local",
+                 *         "exclude": [
+                 *           "**\/__pycache__/**"
+                 *         ],
+                 *         "include": [
+                 *           "bin/**",
+                 *           "sbin/**",
+                 *           "lib/**"
+                 *         ],
+                 *         "realTime": true,
+                 *         "severity": "medium"
+                 *       },
+                 *       "name-resolution": {
+                 *         "attributes": [
+                 *           "size",
+                 *           "mode",
+                 *           "owner",
+                 *           "group",
+                 *           "sha256",
+                 *           "target"
+                 *         ],
+                 *         "base": "/etc",
+                 *         "exclude": [],
+                 *         "include": [
+                 *           "hosts",
+                 *           "resolv.conf",
+                 *           "nsswitch.conf",
+                 *           "nftables.conf",
+                 *           "iptables/**",
+                 *           "ca-certificates.conf"
+                 *         ],
+                 *         "realTime": true,
+                 *         "severity": "medium"
+                 *       },
+                 *       "programs": {
+                 *         "attributes": [
+                 *           "size",
+                 *           "mode",
+                 *           "owner",
+                 *           "group",
+                 *           "sha256",
+                 *           "target"
+                 *         ],
+                 *         "base": "/usr/bin",
+                 *         "exclude": [],
+                 *         "include": [],
+                 *         "realTime": false,
+                 *         "severity": "medium"
+                 *       },
+                 *       "remote-access": {
+                 *         "attributes": [
+                 *           "size",
+                 *           "mode",
+                 *           "owner",
+                 *           "group",
+                 *           "sha256",
+                 *           "target"
+                 *         ],
+                 *         "base": "/etc",
+                 *         "exclude": [],
+                 *         "include": [
+                 *           "ssh/**"
+                 *         ],
+                 *         "realTime": true,
+                 *         "severity": "high"
+                 *       },
+                 *       "root-keys": {
+                 *         "attributes": [
+                 *           "size",
+                 *           "mode",
+                 *           "owner",
+                 *           "group",
+                 *           "sha256",
+                 *           "target"
+                 *         ],
+                 *         "base": "/root/.ssh",
+                 *         "exclude": [
+                 *           "known_hosts*"
+                 *         ],
+                 *         "include": [],
+                 *         "realTime": true,
+                 *         "severity": "high"
+                 *       },
+                 *       "scheduled-jobs": {
+                 *         "attributes": [
+                 *           "size",
+                 *           "mode",
+                 *           "owner",
+                 *           "group",
+                 *           "sha256",
+                 *           "target"
+                 *         ],
+                 *         "base": "/var/spool/cron",
+                 *         "exclude": [
+                 *           "**\/tmp.*"
+                 *         ],
+                 *         "include": [],
+                 *         "realTime": true,
+                 *         "severity": "high"
+                 *       },
+                 *       "started-programs": {
+                 *         "attributes": [
+                 *           "size",
+                 *           "mode",
+                 *           "owner",
+                 *           "group",
+                 *           "sha256",
+                 *           "target"
+                 *         ],
+                 *         "base": "/etc",
+                 *         "exclude": [
+                 *           "**\/*.dpkg-*"
+                 *         ],
+                 *         "include": [
+                 *           "ld.so.preload",
+                 *           "ld.so.conf",
+                 *           "ld.so.conf.d/**",
+                 *           "crontab",
+                 *           "cron.*\/**",
+                 *           "anacrontab",
+                 *           "systemd/**",
+                 *           "init.d/**",
+                 *           "rc.local",
+                 *           "profile",
+                 *           "profile.d/**",
+                 *           "bash.bashrc",
+                 *           "environment",
+                 *           "modules",
+                 *           "modules-load.d/**",
+                 *           "modprobe.d/**",
+                 *           "apt/apt.conf.d/**",
+                 *           "xdg/autostart/**"
+                 *         ],
+                 *         "realTime": true,
+                 *         "severity": "high"
+                 *       },
+                 *       "system-programs": {
+                 *         "attributes": [
+                 *           "size",
+                 *           "mode",
+                 *           "owner",
+                 *           "group",
+                 *           "sha256",
+                 *           "target"
+                 *         ],
+                 *         "base": "/usr/sbin",
+                 *         "exclude": [],
+                 *         "include": [],
+                 *         "realTime": false,
+                 *         "severity": "medium"
+                 *       },
+                 *       "web-pages": {
+                 *         "attributes": [
+                 *           "size",
+                 *           "mode",
+                 *           "owner",
+                 *           "group",
+                 *           "sha256",
+                 *           "target"
+                 *         ],
+                 *         "base": "/var/www",
+                 *         "exclude": [
+                 *           "**\/cache/**",
+                 *           "**\/*.log",
+                 *           "**\/.git/**",
+                 *           "**\/node_modules/**",
+                 *           "**\/sessions/**"
+                 *         ],
+                 *         "include": [],
+                 *         "realTime": true,
+                 *         "severity": "medium"
+                 *       }
+                 *     }
                  */
                 sets: {
                     [key: string]: components["schemas"]["FileSet"] | "excluded";
@@ -1449,6 +2095,22 @@ export interface components {
             /** @description What it may do; at most what its maker may do. */
             role: components["schemas"]["Role"];
         };
+        /** @description Makes a rule. */
+        NewAutoTagRule: {
+            /** @description Whether it is in force; it is where absent. */
+            enabled?: boolean | null;
+            /** @description The filter. */
+            filter: string;
+            /** @description Its name, not in use yet. */
+            name: string;
+            /** @description The tag. */
+            tag: string;
+        };
+        /** @description Writes about an event. */
+        NewEventComment: {
+            /** @description The text. */
+            text: string;
+        };
         /** @description Makes a policy. */
         NewPolicy: {
             /** @description What it is for. */
@@ -1462,6 +2124,15 @@ export interface components {
             parentId?: string | null;
             /** @description Local settings. */
             settings?: components["schemas"]["SettingsPatch"];
+        };
+        /** @description Keeps a search. */
+        NewSavedSearch: {
+            /** @description The filter. */
+            filter: string;
+            /** @description Its name, not in use among the caller's. */
+            name: string;
+            /** @description Whether others see it. */
+            shared?: boolean;
         };
         /** @description One value for a sentence. */
         NoticeArgument: {
@@ -1591,6 +2262,34 @@ export interface components {
             nextCursor: string | null;
         };
         /** @description Part of a list. */
+        Page_AutoTagRule: {
+            /** @description The part's members. */
+            items: {
+                /** @description Whether it is in force. */
+                enabled: boolean;
+                /** @description For `If-Match`. */
+                etag: string;
+                /** @description The filter. */
+                filter: string;
+                /**
+                 * Format: uuid
+                 * @description Id.
+                 */
+                id: string;
+                /** @description Its name. */
+                name: string;
+                /** @description The tag that events get which it finds. */
+                tag: string;
+                /**
+                 * Format: date-time
+                 * @description When it was last changed.
+                 */
+                updatedAt: string;
+            }[];
+            /** @description Give it as `cursor` to get what follows; `null` at the end. */
+            nextCursor: string | null;
+        };
+        /** @description Part of a list. */
         Page_Computer: {
             /** @description The part's members. */
             items: {
@@ -1691,6 +2390,30 @@ export interface components {
                 receivedAt: string;
                 /** @description `info`, `low`, `medium`, `high` or `critical`. */
                 severity: string;
+                /** @description What people and rules have marked it with. */
+                tags: string[];
+            }[];
+            /** @description Give it as `cursor` to get what follows; `null` at the end. */
+            nextCursor: string | null;
+        };
+        /** @description Part of a list. */
+        Page_EventComment: {
+            /** @description The part's members. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When.
+                 */
+                at: string;
+                /** @description Who. */
+                author: string;
+                /**
+                 * Format: uuid
+                 * @description Id.
+                 */
+                id: string;
+                /** @description The text. */
+                text: string;
             }[];
             /** @description Give it as `cursor` to get what follows; `null` at the end. */
             nextCursor: string | null;
@@ -1784,6 +2507,36 @@ export interface components {
                 title: components["schemas"]["Explanation"];
                 /** @description Day the rule was last changed. */
                 updated: string;
+            }[];
+            /** @description Give it as `cursor` to get what follows; `null` at the end. */
+            nextCursor: string | null;
+        };
+        /** @description Part of a list. */
+        Page_SavedSearch: {
+            /** @description The part's members. */
+            items: {
+                /** @description For `If-Match`. */
+                etag: string;
+                /** @description The filter: `severity >= high AND module = intrusion-prevention`. */
+                filter: string;
+                /**
+                 * Format: uuid
+                 * @description Id.
+                 */
+                id: string;
+                /** @description Its name. */
+                name: string;
+                /** @description Whether the caller keeps it. */
+                own: boolean;
+                /** @description Who keeps it. */
+                ownerName: string;
+                /** @description Whether others see it. */
+                shared: boolean;
+                /**
+                 * Format: date-time
+                 * @description When it was last changed.
+                 */
+                updatedAt: string;
             }[];
             /** @description Give it as `cursor` to get what follows; `null` at the end. */
             nextCursor: string | null;
@@ -1902,7 +2655,7 @@ export interface components {
          * @description A protocol over IP.
          * @enum {string}
          */
-        Protocol: "any" | "tcp" | "udp" | "icmp" | "icmpv6";
+        Protocol: "any" | "tcp" | "udp" | "icmp";
         /** @description Settings of the recommendation scan. */
         Recommendation: {
             /**
@@ -1987,6 +2740,40 @@ export interface components {
             title: components["schemas"]["Explanation"];
             /** @description Day the rule was last changed. */
             updated: string;
+        };
+        /** @description A search that somebody keeps. */
+        SavedSearch: {
+            /** @description For `If-Match`. */
+            etag: string;
+            /** @description The filter: `severity >= high AND module = intrusion-prevention`. */
+            filter: string;
+            /**
+             * Format: uuid
+             * @description Id.
+             */
+            id: string;
+            /** @description Its name. */
+            name: string;
+            /** @description Whether the caller keeps it. */
+            own: boolean;
+            /** @description Who keeps it. */
+            ownerName: string;
+            /** @description Whether others see it. */
+            shared: boolean;
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updatedAt: string;
+        };
+        /** @description Changes a search (merge patch). */
+        SavedSearchPatch: {
+            /** @description New filter. */
+            filter?: string | null;
+            /** @description New name. */
+            name?: string | null;
+            /** @description Whether others see it. */
+            shared?: boolean | null;
         };
         /** @description A session of the console. The cookie is the session; `csrf_token` goes with every change. */
         Session: {
@@ -2440,6 +3227,166 @@ export interface operations {
             };
         };
     };
+    listAutoTagRules: {
+        parameters: {
+            query?: {
+                /** @description At most so many, 1 to 500; 100 where absent. */
+                limit?: number;
+                /** @description The `nextCursor` of the part before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AutoTagRule"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createAutoTagRule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewAutoTagRule"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AutoTagRule"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getAutoTagRule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AutoTagRule"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteAutoTagRule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateAutoTagRule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `etag` that was read */
+                "If-Match"?: string | null;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AutoTagRulePatch"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AutoTagRule"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listComputers: {
         parameters: {
             query?: {
@@ -2575,6 +3522,8 @@ export interface operations {
     listEvents: {
         parameters: {
             query?: {
+                /** @description Only events that this filter finds: `severity >= high AND (module = intrusion-prevention OR tag = review)`. */
+                filter?: string;
                 /** @description Only of this computer. */
                 computerId?: string;
                 /** @description Only of this module. */
@@ -2619,6 +3568,85 @@ export interface operations {
             };
         };
     };
+    countEvents: {
+        parameters: {
+            query?: {
+                /** @description Only events that this filter finds. */
+                filter?: string;
+                /** @description Length of an interval: `5m`, `1h`, `1d`; one hour where absent. */
+                interval?: string;
+                /** @description From this time on (RFC 3339); a day before `to` where absent. */
+                from?: string;
+                /** @description Before this time (RFC 3339); now where absent. */
+                to?: string;
+                /** @description What to count by; all together where absent. */
+                by?: "severity" | "module" | "computer";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventCounts"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    exportEvents: {
+        parameters: {
+            query: {
+                /** @description Form of the file. */
+                format: "csv" | "jsonl";
+                /** @description Only events that this filter finds. */
+                filter?: string;
+                /** @description Only at or after this time (RFC 3339). */
+                from?: string;
+                /** @description Only before this time (RFC 3339). */
+                to?: string;
+                /** @description At most so many, the newest; all where absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getEvent: {
         parameters: {
             query?: never;
@@ -2637,6 +3665,128 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Event"];
                 };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listEventComments: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_EventComment"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    commentEvent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewEventComment"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventComment"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tagEvent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                tag: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    untagEvent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                tag: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Refused; `code` and `detail` say why and what to do. */
             default: {
@@ -2864,6 +4014,166 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Rule"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listSavedSearches: {
+        parameters: {
+            query?: {
+                /** @description At most so many, 1 to 500; 100 where absent. */
+                limit?: number;
+                /** @description The `nextCursor` of the part before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SavedSearch"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createSavedSearch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSavedSearch"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedSearch"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getSavedSearch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedSearch"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteSavedSearch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateSavedSearch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `etag` that was read */
+                "If-Match"?: string | null;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SavedSearchPatch"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedSearch"];
                 };
             };
             /** @description Refused; `code` and `detail` say why and what to do. */
