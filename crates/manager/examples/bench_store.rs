@@ -3,7 +3,7 @@
 //! Batches as agents send them go to the event store from several computers at once; what is counted is acknowledged,
 //! so it has been written and synced to the disk. TLS, unpacking and checking are not part of it.
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
-#![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on says where")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a benchmark that cannot go on says where")]
 use sakimori_manager::clock::Clock;
 use sakimori_manager::events::{AppendError, AutoTags, Batch, EventStore as _, Events, NewEvent};
 use sakimori_manager::store::{Database, Store};
