@@ -1,12 +1,10 @@
 //! Log inspection with real files and a real sandboxed worker: growth, rotation, restarts and kills.
 #![expect(
     clippy::disallowed_methods,
-    clippy::indexing_slicing,
     clippy::string_slice,
     clippy::format_collect,
     clippy::cast_possible_truncation,
     clippy::unwrap_used,
-    clippy::panic,
     reason = "a test: it waits, writes logs, ends workers, and fails by panicking"
 )]
 

@@ -121,7 +121,8 @@ fn facts(packet: &[u8]) -> Option<Facts> {
                     Some(IpAddr::V4(Ipv4Addr::from(bytes)))
                 };
                 let header = usize::from(packet.first()? & 15) * 4;
-                let first_fragment = half(6)? & 0x1FFF == 0;
+                let fragment_offset = half(6)? & 0x1FFF;
+                let first_fragment = fragment_offset == 0;
                 (*packet.get(9)?, address(12)?, address(16)?, first_fragment.then_some(header))
             }
             6 => {

@@ -54,7 +54,7 @@ fn the_firewall_drops_counts_and_tells_and_goes_without_a_trace() {
     assert_eq!(value("rule:web"), 2);
     assert!(value("default-inbound") >= 1);
     assert_eq!(of(&network, "intrusion-prevention").state, ModuleState::Off);
-    let told = || events.lock().unwrap().iter().filter_map(|event| event.read::<FirewallEvent>()).next();
+    let told = || events.lock().unwrap().iter().find_map(sakimori_protocol::Event::read::<FirewallEvent>);
     assert!(until(Duration::from_secs(8), || told().is_some()), "no event: {:?}", events.lock().unwrap());
     let event = told().unwrap();
     assert_eq!(
@@ -183,8 +183,12 @@ fn sites_on_a_list_are_blocked_for_real_clients_and_others_are_not() {
     let blocked = curl("https://www.bad.example.test/page");
     assert_eq!((blocked.status.code(), blocked.stdout.len()), (Some(35), 0), "the handshake is reset");
 
-    let seen: Vec<WebReputationEvent> =
-        events.lock().unwrap().iter().filter_map(|event| event.read::<WebReputationEvent>()).collect();
+    let seen: Vec<WebReputationEvent> = events
+        .lock()
+        .unwrap()
+        .iter()
+        .filter_map(sakimori_protocol::Event::read::<WebReputationEvent>)
+        .collect();
     let told: Vec<_> = seen
         .iter()
         .map(|e| (e.url.as_str(), e.category.as_str(), e.list.as_str(), e.seen_in.as_str()))
