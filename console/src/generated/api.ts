@@ -1004,7 +1004,7 @@ export interface components {
              */
             mode: components["schemas"]["Mode"];
             /**
-             * @description The rules by their names. The lowest priority number is asked first, then the name in the order of letters.
+             * @description The rules by their names: the highest priority is asked first, then `deny` before `allow`, then by name.
              * @default {}
              */
             rules: {
@@ -1047,13 +1047,15 @@ export interface components {
             action: components["schemas"]["Verdict"];
             /** @description Which way the connection was opened. */
             direction: components["schemas"]["Direction"];
-            /** @description Whether each denied (or, with `allow`, allowed) connection is an event. */
+            /** @description Whether samples of what it allows become events; what is denied is always reported. */
             log?: boolean;
+            /** @description The rule's own mode. In `detect` it only counts and reports, and the next rules are asked. */
+            mode?: components["schemas"]["Mode"];
             /** @description The ports that are connected to; any where empty. Only with TCP and UDP. */
             ports?: components["schemas"]["Ports"][];
             /**
              * Format: int32
-             * @description 0 to 4, the lowest first.
+             * @description 0 to 4, the highest first.
              */
             priority?: number;
             /** @description Protocol. */
@@ -1518,7 +1520,7 @@ export interface components {
                  */
                 mode: components["schemas"]["Mode"];
                 /**
-                 * @description The rules by their names. The lowest priority number is asked first, then the name in the order of letters.
+                 * @description The rules by their names: the highest priority is asked first, then `deny` before `allow`, then by name.
                  * @default {}
                  */
                 rules: {
@@ -2655,7 +2657,7 @@ export interface components {
          * @description A protocol over IP.
          * @enum {string}
          */
-        Protocol: "any" | "tcp" | "udp" | "icmp";
+        Protocol: "any" | "tcp" | "udp" | "icmp" | "icmpv6";
         /** @description Settings of the recommendation scan. */
         Recommendation: {
             /**
