@@ -383,7 +383,10 @@ impl Control {
     /// Leaves enforcement in place for the program that replaces this one: variables for its environment.
     pub fn hand_over(&self) -> Result<Vec<(String, OsString)>, String> {
         let mut told = Vec::new();
-        for slot in &self.slots {
+        // Parts that end take their time; those that stay in force come last, because their packets wait from then on.
+        let (staying, ending): (Vec<_>, Vec<_>) =
+            self.slots.iter().partition(|slot| slot.part.resume.is_some());
+        for slot in ending.into_iter().chain(staying) {
             let Some(running) = slot.lock().running.take() else { continue };
             if let Some(value) = running.hand_over()? {
                 told.push((slot.part.variable(), value));

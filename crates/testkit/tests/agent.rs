@@ -166,7 +166,11 @@ fn an_upgrade_under_load_loses_nothing() {
     let served = visitors.finish();
     assert!(served.all_well(), "{}", served.words());
     assert_eq!(through, 0, "attacks slipped by during the upgrade");
-    assert_eq!(protected.agent.counter("packets-uninspected").unwrap(), 0);
+    // The socket is there once every part is in force again.
+    let uninspected = wait::until("the new program's status", Duration::from_secs(20), || {
+        Ok(protected.agent.counter("packets-uninspected").ok())
+    });
+    assert_eq!(protected.told(uninspected).unwrap(), 0);
     each_told_once(&protected, &(0..40).collect::<Vec<_>>());
 }
 

@@ -56,7 +56,9 @@ impl Position {
     /// Whether a file that begins so is the one that this was taken of.
     pub(super) fn is_of(&self, inode: u64, beginning: &[u8]) -> bool {
         let bytes = usize::try_from(self.print_bytes).unwrap_or(usize::MAX);
-        self.inode == inode && beginning.get(..bytes).is_some_and(|taken| print(taken) == self.print)
+        let same_beginning =
+            bytes == 0 || beginning.get(..bytes).is_some_and(|taken| print(taken) == self.print);
+        self.inode == inode && same_beginning
     }
 }
 

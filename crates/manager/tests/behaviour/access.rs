@@ -72,12 +72,23 @@ async fn every_endpoint_asks_who_and_whether() {
         createApiKey             401 403 403 201
         deleteApiKey             401 403 403 404
         listAuditRecords         401 200 200 200
+        listAutoTagRules         401 200 200 200
+        createAutoTagRule        401 403 201 201
+        deleteAutoTagRule        401 403 404 404
+        getAutoTagRule           401 404 404 404
+        updateAutoTagRule        401 403 404 404
         listComputers            401 200 200 200
         deleteComputer           401 403 404 404
         getComputer              401 404 404 404
         updateComputer           401 403 404 404
         listEvents               401 200 200 200
+        countEvents              401 200 200 200
+        exportEvents             401 200 200 200
         getEvent                 401 404 404 404
+        listEventComments        401 404 404 404
+        commentEvent             401 403 404 404
+        untagEvent               401 403 404 404
+        tagEvent                 401 403 404 404
         listPolicies             401 200 200 200
         createPolicy             401 403 201 201
         deletePolicy             401 403 404 404
@@ -85,6 +96,11 @@ async fn every_endpoint_asks_who_and_whether() {
         updatePolicy             401 403 404 404
         listRules                401 200 200 200
         getRule                  401 404 404 404
+        listSavedSearches        401 200 200 200
+        createSavedSearch        401 201 201 201
+        deleteSavedSearch        401 404 404 404
+        getSavedSearch           401 404 404 404
+        updateSavedSearch        401 404 404 404
         logIn                    401 401 401 401
         logOut                   401 403 403 403
         getCurrentSession        401 403 403 403
