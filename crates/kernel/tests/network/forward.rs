@@ -140,8 +140,10 @@ fn connections_that_containers_open_are_queued_with_a_mark_until_they_are_done()
             let counters = table.read_counters().unwrap();
             assert_eq!(counters.0[&(CounterKind::Queued, CounterPath::ForwardOutToServer)].packets, 3);
             server.join().unwrap();
+            // First: removing the table makes the kernel forget what waits for a verdict.
+            let seen = answerer.stop();
             table.remove().unwrap();
-            answerer.stop()
+            seen
         });
         assert!(seen.iter().all(|packet| packet.hook == Hook::Forward));
         let marked = |packet: &&crate::support::Seen| packet.mark & MARK_OUTGOING != 0;
