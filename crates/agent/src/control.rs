@@ -473,7 +473,7 @@ impl Slot {
                 }
             },
         };
-        let applied = running.apply(plan.clone());
+        let applied = running.apply(plan.only(self.part.modules));
         enforcing.refused = applied.is_err();
         applied
     }

@@ -71,6 +71,14 @@ impl Plan {
         Ok((settings, &plan.files))
     }
 
+    /// What of it is for these modules: rule files are large, and each part needs its own only.
+    #[must_use]
+    pub fn only(&self, modules: &[&str]) -> Self {
+        let own = self.modules.iter().filter(|(id, _)| modules.contains(&id.as_str()));
+        let modules = own.map(|(id, plan)| (id.clone(), plan.clone())).collect();
+        Self { generation: self.generation, modules }
+    }
+
     /// Whether any of these modules is to do something.
     pub fn asks_for(&self, modules: &[&str]) -> bool {
         modules.iter().any(|id| {

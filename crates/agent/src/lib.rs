@@ -28,6 +28,7 @@ pub mod logs;
 pub mod network;
 pub mod pace;
 pub mod parts;
+mod pipe;
 pub mod renewal;
 pub mod scanner;
 pub mod sender;

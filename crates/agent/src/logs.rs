@@ -149,8 +149,7 @@ pub const fn severity(level: u8) -> Severity {
 
 /// Our own decoders and rules, in force where a plan brings none.
 pub fn own_rules() -> Vec<RuleFile> {
-    let own = sakimori_content::log_rules();
-    own.iter()
-        .map(|(name, text)| RuleFile { name: (*name).to_owned(), text: text.as_bytes().to_vec() })
+    sakimori_content::embedded_files(MODULE)
+        .map(|(name, text)| RuleFile { name: name.to_owned(), text: text.to_vec() })
         .collect()
 }

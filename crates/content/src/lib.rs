@@ -9,11 +9,9 @@
 
 mod archive;
 pub mod cases;
-mod logs;
 mod pack;
 pub mod sign;
 
 pub use archive::{OpenError, SignedPack};
-pub use logs::log_rules;
 pub use pack::{Affects, Info, LoadError, Metadata, Pack, RuleFile, Score, Text, embedded_files};
 pub use sign::{SigningKey, VerifyingKey};

@@ -5,8 +5,11 @@
     reason = "a test: it makes files, says why it is skipped, and fails by panicking"
 )]
 
+#[path = "support/tmpfs.rs"]
+mod tmpfs;
+
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
+use rustix::mount::{MountFlags, mount};
 use sakimori_kernel::fanotify::names::{Folders, NameEvent, Names, process};
 use sakimori_kernel::walk::{Base, DEPTH, Entry, Step, Visitor};
 use std::collections::BTreeSet;
@@ -16,30 +19,8 @@ use std::io;
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
-
-/// Runs `work` in a thread with a private tmpfs; says so without root.
-fn on_private_tmpfs(work: impl FnOnce(&Path) + Send) {
-    static NUMBER: AtomicU32 = AtomicU32::new(0);
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("skipped: a mount namespace needs root");
-        return;
-    }
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let place: PathBuf = std::env::temp_dir().join(format!("sakimori-walk-{}-{number}", std::process::id()));
-    fs::create_dir(&place).unwrap();
-    std::thread::scope(|scope| {
-        let thread = scope.spawn(|| {
-            sakimori_kernel_sys::process::unshare_mounts().unwrap();
-            mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).unwrap();
-            mount("tmpfs", &place, "tmpfs", MountFlags::empty(), None).unwrap();
-            work(&place);
-        });
-        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-    });
-    fs::remove_dir(&place).unwrap();
-}
+use std::path::Path;
+use tmpfs::on_private_tmpfs;
 
 #[derive(Default)]
 struct Seen {

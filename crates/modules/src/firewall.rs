@@ -150,10 +150,6 @@ const fn enforced() -> Mode {
 impl Settings for Firewall {
     const KEYED: &'static [&'static str] = &["rules"];
 
-    fn mode(&self) -> Mode {
-        self.mode
-    }
-
     fn check(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
         for (name, rule) in &self.rules {

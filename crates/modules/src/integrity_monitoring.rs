@@ -202,10 +202,6 @@ pub enum Attribute {
 impl Settings for IntegrityMonitoring {
     const KEYED: &'static [&'static str] = &["sets"];
 
-    fn mode(&self) -> Mode {
-        self.mode
-    }
-
     fn check(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
         for (name, set) in &self.sets {

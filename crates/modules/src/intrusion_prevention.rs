@@ -90,10 +90,6 @@ const PORT_RANGES: usize = 64;
 impl Settings for IntrusionPrevention {
     const KEYED: &'static [&'static str] = &["assigned", "ruleModes"];
 
-    fn mode(&self) -> Mode {
-        self.mode
-    }
-
     fn check(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
         if self.http_ports.len() > PORT_RANGES {

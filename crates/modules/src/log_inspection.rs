@@ -79,10 +79,6 @@ pub enum LogFormat {
 impl Settings for LogInspection {
     const KEYED: &'static [&'static str] = &["sources", "ruleModes"];
 
-    fn mode(&self) -> Mode {
-        self.mode
-    }
-
     fn check(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
         for (name, source) in &self.sources {

@@ -53,10 +53,6 @@ impl Default for Recommendation {
 }
 
 impl Settings for Recommendation {
-    fn mode(&self) -> Mode {
-        self.mode
-    }
-
     fn check(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
         if !(5..=10_080).contains(&self.interval_minutes) {

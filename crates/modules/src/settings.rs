@@ -1,5 +1,4 @@
 //! The settings of a module as a type, and what a policy model that knows no module needs of it.
-use crate::Mode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -14,9 +13,6 @@ use utoipa::openapi::schema::Schema;
 pub trait Settings: Serialize + DeserializeOwned + Default + Clone + ToSchema + Send + 'static {
     /// The properties that are JSON objects and merge key by key over the policy tree.
     const KEYED: &'static [&'static str] = &[];
-
-    /// The module's own mode.
-    fn mode(&self) -> Mode;
 
     /// What the types cannot say: bounds, and members that do not fit each other. Pointers begin at the settings.
     fn check(&self) -> Vec<Finding> {
@@ -65,7 +61,6 @@ pub struct SettingsKind {
     pub keyed: &'static [&'static str],
     defaults: fn() -> Map<String, Value>,
     check: fn(&Map<String, Value>) -> Vec<Finding>,
-    mode: fn(&Map<String, Value>) -> Mode,
     schema: fn() -> Schemas,
 }
 
@@ -98,13 +93,7 @@ impl Schemas {
 impl SettingsKind {
     /// The settings of type `S`.
     pub const fn of<S: Settings>() -> Self {
-        Self {
-            keyed: S::KEYED,
-            defaults: defaults::<S>,
-            check: check::<S>,
-            mode: mode::<S>,
-            schema: Schemas::of::<S>,
-        }
+        Self { keyed: S::KEYED, defaults: defaults::<S>, check: check::<S>, schema: Schemas::of::<S> }
     }
 
     /// Every property with its default.
@@ -115,11 +104,6 @@ impl SettingsKind {
     /// What is wrong with these values; absent ones take their default.
     pub fn check(&self, values: &Map<String, Value>) -> Vec<Finding> {
         (self.check)(values)
-    }
-
-    /// The module's mode in these values.
-    pub fn mode(&self, values: &Map<String, Value>) -> Mode {
-        (self.mode)(values)
     }
 
     /// For the `OpenAPI` document.
@@ -139,10 +123,6 @@ fn defaults<S: Settings>() -> Map<String, Value> {
         // A settings type that is no JSON object is found by this crate's tests.
         _ => Map::new(),
     }
-}
-
-fn mode<S: Settings>(values: &Map<String, Value>) -> Mode {
-    S::deserialize(Value::Object(values.clone())).map_or(Mode::Off, |settings| settings.mode())
 }
 
 /// Each property is tried by itself, so that every wrong member is named; then the whole.

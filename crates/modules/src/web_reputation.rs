@@ -73,10 +73,6 @@ impl Default for WebReputation {
 impl Settings for WebReputation {
     const KEYED: &'static [&'static str] = &["blocked", "allowed"];
 
-    fn mode(&self) -> Mode {
-        self.mode
-    }
-
     fn check(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
         for (member, ports) in [("httpPorts", &self.http_ports), ("tlsPorts", &self.tls_ports)] {

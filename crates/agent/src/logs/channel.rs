@@ -4,6 +4,7 @@
 //! A frame is two little-endian 32-bit lengths, then JSON of the first length, then raw bytes of the second. Answers
 //! come from a process that may have been taken over: their length is bounded, and their texts are cut and only shown.
 
+use crate::pipe;
 use rustix::event::{PollFd, PollFlags, poll};
 use sakimori_modules::log_inspection::LogEvent;
 use serde::de::DeserializeOwned;
@@ -130,67 +131,23 @@ impl Channel {
         if lengths.iter().any(|length| *length > most) {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        lengths.iter().try_for_each(|length| self.send_all(&length.to_le_bytes()))?;
-        self.send_all(&json)?;
-        raw.iter().try_for_each(|part| self.send_all(part))
+        lengths.iter().try_for_each(|length| pipe::send_all(&self.0, &length.to_le_bytes()))?;
+        pipe::send_all(&self.0, &json)?;
+        raw.iter().try_for_each(|part| pipe::send_all(&self.0, part))
     }
 
     fn receive<T: DeserializeOwned>(&self, most: u32) -> io::Result<(T, Vec<u8>)> {
         let mut lengths = [0; 2];
         for length in &mut lengths {
             let mut bytes = [0; 4];
-            self.fill(&mut bytes)?;
+            pipe::fill(&self.0, &mut bytes)?;
             *length = u32::from_le_bytes(bytes);
         }
         let [json, raw] = lengths;
         if json > most || raw > most {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        let message = serde_json::from_slice(&self.receive_exactly(json)?)?;
-        Ok((message, self.receive_exactly(raw)?))
+        let message = serde_json::from_slice(&pipe::receive(&self.0, json)?)?;
+        Ok((message, pipe::receive(&self.0, raw)?))
     }
-
-    fn receive_exactly(&self, length: u32) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
-        self.fill(&mut bytes)?;
-        Ok(bytes)
-    }
-
-    fn fill(&self, mut bytes: &mut [u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            match rustix::io::read(&self.0, &mut *bytes) {
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(n) => bytes = bytes.get_mut(n..).unwrap_or_default(),
-                Err(rustix::io::Errno::INTR) => {}
-                Err(e) => return Err(e.into()),
-            }
-        }
-        Ok(())
-    }
-
-    /// `write`, not `send`: the worker may use no other call on it.
-    fn send_all(&self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            match rustix::io::write(&self.0, bytes) {
-                Ok(n) => bytes = bytes.get(n..).unwrap_or_default(),
-                Err(rustix::io::Errno::INTR) => {}
-                Err(e) => return Err(e.into()),
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Cuts the raw bytes of a `Configure` into its files. `None` if the lengths do not add up.
-pub(super) fn cut(files: Vec<(String, u32)>, raw: &[u8]) -> Option<Vec<(String, Vec<u8>)>> {
-    let mut rest = raw;
-    let files = files
-        .into_iter()
-        .map(|(name, length)| {
-            let (text, after) = rest.split_at_checked(usize::try_from(length).ok()?)?;
-            rest = after;
-            Some((name, text.to_vec()))
-        })
-        .collect::<Option<Vec<_>>>()?;
-    rest.is_empty().then_some(files)
 }

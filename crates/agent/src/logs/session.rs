@@ -3,6 +3,7 @@
 use super::channel::{Answer, Channel, Chunk, Judged, Order};
 use super::worker::{DESCRIPTORS_VARIABLE, EVENTS, SHOWN_BYTES, SHOWN_LINE_BYTES};
 use super::{ApplyError, LogsPlan, own_rules};
+use crate::pipe;
 use sakimori_kernel::pidfd::PidFd;
 use sakimori_kernel::spawn::{self, Program};
 use sakimori_modules::Mode;
@@ -57,10 +58,7 @@ impl Session {
             &plan.files
         };
         let order = Order::Configure {
-            files: files
-                .iter()
-                .map(|file| (file.name.clone(), u32::try_from(file.text.len()).unwrap_or(u32::MAX)))
-                .collect(),
+            files: pipe::describe(files),
             minimum_level: plan.settings.minimum_level,
             off: plan
                 .settings

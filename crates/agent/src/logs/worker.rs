@@ -3,7 +3,8 @@
 //! One thread in the cage ([`sakimori_kernel::sandbox`]), one descriptor: the socket pair to the supervisor, which may be
 //! read and written and nothing else. It ends when the supervisor has gone.
 
-use super::channel::{Answer, Channel, Chunk, Judged, Order, cut};
+use super::channel::{Answer, Channel, Chunk, Judged, Order};
+use crate::pipe::cut;
 use sakimori_kernel::sandbox::{self, Cage, SystemCalls};
 use sakimori_kernel::spawn;
 use sakimori_loginspect::{Dialect, Engine, Judgement, Line, Moment, SourceFile, compile, limits};
@@ -108,7 +109,7 @@ impl Judge {
             return Answer::Refused { errors: 1, findings: vec!["the files do not add up".to_owned()] };
         };
         let sources: Vec<SourceFile> =
-            files.into_iter().map(|(name, text)| SourceFile { name, text }).collect();
+            files.into_iter().map(|file| SourceFile { name: file.name, text: file.text }).collect();
         let compiled = compile(&sources, Dialect::Ossec);
         let of = |level: Level| {
             let findings = compiled.diagnostics.iter().filter(move |finding| finding.level == level);

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use super::RuleFile;
 use super::samples::Label;
+use crate::pipe;
 use sakimori_modules::web_reputation::WebReputation;
 
 /// The longest order: 64 MiB of rules is twice the largest public rule set.
@@ -136,28 +137,28 @@ impl Channel {
         let raw: usize = files.iter().map(|file| file.text.len()).sum();
         let json = serde_json::to_vec(order)?;
         self.send_lengths(json.len(), raw, ORDER_BYTES)?;
-        self.send_all(&json)?;
-        files.iter().try_for_each(|file| self.send_all(&file.text))
+        pipe::send_all(&self.0, &json)?;
+        files.iter().try_for_each(|file| pipe::send_all(&self.0, &file.text))
     }
 
     /// The next order and its raw bytes; `None` when the supervisor has gone.
     pub(super) fn receive_order(&self) -> io::Result<Option<(Order, Vec<u8>)>> {
         let Some((json, raw)) = self.receive_lengths(ORDER_BYTES)? else { return Ok(None) };
-        let order = serde_json::from_slice(&self.receive_exactly(json)?)?;
-        Ok(Some((order, self.receive_exactly(raw)?)))
+        let order = serde_json::from_slice(&pipe::receive(&self.0, json)?)?;
+        Ok(Some((order, pipe::receive(&self.0, raw)?)))
     }
 
     pub(super) fn send_answer(&self, answer: &Answer) -> io::Result<()> {
         let json = serde_json::to_vec(answer)?;
         self.send_lengths(json.len(), 0, ANSWER_BYTES)?;
-        self.send_all(&json)
+        pipe::send_all(&self.0, &json)
     }
 
     /// The next answer; `None` when the worker has gone.
     pub(super) fn receive_answer(&self) -> io::Result<Option<Answer>> {
         let Some((json, raw)) = self.receive_lengths(ANSWER_BYTES)? else { return Ok(None) };
-        let answer = serde_json::from_slice(&self.receive_exactly(json)?)?;
-        let _nothing_belongs_there = self.receive_exactly(raw)?;
+        let answer = serde_json::from_slice(&pipe::receive(&self.0, json)?)?;
+        let _nothing_belongs_there = pipe::receive(&self.0, raw)?;
         Ok(Some(answer))
     }
 
@@ -166,14 +167,14 @@ impl Channel {
         if lengths.iter().any(|length| *length > most) {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        lengths.iter().try_for_each(|length| self.send_all(&length.to_le_bytes()))
+        lengths.iter().try_for_each(|length| pipe::send_all(&self.0, &length.to_le_bytes()))
     }
 
     fn receive_lengths(&self, most: u32) -> io::Result<Option<(u32, u32)>> {
         let mut lengths = [0; 2];
         for length in &mut lengths {
             let mut bytes = [0; 4];
-            match self.fill(&mut bytes) {
+            match pipe::fill(&self.0, &mut bytes) {
                 Ok(()) => *length = u32::from_le_bytes(bytes),
                 Err(e) if gone(&e) => return Ok(None),
                 Err(e) => return Err(e),
@@ -184,36 +185,6 @@ impl Channel {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
         Ok(Some((json, raw)))
-    }
-
-    fn receive_exactly(&self, length: u32) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
-        self.fill(&mut bytes)?;
-        Ok(bytes)
-    }
-
-    fn fill(&self, mut bytes: &mut [u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            match rustix::io::read(&self.0, &mut *bytes) {
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(n) => bytes = bytes.get_mut(n..).unwrap_or_default(),
-                Err(rustix::io::Errno::INTR) => {}
-                Err(e) => return Err(e.into()),
-            }
-        }
-        Ok(())
-    }
-
-    /// `write`, not `send`: the worker may use no other call on it.
-    fn send_all(&self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            match rustix::io::write(&self.0, bytes) {
-                Ok(n) => bytes = bytes.get(n..).unwrap_or_default(),
-                Err(rustix::io::Errno::INTR) => {}
-                Err(e) => return Err(e.into()),
-            }
-        }
-        Ok(())
     }
 }
 
@@ -231,25 +202,6 @@ fn gone(error: &io::Error) -> bool {
 }
 
 // === conversions ===
-
-/// Cuts the raw bytes of a `Configure` into its files. `None` if the lengths do not add up.
-pub(super) fn cut(files: Vec<(String, u32)>, raw: &[u8]) -> Option<Vec<RuleFile>> {
-    let mut rest = raw;
-    let files = files
-        .into_iter()
-        .map(|(name, length)| {
-            let (text, after) = rest.split_at_checked(usize::try_from(length).ok()?)?;
-            rest = after;
-            Some(RuleFile { name, text: text.to_vec() })
-        })
-        .collect::<Option<Vec<_>>>()?;
-    rest.is_empty().then_some(files)
-}
-
-/// Names and lengths for a `Configure`.
-pub(super) fn describe(files: &[&RuleFile]) -> Vec<(String, u32)> {
-    files.iter().map(|file| (file.name.clone(), u32::try_from(file.text.len()).unwrap_or(u32::MAX))).collect()
-}
 
 fn mode_number(mode: Mode) -> u8 {
     match mode {
@@ -380,7 +332,7 @@ mod tests {
         let files: Vec<&RuleFile> = rules.iter().collect();
         let order = Order::Configure {
             settings: Settings::from(&settings),
-            files: describe(&files),
+            files: pipe::describe(files.iter().copied()),
             lists: 1,
             web: Box::default(),
             labels: BTreeMap::new(),
@@ -392,22 +344,22 @@ mod tests {
             panic!("another order arrived");
         };
         assert_eq!(IntrusionPrevention::from(got), settings);
-        assert_eq!(cut(files, &raw).unwrap(), rules);
+        assert_eq!(pipe::cut(files, &raw).unwrap(), rules);
         drop(ours);
         assert!(theirs.receive_order().unwrap().is_none());
     }
 
     #[test]
     fn lengths_that_do_not_add_up_are_refused() {
-        assert!(cut(vec![("a".into(), 4)], b"abc").is_none());
-        assert!(cut(vec![("a".into(), 2)], b"abc").is_none());
+        assert!(pipe::cut(vec![("a".into(), 4)], b"abc").is_none());
+        assert!(pipe::cut(vec![("a".into(), 2)], b"abc").is_none());
     }
 
     #[test]
     fn an_answer_longer_than_allowed_is_refused_before_it_is_read() {
         let (ours, theirs) = Channel::pair().unwrap();
-        theirs.send_all(&u32::MAX.to_le_bytes()).unwrap();
-        theirs.send_all(&0u32.to_le_bytes()).unwrap();
+        pipe::send_all(&theirs, &u32::MAX.to_le_bytes()).unwrap();
+        pipe::send_all(&theirs, &0u32.to_le_bytes()).unwrap();
         assert!(ours.receive_answer().is_err());
     }
 

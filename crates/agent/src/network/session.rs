@@ -4,11 +4,12 @@
 //! the kernel asks of a verdict, and parses nothing. The *event drainer* hands events to the spool. Both
 //! treat what they read as written by an attacker: a worker that writes nonsense is ended.
 
-use super::channel::{Answer, CageReport, Channel, Order, Settings, describe};
+use super::channel::{Answer, CageReport, Channel, Order, Settings};
 use super::samples::Label;
 use super::tally::Tally;
 use super::worker::DESCRIPTORS_VARIABLE;
 use super::{Fixed, NetworkPlan, RuleFile, SharedEvents};
+use crate::pipe::describe;
 use sakimori_firewall::{Counter, Direction, Plan};
 use sakimori_kernel::nfqueue::{Verdict, VerdictMessage, VerdictWriter};
 use sakimori_kernel::nftables::{MARK_BLOCKED, MARK_DONE, MARK_INJECTED};
@@ -206,7 +207,7 @@ impl Session {
         };
         let order = Order::Configure {
             settings: Settings::from(&plan.settings),
-            files: describe(&files),
+            files: describe(files.iter().copied()),
             lists: plan.lists.len(),
             web: Box::new(plan.web.clone()),
             labels: firewall.counters.iter().map(label).collect(),

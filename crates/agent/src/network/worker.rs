@@ -5,9 +5,10 @@
 //! when the supervisor has gone. The *judge* reads packets, asks the engine, and writes events and verdicts
 //! into rings. An event is in its ring before the verdict of its packet is.
 
-use super::channel::{Answer, Channel, Order, cut};
+use super::channel::{Answer, Channel, Order};
 use super::samples::{Gathered, Label};
 use super::{RuleFile, tally, translate};
+use crate::pipe::cut;
 use sakimori_inspection::{
     Checksums, Config, Engine, FlowMark, Judgement, Path, Sighting, Verdict, WebReputation,
 };
