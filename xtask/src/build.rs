@@ -6,11 +6,20 @@ use std::process::Command;
 use anyhow::{Context as _, bail};
 use sakimori_testkit::programs;
 
-/// `cargo` as it called us.
+/// `cargo` as it called us, without what it tells of this package: build scripts that look at it would run anew, and with
+/// them everything that depends on theirs.
 pub(crate) fn cargo() -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.current_dir(programs::source());
+    for (name, _) in std::env::vars_os() {
+        if name
+            .to_str()
+            .is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
+        {
+            command.env_remove(name);
+        }
+    }
     command
 }
 
