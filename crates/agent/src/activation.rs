@@ -2,11 +2,12 @@
 //!
 //! The key is made here and never leaves. The attempt (its id and key) is kept in `pending.json` until it
 //! succeeds, so that a lost answer followed by a second try gives the same computer, not an orphan.
-use crate::connection::{CallError, Connection, ConnectionError};
+use crate::connection::{CallError, Connection, ConnectionError, explain};
 use crate::host;
 use crate::identity::{self, Identity, IdentityError, IdentityFiles, KeyedIdentity};
+use crate::inventory::{self, cloud::Provider};
 use crate::state::{self, StateError};
-use sakimori_protocol::{Enrol, EnrolAnswer, RefusalCode, paths};
+use sakimori_protocol::{Cloud, Enrol, EnrolAnswer, RefusalCode, paths};
 use sakimori_trust::Trust;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -121,13 +122,18 @@ pub async fn activate(state_dir: &Path, request: &Request) -> Result<Outcome, Ac
         operating_system: facts.operating_system,
         agent_version: env!("CARGO_PKG_VERSION").to_owned(),
         policy: request.policy.clone(),
+        cloud: cloud().await,
     };
-    let answer: EnrolAnswer =
-        connection.post(paths::ENROLL, &message).await.map_err(|error| match error.code() {
-            Some(RefusalCode::TokenInvalid) => ActivationError::Token(error),
-            Some(_) => ActivationError::Refused(error),
-            None => ActivationError::Unreachable(error),
-        })?;
+    let answered = connection.post(paths::ENROLL, &message).await;
+    if answered.as_ref().is_err_and(|error: &CallError| error.code() == Some(RefusalCode::Clone)) {
+        // The attempt was begun on another machine, of which this one is a copy: the next one has a key of its own.
+        state::remove(&pending_path)?;
+    }
+    let answer: EnrolAnswer = answered.map_err(|error| match error.code() {
+        Some(RefusalCode::TokenInvalid) => ActivationError::Token(error),
+        Some(_) => ActivationError::Refused(error),
+        None => ActivationError::Unreachable(error),
+    })?;
     let computer = answer.computer;
     let keyed = KeyedIdentity::new(
         Identity {
@@ -149,6 +155,16 @@ pub async fn activate(state_dir: &Path, request: &Request) -> Result<Outcome, Ac
     files.store(&keyed)?;
     state::remove(&pending_path)?;
     Ok(Outcome::Activated(computer))
+}
+
+/// What the cloud says of this machine; nothing where the firmware knows of none. Seconds, where there is one.
+async fn cloud() -> Option<Cloud> {
+    let provider = inventory::provider();
+    if provider == Provider::None {
+        return None;
+    }
+    let taken = tokio::task::spawn_blocking(move || inventory::take(&[], provider)).await.ok()?;
+    taken.inspect_err(|error| tracing::warn!("{}", explain(error))).ok()?.cloud
 }
 
 fn trust(request: &Request) -> Result<Trust, ActivationError> {

@@ -7,7 +7,7 @@ use crate::host;
 use crate::identity::KeyedIdentity;
 use crate::pace::{Backoff, jitter};
 use sakimori_protocol::{
-    CheckIn, CheckInAnswer, Command, FullStatus, Hash, RefusalCode, SignedBundle, paths,
+    CheckIn, CheckInAnswer, Command, FullStatus, Hash, Leaving, RefusalCode, SignedBundle, paths,
 };
 use sakimori_trust::Trust;
 use std::sync::Arc;
@@ -17,6 +17,8 @@ use uuid::Uuid;
 
 /// Interval of the full status, where nothing changes.
 const FULL_EVERY: Duration = Duration::from_mins(10);
+/// A machine that shuts down waits this long for the manager to hear of it.
+const GOODBYE: Duration = Duration::from_secs(3);
 /// The least time between two check-ins that a change of state brings about: changes come in bursts.
 const CHANGE_SETTLE: Duration = Duration::from_millis(500);
 
@@ -25,6 +27,31 @@ pub fn gateway(keyed: &KeyedIdentity) -> Result<Connection, ConnectionError> {
     let trust = Trust::Authorities(keyed.identity.authorities.clone());
     let config = sakimori_trust::client_config(&trust, Some(keyed.client_identity()?))?;
     Connection::new(&keyed.identity.gateway, config, keyed.identity.proxy.as_deref())
+}
+
+/// Says good-bye, so that the manager need not wait to find out. Where it does not get there, it will.
+pub async fn goodbye(control: &Control, leaving: Leaving) {
+    let keyed = control.identity().borrow().clone();
+    let Some(keyed) = keyed else { return };
+    let Ok(gateway) = gateway(&keyed) else { return };
+    let message = CheckIn {
+        agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+        fingerprint: host::fingerprint(),
+        boot: String::new(),
+        bundle: control.state().enforced.map(|enforced| enforced.hash),
+        refused: None,
+        modules: Vec::new(),
+        inventory: None,
+        full: None,
+        hold_secs: 0,
+        leaving: Some(leaving),
+    };
+    let said = gateway.poll::<_, CheckInAnswer>(paths::CHECK_IN, &message, Duration::ZERO);
+    match tokio::time::timeout(GOODBYE, said).await {
+        Ok(Ok(_answer)) => tracing::debug!("said good-bye to the manager"),
+        Ok(Err(error)) => tracing::debug!("no good-bye: {}", explain(&error)),
+        Err(_late) => tracing::debug!("no good-bye: the manager did not answer in time"),
+    }
 }
 
 /// What one conversation with the manager remembers.
@@ -165,6 +192,7 @@ impl Conversation {
             inventory: self.control.inventory().map(|(hash, _inventory)| hash),
             full: due.then_some(full),
             hold_secs: hold,
+            leaving: None,
         }
     }
 
@@ -177,6 +205,7 @@ impl Conversation {
             addresses: facts.addresses,
             queue_mechanism: self.control.queue_mechanism(),
             ports: self.control.state().ports,
+            cloud: self.control.inventory().and_then(|(_hash, inventory)| inventory.cloud.clone()),
         }
     }
 

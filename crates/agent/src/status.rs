@@ -250,6 +250,7 @@ async fn answer(
             serde_json::to_string(&report)?
         }
         Ok(Order::Deactivate) => {
+            crate::check_in::goodbye(control, sakimori_protocol::Leaving::Deactivated).await;
             let control = Arc::clone(control);
             let done =
                 tokio::task::spawn_blocking(move || control.deactivate()).await.map_err(io::Error::other)?;

@@ -13,7 +13,7 @@ use crate::state::{self, StateError};
 use crate::status::{self, Order};
 use crate::{check_in, clock, renewal, sender};
 use sakimori_model::Severity;
-use sakimori_protocol::{Event, ModuleState, ModuleStatus};
+use sakimori_protocol::{Event, Leaving, ModuleState, ModuleStatus};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -113,8 +113,14 @@ pub async fn run(control: Arc<Control>, world: &World) -> Result<End, SuperviseE
     tokio::pin!(socket, loops);
     loop {
         tokio::select! {
-            _ = terminate.recv() => return Ok(End::Stop),
-            _ = interrupt.recv() => return Ok(End::Stop),
+            _ = terminate.recv() => {
+                check_in::goodbye(&control, Leaving::Stopping).await;
+                return Ok(End::Stop);
+            }
+            _ = interrupt.recv() => {
+                check_in::goodbye(&control, Leaving::Stopping).await;
+                return Ok(End::Stop);
+            }
             _ = hangup.recv() => return Ok(End::Upgrade),
             order = ordered.recv() => match order {
                 Some(Order::Upgrade) => return Ok(End::Upgrade),

@@ -1,5 +1,5 @@
 //! The long-poll that carries presence, state and news.
-use crate::{Fingerprint, Hash, SignedBundle};
+use crate::{Cloud, Fingerprint, Hash, SignedBundle};
 use serde::{Deserialize, Serialize};
 
 /// What the agent enforces now. Held by the manager until that should change, at most `hold_secs`.
@@ -25,6 +25,19 @@ pub struct CheckIn {
     pub full: Option<FullStatus>,
     /// How long to hold, in seconds; 0 asks for an answer at once.
     pub hold_secs: u64,
+    /// Says good-bye: nothing more is to be expected until the agent is started again.
+    #[serde(default)]
+    pub leaving: Option<Leaving>,
+}
+
+/// Why an agent says good-bye.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Leaving {
+    /// The machine shuts down, or the agent was stopped.
+    Stopping,
+    /// The agent was deactivated: it gives its identity up.
+    Deactivated,
 }
 
 /// State of one module on one computer.
@@ -75,6 +88,9 @@ pub struct FullStatus {
     pub queue_mechanism: String,
     /// Each listening port, and whether it is inspected.
     pub ports: Vec<ListeningPort>,
+    /// What the cloud says of the machine, where it is in one and the agent knows by now.
+    #[serde(default)]
+    pub cloud: Option<Cloud>,
 }
 
 /// A port that something listens on.

@@ -1,4 +1,5 @@
 //! How a machine becomes a computer of the fleet, and stays one.
+use crate::Cloud;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -34,6 +35,9 @@ pub struct Enrol {
     pub agent_version: String,
     /// The policy to assign, by name or id, where the token allows it.
     pub policy: Option<String>,
+    /// What the cloud says of the machine, where it is in one: event-based tasks decide by it.
+    #[serde(default)]
+    pub cloud: Option<Cloud>,
 }
 
 /// The identity.

@@ -20,7 +20,8 @@ pub mod paths;
 pub use blob::{Hash, ParseHashError};
 pub use bundle::{BlobRef, Bundle, ModulePart, SignedBundle};
 pub use check_in::{
-    CheckIn, CheckInAnswer, Command, FullStatus, ListeningPort, ModuleState, ModuleStatus, PortCoverage,
+    CheckIn, CheckInAnswer, Command, FullStatus, Leaving, ListeningPort, ModuleState, ModuleStatus,
+    PortCoverage,
 };
 pub use enrolment::{Enrol, EnrolAnswer, Fingerprint, Refusal, RefusalCode, Renew, RenewAnswer};
 pub use event::{Event, EventsAnswer};

@@ -112,6 +112,7 @@ async fn keep_full(app: &App, row: &ComputerRow, full: &FullStatus, now: Timesta
         addresses: full.addresses.iter().map(|address| tidy(address, 64)).collect(),
         queue_mechanism: tidy(&full.queue_mechanism, 32),
         ports: full.ports.clone(),
+        cloud: full.cloud.clone(),
     };
     let same = row.host_name == full.host_name
         && row.operating_system == full.operating_system

@@ -292,6 +292,7 @@ impl Machine {
             operating_system: "Debian GNU/Linux 12 (bookworm)".to_owned(),
             agent_version: "0.1.0".to_owned(),
             policy: None,
+            cloud: None,
         }
     }
 
@@ -335,8 +336,10 @@ impl Machine {
                 addresses: vec!["192.0.2.1".to_owned()],
                 queue_mechanism: "xt-nfqueue".to_owned(),
                 ports: Vec::new(),
+                cloud: None,
             }),
             hold_secs,
+            leaving: None,
         }
     }
 
