@@ -163,22 +163,22 @@ pub enum ApplyError {
 }
 
 /// What the network part calls with each event.
-type Sink = Box<dyn FnMut(Event) + Send>;
+type Sink = Box<dyn FnMut(&[Event]) + Send>;
 
 /// The sink, shared by the network part's threads.
 #[derive(Clone)]
 struct SharedEvents(Arc<Mutex<Sink>>);
 
 impl SharedEvents {
-    fn new(events: impl FnMut(Event) + Send + 'static) -> Self {
+    fn new(events: impl FnMut(&[Event]) + Send + 'static) -> Self {
         Self(Arc::new(Mutex::new(Box::new(events))))
     }
 
-    /// Hands an event on; returns when it is durable.
-    fn give(&self, event: Event) {
+    /// Hands events on; returns when they are durable.
+    fn give(&self, events: &[Event]) {
         match self.0.lock() {
-            Ok(mut events) => events(event),
-            Err(poisoned) => (poisoned.into_inner())(event),
+            Ok(mut sink) => sink(events),
+            Err(poisoned) => (poisoned.into_inner())(events),
         }
     }
 }
@@ -227,16 +227,16 @@ struct View {
 impl Network {
     /// Sets up the queue; no traffic is touched and no worker runs before the first [`Self::apply`].
     ///
-    /// `events` is called from threads of the network part's own, one at a time; an event must be durable when it
-    /// returns.
-    pub fn start(_run_dir: &Path, events: impl FnMut(Event) + Send + 'static) -> Result<Self, StartError> {
+    /// `events` is called from threads of the network part's own, one at a time; the events must be durable
+    /// when it returns.
+    pub fn start(_run_dir: &Path, events: impl FnMut(&[Event]) + Send + 'static) -> Result<Self, StartError> {
         Self::start_with(spawn::OWN_PROGRAM.into(), events)
     }
 
     /// As [`Self::start`], with the worker's program named. In the calling thread's network namespace.
     pub fn start_with(
         worker: PathBuf,
-        events: impl FnMut(Event) + Send + 'static,
+        events: impl FnMut(&[Event]) + Send + 'static,
     ) -> Result<Self, StartError> {
         let capabilities = probe().map_err(StartError::Table)?;
         let mut table = Table::open().map_err(StartError::Table)?;
@@ -387,7 +387,7 @@ impl Network {
     pub fn resume(
         _run_dir: &Path,
         handed_over: &OsStr,
-        events: impl FnMut(Event) + Send + 'static,
+        events: impl FnMut(&[Event]) + Send + 'static,
     ) -> Result<Self, StartError> {
         Self::resume_with(spawn::OWN_PROGRAM.into(), handed_over, events)
     }
@@ -396,7 +396,7 @@ impl Network {
     pub fn resume_with(
         worker: PathBuf,
         handed_over: &OsStr,
-        events: impl FnMut(Event) + Send + 'static,
+        events: impl FnMut(&[Event]) + Send + 'static,
     ) -> Result<Self, StartError> {
         let view = Arc::new(Mutex::new(View { statuses: off(), ports: Vec::new() }));
         let mut guard = hand_over::inherit(worker, handed_over, SharedEvents::new(events), view)?;

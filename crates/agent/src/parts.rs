@@ -90,7 +90,7 @@ fn scanner() -> Part {
         unavailable: "scanner-unavailable",
         start: Box::new(|with| {
             let mut events = events_into(Arc::clone(&with.spool));
-            let reports = move |report| events(crate::scanner::event(report));
+            let reports = move |report| events(&[crate::scanner::event(report)]);
             let scanner = Scanner::start(&with.state_dir, &with.run_dir, reports);
             Ok(Box::new(scanner.map_err(|error| explain(&error))?))
         }),

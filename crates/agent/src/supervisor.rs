@@ -230,11 +230,11 @@ async fn beat(service: &ServiceManager) {
     }
 }
 
-/// An event callback for the enforcing part that is durable on return.
-pub fn events_into(spool: Arc<Spool>) -> impl FnMut(Event) + Send + 'static {
-    move |event| {
-        if let Err(error) = spool.append(&[event]) {
-            tracing::error!("an event could not be spooled: {}", crate::connection::explain(&error));
+/// A callback for events of an enforcing part: they are durable on return.
+pub fn events_into(spool: Arc<Spool>) -> impl FnMut(&[Event]) + Send + 'static {
+    move |events| {
+        if let Err(error) = spool.append(events) {
+            tracing::error!("events could not be spooled: {}", crate::connection::explain(&error));
         }
     }
 }

@@ -155,7 +155,7 @@ fn guessing_in_a_growing_log_is_reported_and_history_is_not() {
     assert!(!guessing.line.contains('\r'));
     let status = logs.status();
     assert_eq!((status.state, status.mode), (ModuleState::Active, Mode::Detect));
-    assert_eq!(counter(&logs, "lines"), 8);
+    until("the lines are counted", || counter(&logs, "lines") == 8);
 }
 
 #[test]

@@ -57,7 +57,8 @@ fn an_attack_is_stopped_and_reported_and_visitors_are_served() {
     }
     let status = network.status();
     assert_eq!((status.state, status.rules), (ModuleState::Active, 1), "{status:?}");
-    assert_eq!(counter(&network, "blocked"), 2);
+    // An event is told before its packet's verdict is counted.
+    assert!(until(PATIENCE, || counter(&network, "blocked") == 2));
     assert_eq!(counter(&network, "packets-uninspected"), 0);
     network.stop();
     assert!(
@@ -337,13 +338,13 @@ fn supervisor_that_is_replaced() {
     let network = match std::env::var_os(HAND_OVER_VARIABLE) {
         None => {
             lab::enter(&namespace);
-            let network = Network::start_with(lab::worker(), |_event| {}).unwrap();
+            let network = Network::start_with(lab::worker(), |_events| {}).unwrap();
             network.apply(plan(Mode::Prevent, FailureResponse::Closed, RULE)).unwrap();
             say(&format!("began {}", worker_id().unwrap()));
             network
         }
         Some(handed_over) => {
-            let network = Network::resume_with(lab::worker(), &handed_over, |_event| {}).unwrap();
+            let network = Network::resume_with(lab::worker(), &handed_over, |_events| {}).unwrap();
             say(&format!("resumed {}", worker_id().unwrap()));
             network
         }

@@ -5,7 +5,7 @@ use sakimori_packet::Flags;
 use sakimori_packet::build::{Segment, answer};
 
 use crate::anomaly::Anomalies;
-use crate::flow::{Direction, Endpoint, FlowInfo};
+use crate::flow::{Direction, Endpoint};
 
 /// What an application decides about its flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,24 +48,22 @@ pub enum End {
     Blocked,
 }
 
-/// The outcome of one packet.
-#[derive(Clone, Copy, Debug)]
+/// The outcome of one packet. Small, since there is one for each: what is rare lies elsewhere.
+#[derive(Clone, Debug)]
 pub struct Outcome {
     /// What is to happen to the packet.
     pub verdict: Verdict,
     /// The state of the flow after it: `Done` and `Block` stay. `DoneDirection` never comes out here.
     pub decision: Decision,
-    /// The flow, if the packet belongs to one.
-    pub flow: Option<FlowInfo>,
     /// Which way the packet went in the flow.
     pub direction: Direction,
     /// What was odd.
     pub anomalies: Anomalies,
     /// Set on the packet that made the flow blocked, and on that one only: how to break it off.
-    pub reset: Option<Reset>,
+    pub reset: Option<Box<Reset>>,
     /// Set when an unverifiable retransmission was dropped: send [`Reset::probe`] to the receiver, which answers with
     /// its true acknowledgement, so that an honest sender whose acknowledgements got lost goes on.
-    pub probe: Option<Reset>,
+    pub probe: Option<Box<Reset>>,
 }
 
 /// All that is needed to speak for either side of a flow once.

@@ -137,8 +137,9 @@ impl<A: Application> FlowTable<A> {
             responses: true,
             server_ports: Vec::new(),
             hasher: SipHasher13::new_with_keys(hash_seed, hash_seed.rotate_left(32) ^ 0x736f_6d65_7073_6575),
-            // All at once, so that no packet waits for a table of a million entries to be hashed anew.
-            index: HashTable::with_capacity(limits.flows.min(1 << 18)),
+            // Small enough for the processor's cache. Growing from here to a million entries hashes each anew six times, the
+            // last time in some tens of milliseconds.
+            index: HashTable::with_capacity(limits.flows.min(1 << 14)),
             flows: Slab::new(),
             lists: Lists {
                 half_open: List::new(Lane::State),
@@ -208,14 +209,7 @@ impl<A: Application> FlowTable<A> {
         let destination = Endpoint { address: packet.destination, port: tcp.destination_port };
         let mut make = Some(make);
 
-        let hash = key::hash(&self.hasher, source, destination);
-        let found = self
-            .index
-            .find(hash, |index| {
-                self.flows.get(*index).is_some_and(|f| key::same(&f.info, source, destination))
-            })
-            .copied();
-        let Some(index) = found else {
+        let Some(index) = self.find(source, destination) else {
             return self.first(now, (source, destination), &tcp, ctx, make);
         };
         let direction = match self.flows.get(index) {
@@ -237,6 +231,17 @@ impl<A: Application> FlowTable<A> {
             return self.segment(now, (index, direction), &tcp, ctx, &mut make).0;
         }
         outcome
+    }
+
+    /// The flow between two ends, whichever of them is the client.
+    pub fn flow(&self, one: Endpoint, other: Endpoint) -> Option<&FlowInfo> {
+        self.flows.get(self.find(one, other)?).map(|flow| &flow.info)
+    }
+
+    fn find(&self, one: Endpoint, other: Endpoint) -> Option<u32> {
+        let hash = key::hash(&self.hasher, one, other);
+        let same = |index: &u32| self.flows.get(*index).is_some_and(|flow| key::same(&flow.info, one, other));
+        self.index.find(hash, same).copied()
     }
 
     /// Ends what was idle for too long and gives up old buffers; a bounded number of flows at a time.
@@ -413,7 +418,6 @@ impl<A: Application> FlowTable<A> {
                 State::Done => Decision::Done,
                 _ => Decision::Continue,
             },
-            flow: Some(flow.info),
             direction,
             anomalies: step.anomalies,
             reset: None,
@@ -421,7 +425,7 @@ impl<A: Application> FlowTable<A> {
         };
         let then = step.then;
         if then == Then::End(End::Blocked) || step.probe {
-            let info = how_to_speak(flow, expected, direction, then == Then::End(End::Blocked));
+            let info = Box::new(how_to_speak(flow, expected, direction, then == Then::End(End::Blocked)));
             if step.probe {
                 outcome.probe = Some(info);
             } else {
@@ -451,7 +455,6 @@ const fn nothing() -> Outcome {
     Outcome {
         verdict: Verdict::Pass,
         decision: Decision::Continue,
-        flow: None,
         direction: Direction::ToServer,
         anomalies: Anomalies::NONE,
         reset: None,

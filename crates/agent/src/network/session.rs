@@ -36,6 +36,8 @@ use std::time::Duration;
 
 /// How long the verdict writer looks for further verdicts before it sleeps: see `docs/decisions/0002-verdict-writer.md`.
 const SPINS: u32 = 64;
+/// Events that become durable together at most: one wait for the disk.
+const EVENT_BATCH: usize = 256;
 
 /// What a session's threads share with their owner.
 #[derive(Debug)]
@@ -373,35 +375,52 @@ fn permitted(mark: u32) -> u32 {
 
 fn drain_events(mut ring: EventConsumer, events: &SharedEvents, progress: &Progress, worker: &PidFd) {
     let mut bytes = Vec::new();
+    let mut batch = Vec::new();
     let mut lost = ring.lost();
     loop {
         let last_round = progress.ending.load(Ordering::SeqCst);
-        let event = match ring.peek(&mut bytes) {
-            Ok(true) => accept(&bytes),
-            Ok(false) => {
-                let now_lost = ring.lost();
-                if now_lost > lost {
-                    events.give(gap("events", now_lost - lost, "event-ring-full"));
-                    lost = now_lost;
-                }
-                if last_round {
-                    return;
-                }
-                let _woken = ring.wait(None);
-                continue;
-            }
-            Err(_corrupt) => None,
-        };
-        let Some(event) = event else {
+        let honest = copy_events(&mut ring, &mut bytes, &mut batch);
+        if !batch.is_empty() {
+            events.give(&batch);
+            // Durable now: their room may be used again.
+            ring.release();
+            let _before = progress.events.fetch_add(batch.len() as u64, Ordering::Relaxed);
+        }
+        if !honest {
             progress.corrupt.store(true, Ordering::Relaxed);
             let _gone_already = worker.kill();
             return;
-        };
-        events.give(event);
-        // Durable now: its room may be used again.
-        ring.release(&bytes);
-        let _before = progress.events.fetch_add(1, Ordering::Relaxed);
+        }
+        if !batch.is_empty() {
+            continue;
+        }
+        let now_lost = ring.lost();
+        if now_lost > lost {
+            events.give(&[gap("events", now_lost - lost, "event-ring-full")]);
+            lost = now_lost;
+        }
+        if last_round {
+            return;
+        }
+        let _woken = ring.wait(None);
     }
+}
+
+/// Copies what waits in the ring into `batch` (its former content goes), [`EVENT_BATCH`] at most: they become durable
+/// together. False where the worker wrote what none of its modules says; `batch` then has what came before.
+fn copy_events(ring: &mut EventConsumer, bytes: &mut Vec<u8>, batch: &mut Vec<Event>) -> bool {
+    batch.clear();
+    while batch.len() < EVENT_BATCH {
+        match ring.copy_next(bytes) {
+            Ok(true) => match accept(bytes) {
+                Some(event) => batch.push(event),
+                None => return false,
+            },
+            Ok(false) => return true,
+            Err(_corrupt) => return false,
+        }
+    }
+    true
 }
 
 /// A worker reports what its modules see, and nothing else.

@@ -177,7 +177,8 @@ pub(crate) type Events = Arc<Mutex<Vec<Event>>>;
 pub(crate) fn start() -> (Network, Events) {
     let events = Events::default();
     let sink = Arc::clone(&events);
-    let network = Network::start_with(worker(), move |event| sink.lock().unwrap().push(event)).unwrap();
+    let network =
+        Network::start_with(worker(), move |events| sink.lock().unwrap().extend_from_slice(events)).unwrap();
     (network, events)
 }
 

@@ -42,6 +42,7 @@ pub struct EventProducer {
 pub struct EventConsumer {
     mapping: SharedMapping,
     wake: OwnedFd,
+    /// How far events have been copied; what lies before it and after the last [`Self::release`] is in use.
     read: u64,
 }
 
@@ -124,7 +125,7 @@ impl EventConsumer {
     ///
     /// The event stays in the ring until [`Self::release`], so that it is not lost if the consumer ends before
     /// the event is durable.
-    pub fn peek(&self, into: &mut Vec<u8>) -> Result<bool, Corrupt> {
+    pub fn copy_next(&mut self, into: &mut Vec<u8>) -> Result<bool, Corrupt> {
         into.clear();
         let words = self.mapping.words();
         let available = self.available()?;
@@ -146,12 +147,12 @@ impl EventConsumer {
             into.extend_from_slice(&word.to_le_bytes());
         }
         into.truncate(length);
+        self.read = self.read.wrapping_add(1 + count as u64);
         Ok(true)
     }
 
-    /// Gives back the room of the event that [`Self::peek`] copied, by its length as it was copied.
-    pub fn release(&mut self, copied: &[u8]) {
-        self.read = self.read.wrapping_add(1 + copied.len().div_ceil(8) as u64);
+    /// Gives back the room of all events that were copied so far.
+    pub fn release(&mut self) {
         if let Some(word) = self.mapping.words().get(READ) {
             word.store(self.read, Ordering::Release);
         }
@@ -206,11 +207,13 @@ mod tests {
         let mut buffer = Vec::new();
         for n in 0..8000 {
             producer.push(&text(n)).unwrap();
-            assert!(consumer.peek(&mut buffer).unwrap());
+            assert!(consumer.copy_next(&mut buffer).unwrap());
             assert_eq!(buffer, text(n), "event {n}");
-            consumer.release(&buffer);
+            if n % 7 == 0 {
+                consumer.release();
+            }
         }
-        assert!(!consumer.peek(&mut buffer).unwrap());
+        assert!(!consumer.copy_next(&mut buffer).unwrap());
     }
 
     #[test]
@@ -232,26 +235,30 @@ mod tests {
         let files = create().unwrap();
         let mut producer = EventProducer::open(files.try_clone().unwrap()).unwrap();
         producer.push(b"first").unwrap();
+        producer.push(b"second").unwrap();
         let mut buffer = Vec::new();
-        assert!(EventConsumer::open(files.try_clone().unwrap()).unwrap().peek(&mut buffer).unwrap());
-        let mut successor = EventConsumer::open(files).unwrap();
-        assert!(successor.peek(&mut buffer).unwrap());
+        let mut fallen = EventConsumer::open(files.try_clone().unwrap()).unwrap();
+        assert!(fallen.copy_next(&mut buffer).unwrap() && fallen.copy_next(&mut buffer).unwrap());
+        let mut successor = EventConsumer::open(files.try_clone().unwrap()).unwrap();
+        assert!(successor.copy_next(&mut buffer).unwrap());
         assert_eq!(buffer, b"first");
-        successor.release(&buffer);
-        assert!(successor.is_empty());
+        successor.release();
+        let mut third = EventConsumer::open(files).unwrap();
+        assert!(third.copy_next(&mut buffer).unwrap());
+        assert_eq!(buffer, b"second");
+        assert!(third.is_empty());
     }
 
     #[test]
     fn hostile_lengths_and_positions_are_corrupt() {
-        let (_producer, consumer) = pair();
-        let words = consumer.mapping.words();
+        let (_producer, mut consumer) = pair();
         let mut buffer = Vec::new();
         for (written, length) in
             [(2, u64::MAX), (2, MAX_EVENT_BYTES as u64 + 1), (2, 9), (1, 1), (u64::MAX, 1)]
         {
-            words[WRITTEN].store(written, Ordering::SeqCst);
-            words[BODY].store(length, Ordering::SeqCst);
-            assert!(consumer.peek(&mut buffer).is_err(), "written {written}, length {length}");
+            consumer.mapping.words()[WRITTEN].store(written, Ordering::SeqCst);
+            consumer.mapping.words()[BODY].store(length, Ordering::SeqCst);
+            assert!(consumer.copy_next(&mut buffer).is_err(), "written {written}, length {length}");
         }
     }
 }

@@ -258,8 +258,8 @@ fn met_in_the_middle_only_what_follows_is_trusted() {
     let outcome = world.client(100, b"second");
     assert_eq!(outcome.verdict, Verdict::Pass);
     assert!(outcome.anomalies.contains(Anomaly::Midstream));
-    assert!(outcome.flow.unwrap().midstream);
-    assert_eq!(outcome.flow.unwrap().client.port, 50_000);
+    assert!(world.flow().midstream);
+    assert_eq!(world.flow().client.port, 50_000);
     dropped(&world.client(95, b"first"), Anomaly::UnverifiableRetransmission);
     passed(&world.client(106, b" third"));
     assert_eq!(world.record.to_server, b"second third");

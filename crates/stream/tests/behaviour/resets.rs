@@ -7,7 +7,7 @@ use crate::support::{CLIENT, SERVER, World};
 fn blocked(world: &mut World, at: u32, payload: &[u8]) -> Reset {
     let outcome = world.client(at, payload);
     assert_eq!((outcome.verdict, outcome.decision), (Verdict::Drop, Decision::Block));
-    outcome.reset.unwrap()
+    *outcome.reset.unwrap()
 }
 
 fn check(bytes: &[u8], check: impl FnOnce(&Packet<'_>)) {

@@ -5,8 +5,8 @@ use sakimori_model::{Now, PortRange, Timestamp};
 use sakimori_packet::build::Segment;
 use sakimori_packet::{Flags, decode};
 use sakimori_stream::{
-    Anomaly, Application, Decision, Direction, End, FlowInfo, FlowTable, Limits, Outcome, OverlapPolicy,
-    Verdict,
+    Anomaly, Application, Decision, Direction, End, Endpoint, FlowInfo, FlowTable, Limits, Outcome,
+    OverlapPolicy, Verdict,
 };
 
 /// Client's and server's initial sequence numbers: the client's wraps.
@@ -125,6 +125,14 @@ impl World {
         self.record.made += count;
         self.table.check_invariants();
         outcome
+    }
+
+    /// The flow, as it is known now.
+    pub(crate) fn flow(&self) -> FlowInfo {
+        let segment = self.segment(Direction::ToServer, Flags::ACK, 0, 0, b"");
+        let client = Endpoint { address: segment.source, port: segment.source_port };
+        let server = Endpoint { address: segment.destination, port: segment.destination_port };
+        *self.table.flow(client, server).unwrap()
     }
 
     /// SYN and SYN/ACK; as in the kernel queue, the client's ACK is not seen.

@@ -98,8 +98,9 @@ impl Guard {
     }
 
     pub(super) fn tell(&mut self) {
-        for event in std::mem::take(&mut self.untold) {
-            self.events.give(event);
+        let untold = std::mem::take(&mut self.untold);
+        if !untold.is_empty() {
+            self.events.give(&untold);
         }
     }
 
