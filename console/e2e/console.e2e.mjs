@@ -21,6 +21,7 @@ const PAGES = [
   { path: "/computers", name: "computers", en: "Computers", ja: "コンピュータ" },
   { path: "/events", name: "events", en: "Events", ja: "イベント" },
   { path: "/policies", name: "policies", en: "Policies", ja: "ポリシー" },
+  { path: "/lists", name: "lists", en: "Lists", ja: "リスト" },
   { path: "/rules", name: "rules", en: "Rules", ja: "ルール" },
   { path: "/activation-tokens", name: "tokens", en: "Activation tokens", ja: "有効化トークン" },
   { path: "/audit", name: "audit", en: "Audit", ja: "監査" },
@@ -305,6 +306,18 @@ describe("events", () => {
   );
 });
 
+/** Saves a policy: what it would do is shown before. */
+async function savePolicy(page, comment) {
+  await page.getByRole("button", { name: "Save" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByText("Save this?").waitFor();
+  if (comment !== undefined) {
+    await dialog.locator("#save-comment").fill(comment);
+    await assertSound(page, "policy-dry-run");
+  }
+  await dialog.getByRole("button", { name: "Save" }).click();
+}
+
 describe("policies", () => {
   it("are made, changed, guarded against each other's changes, and deleted", () =>
     withPage({}, async (page) => {
@@ -327,7 +340,7 @@ describe("policies", () => {
       await page.getByText("“99999” is neither a port").waitFor();
       assert.ok(await page.getByRole("button", { name: "Save" }).isDisabled());
       await page.locator("#setting-httpPorts").fill("80, 8000-8090");
-      await page.getByRole("button", { name: "Save" }).click();
+      await savePolicy(page, "ticket 7");
       await page.getByText("The policy has been saved.").waitFor();
       const saved = (await ask(page, "GET", `/policies/${id}`)).body;
       const own = saved.local["intrusion-prevention"];
@@ -340,7 +353,7 @@ describe("policies", () => {
       const rule = rules.items[0];
       if (rule !== undefined) {
         await page.getByRole("combobox", { name: `Mode of rule ${rule.sid}` }).selectOption("off");
-        await page.getByRole("button", { name: "Save" }).click();
+        await savePolicy(page);
         await page.getByText("The policy has been saved.").waitFor();
         const { body } = await ask(page, "GET", `/policies/${id}`);
         assert.equal(body.settings["intrusion-prevention"].ruleModes[rule.sid], "off");
@@ -358,7 +371,7 @@ describe("policies", () => {
       );
       assert.equal(other.status, 200);
       page.expectRefusals(true);
-      await page.getByRole("button", { name: "Save" }).click();
+      await savePolicy(page);
       await page.getByText("Somebody else changed this in the meantime").waitFor();
       page.expectRefusals(false);
       await keep(page, "policy-conflict");
@@ -370,11 +383,25 @@ describe("policies", () => {
         await page.locator("#setting-failureResponse-closed").isChecked(),
         "the own change is still there",
       );
-      await page.getByRole("button", { name: "Save" }).click();
+      await savePolicy(page);
       await page.getByText("The policy has been saved.").waitFor();
       const { body: merged } = await ask(page, "GET", `/policies/${id}`);
       assert.equal(merged.settings["intrusion-prevention"].failureResponse, "closed");
       assert.equal(merged.description, "Changed elsewhere");
+
+      // Every change is a version; the first one comes back.
+      await page.getByRole("tab", { name: "Versions" }).click();
+      await page.getByText("ticket 7").waitFor();
+      await page.getByRole("button", { name: "Show what version 2 changed" }).click();
+      await page.getByText("8000-8090").first().waitFor();
+      await assertSound(page, "policy-versions");
+      await page.getByRole("button", { name: "Roll back to version 1", exact: true }).click();
+      await page.getByText("This is what changes").waitFor();
+      await assertSound(page, "policy-roll-back");
+      await page.getByRole("dialog").getByRole("button", { name: "Roll back" }).click();
+      await page.getByText("Rolled back").waitFor();
+      const { body: restored } = await ask(page, "GET", `/policies/${id}`);
+      assert.deepEqual(restored.local, {});
 
       await page.getByRole("button", { name: "Delete" }).click();
       await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
@@ -415,7 +442,7 @@ describe("policies", () => {
       assert.equal(child.status, 201);
       const own = async () => (await ask(page, "GET", `/policies/${child.body.id}`)).body;
       const save = async () => {
-        await page.getByRole("button", { name: "Save" }).click();
+        await savePolicy(page);
         await page.getByText("The policy has been saved.").waitFor();
       };
 
@@ -465,6 +492,40 @@ describe("policies", () => {
         const gone = await ask(page, "DELETE", `/policies/${one.id}`);
         assert.equal(gone.status, 204);
       }
+    }));
+});
+
+describe("lists", () => {
+  it("are made, used, changed and kept while they are in use", () =>
+    withPage({}, async (page) => {
+      await enter(page);
+      await page.goTo("/lists");
+      const name = `e2e-${Date.now()}`;
+      await page.getByRole("button", { name: "Create a list" }).first().click();
+      await page.locator("#list-kind").selectOption("ports");
+      await page.locator("#list-name").fill(name);
+      await page.locator("#list-items").fill("80\nnonsense");
+      page.expectRefusals(true);
+      await page.getByRole("dialog").getByRole("button", { name: "Save" }).click();
+      await page.getByText("/items/1").waitFor();
+      page.expectRefusals(false);
+      await page.locator("#list-items").fill("80\n8000-8090");
+      await assertSound(page, "list-modal");
+      await page.getByRole("dialog").getByRole("button", { name: "Save" }).click();
+      await page.getByRole("cell", { name: "80, 8000-8090" }).waitFor();
+      const policy = await ask(page, "POST", "/policies", {
+        name,
+        settings: { "intrusion-prevention": { httpPorts: [`list:${name}`] } },
+      });
+      assert.equal(policy.status, 201);
+      await page.goTo("/lists?used");
+      await page.getByRole("link", { name }).waitFor();
+      await assertSound(page, "lists-used");
+      assert.equal((await ask(page, "DELETE", `/policies/${policy.body.id}`)).status, 204);
+      await page.goTo("/lists?unused");
+      await page.getByRole("button", { name: `Remove: ${name}` }).click();
+      await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+      await page.getByRole("cell", { name }).waitFor({ state: "detached" });
     }));
 });
 

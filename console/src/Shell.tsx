@@ -34,6 +34,7 @@ const PAGES = [
   { to: "/computers", label: "nav.computers" },
   { to: "/events", label: "nav.events" },
   { to: "/policies", label: "nav.policies" },
+  { to: "/lists", label: "nav.lists" },
   { to: "/rules", label: "nav.rules" },
 ] as const;
 

@@ -1,4 +1,11 @@
-import { type IntrusionPrevention, MODES, type Mode, type Policy, type SettingsPatch } from "./api/types";
+import {
+  type ComputerSettings,
+  type IntrusionPrevention,
+  MODES,
+  type Mode,
+  type Policy,
+  type SettingsPatch,
+} from "./api/types";
 import {
   CONFIGURABLE,
   defaultsOf,
@@ -167,6 +174,23 @@ export function effectiveMode(settings: IntrusionPrevention, sid: number): Mode 
   return lesser(settings.ruleModes[String(sid)] ?? settings.defaultRuleMode, settings.mode);
 }
 
+/** The settings of one computer in the form of a policy below its own: what is set on it is local. */
+export function asPolicy(own: ComputerSettings): Policy {
+  return {
+    id: own.computerId,
+    name: own.computerName,
+    description: "",
+    parentId: own.policyId,
+    settings: own.settings,
+    local: own.local,
+    origins: own.origins,
+    builtIn: false,
+    computers: 1,
+    updatedAt: own.updatedAt,
+    etag: own.etag,
+  };
+}
+
 /** The parts of a typed list. */
 export function parts(typed: string): string[] {
   return typed.split(/[,、\s]+/).filter((word) => word !== "");
@@ -177,6 +201,11 @@ export function parsePorts(typed: string): { ports: string[]; wrong: string[] } 
   const ports: string[] = [];
   const wrong: string[] = [];
   for (const part of parts(typed)) {
+    // The name of a list of ports; whether there is one, the manager says.
+    if (/^list:./.test(part)) {
+      ports.push(part);
+      continue;
+    }
     const match = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(part);
     const first = Number(match?.[1] ?? 0);
     const last = Number(match?.[2] ?? first);

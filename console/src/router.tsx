@@ -103,6 +103,12 @@ const policyRoute = createRoute({
   component: lazyRouteComponent(() => import("./pages/PolicyPage"), "PolicyPage"),
 });
 
+const listsRoute = createRoute({
+  getParentRoute: () => appRoute,
+  path: "/lists",
+  component: lazyRouteComponent(() => import("./pages/ListsPage"), "ListsPage"),
+});
+
 const rulesRoute = createRoute({
   getParentRoute: () => appRoute,
   path: "/rules",
@@ -139,6 +145,7 @@ const routeTree = rootRoute.addChildren([
     eventsRoute,
     policiesRoute,
     policyRoute,
+    listsRoute,
     rulesRoute,
     ruleRoute,
     tokensRoute,

@@ -30,7 +30,7 @@ export interface ComputerSearch {
   q?: string;
 }
 
-export const TABS = ["overview", "modules", "ports", "events"] as const;
+export const TABS = ["overview", "modules", "settings", "ports", "events"] as const;
 export type Tab = (typeof TABS)[number];
 
 export interface OneComputerSearch extends EventSearch {
@@ -90,7 +90,10 @@ export function periodBounds(search: EventSearch, now: number): { from?: string;
   return { from: new Date(now - PERIOD_HOURS[search.period] * 3_600_000).toISOString() };
 }
 
-/** Reads which module of a policy is shown out of the address. */
-export function parsePolicySearch(raw: Raw): { module?: Configurable } {
-  return { module: oneOf(raw.module, CONFIGURABLE) };
+/** What of a policy is shown beside its name: a module, or its versions. */
+export type PolicyPart = Configurable | "versions";
+
+/** Reads which part of a policy is shown out of the address. */
+export function parsePolicySearch(raw: Raw): { module?: PolicyPart } {
+  return { module: oneOf<PolicyPart>(raw.module, [...CONFIGURABLE, "versions"]) };
 }

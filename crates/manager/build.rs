@@ -12,14 +12,13 @@ const NOT_BUILT: &str = "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-
 fn main() -> io::Result<()> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?);
     let out = PathBuf::from(env::var("OUT_DIR").map_err(io::Error::other)?);
-    let dist = match env::var_os("SAKIMORI_CONSOLE_DIST") {
-        Some(dir) => PathBuf::from(dir),
-        None => {
-            // Where it is not built it is an empty folder: a path that is not there makes every build start anew.
-            let dist = root.join("../../console/dist");
-            let _read_only_source = fs::create_dir_all(&dist);
-            dist
-        }
+    let dist = if let Some(dir) = env::var_os("SAKIMORI_CONSOLE_DIST") {
+        PathBuf::from(dir)
+    } else {
+        // Where it is not built it is an empty folder: a path that is not there makes every build start anew.
+        let dist = root.join("../../console/dist");
+        let _read_only_source = fs::create_dir_all(&dist);
+        dist
     };
     println!("cargo:rerun-if-env-changed=SAKIMORI_CONSOLE_DIST");
     println!("cargo:rerun-if-changed={}", dist.display());

@@ -1,6 +1,16 @@
 import { infiniteQueryOptions, type QueryClient, queryOptions } from "@tanstack/react-query";
 import { api, take } from "./client";
-import type { Computer, ComputerStatus, Event, Policy, Rule } from "./types";
+import type {
+  CommonObject,
+  Computer,
+  ComputerSettings,
+  ComputerStatus,
+  Event,
+  Policy,
+  PolicyDiff,
+  PolicyVersion,
+  Rule,
+} from "./types";
 
 /** Part of a list, as every list of the API comes. */
 export interface Page<T> {
@@ -124,6 +134,49 @@ export const policyQuery = (id: string) =>
     queryFn: () => take(api.GET("/api/v1/policies/{id}", { params: { path: { id } } })) as Promise<Policy>,
   });
 
+export const policyVersionsQuery = (id: string) =>
+  infiniteQueryOptions({
+    queryKey: ["policy", id, "versions"],
+    queryFn: ({ pageParam }) =>
+      take(
+        api.GET("/api/v1/policies/{id}/versions", {
+          params: { path: { id }, query: { limit: PAGE, cursor: pageParam } },
+        }),
+      ) as Promise<Page<PolicyVersion>>,
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (last: Page<PolicyVersion>) => last.nextCursor ?? undefined,
+  });
+
+/** What a version of a policy changed over the one before, or what differs from it now. */
+export const policyDiffQuery = (id: string, version: number, withVersion?: number) =>
+  queryOptions({
+    queryKey: ["policy", id, "diff", version, withVersion],
+    queryFn: () =>
+      take(
+        api.GET("/api/v1/policies/{id}/diff", { params: { path: { id }, query: { version, withVersion } } }),
+      ) as Promise<PolicyDiff>,
+  });
+
+export const computerSettingsQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["computer-settings", id],
+    queryFn: () =>
+      take(
+        api.GET("/api/v1/computers/{id}/settings", { params: { path: { id } } }),
+      ) as Promise<ComputerSettings>,
+  });
+
+export const listsQuery = queryOptions({
+  queryKey: ["lists"],
+  queryFn: () =>
+    readAll<CommonObject>(
+      (cursor) =>
+        take(
+          api.GET("/api/v1/common-objects", { params: { query: { limit: LARGEST_PAGE, cursor } } }),
+        ) as Promise<Page<CommonObject>>,
+    ),
+});
+
 export const rulesQuery = (q: string) =>
   queryOptions({
     queryKey: ["rules", q],
@@ -169,6 +222,8 @@ export async function policyChanged(client: QueryClient, policy?: Policy): Promi
   await Promise.all([
     client.invalidateQueries({ queryKey: ["policies"] }),
     client.invalidateQueries({ queryKey: ["policy"] }),
+    client.invalidateQueries({ queryKey: ["computer-settings"] }),
+    client.invalidateQueries({ queryKey: ["lists"] }),
     client.invalidateQueries({ queryKey: ["computers"] }),
   ]);
 }

@@ -8,8 +8,11 @@ export type Computer = Schemas["Computer"];
 export type ComputerModule = Schemas["ComputerModule"];
 export type ComputerPort = Schemas["ComputerPort"];
 export type ComputerStatus = Schemas["ComputerStatus"];
+export type CommonObject = Schemas["CommonObject"];
+export type ComputerSettings = Schemas["ComputerSettings"];
 export type Coverage = Schemas["Coverage"];
 export type CreatedActivationToken = Schemas["CreatedActivationToken"];
+export type DryRun = Schemas["DryRun"];
 export type Event = Schemas["Event"];
 export type FieldError = Schemas["FieldError"];
 export type FirewallDetail = Schemas["FirewallDetail"];
@@ -19,14 +22,18 @@ export type IntrusionDetail = Schemas["IntrusionDetail"];
 export type IntrusionPrevention = Schemas["IntrusionPrevention"];
 export type LogDetail = Schemas["LogDetail"];
 export type MalwareDetail = Schemas["MalwareDetail"];
+export type ListKind = Schemas["ObjectKind"];
 export type Mode = Schemas["Mode"];
 export type ModuleState = Schemas["ModuleState"];
 export type NoticeDetail = Schemas["NoticeDetail"];
 export type Policy = Schemas["Policy"];
+export type PolicyDiff = Schemas["PolicyDiff"];
+export type PolicyVersion = Schemas["PolicyVersion"];
 export type Problem = Schemas["Problem"];
 export type RecommendationDetail = Schemas["RecommendationDetail"];
 export type Rule = Schemas["Rule"];
 export type Session = Schemas["Session"];
+export type SettingChange = Schemas["SettingChange"];
 export type SettingsPatch = Schemas["SettingsPatch"];
 export type WebReputationDetail = Schemas["WebReputationDetail"];
 
@@ -50,6 +57,14 @@ export const MODULES = [
   "recommendation",
   "agent",
 ] as const;
+export const LIST_KINDS = [
+  "addresses",
+  "ports",
+  "files",
+  "folders",
+  "extensions",
+  "schedule",
+] as const satisfies readonly ListKind[];
 export const MODES = ["off", "detect", "prevent"] as const satisfies readonly Mode[];
 
 export type Severity = (typeof SEVERITIES)[number];

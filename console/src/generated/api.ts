@@ -128,6 +128,43 @@ export interface paths {
         patch: operations["updateAutoTagRule"];
         trace?: never;
     };
+    "/api/v1/common-objects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The common objects, by name. */
+        get: operations["listCommonObjects"];
+        put?: never;
+        /** Makes a common object. */
+        post: operations["createCommonObject"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/common-objects/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One common object. */
+        get: operations["getCommonObject"];
+        put?: never;
+        post?: never;
+        /** Deletes a common object that nothing refers to. */
+        delete: operations["deleteCommonObject"];
+        options?: never;
+        head?: never;
+        /** Changes a common object; computers whose policies refer to it get it at once. Merge patch. */
+        patch: operations["updateCommonObject"];
+        trace?: never;
+    };
     "/api/v1/computers": {
         parameters: {
             query?: never;
@@ -162,6 +199,24 @@ export interface paths {
         head?: never;
         /** Assigns a policy, names the computer, or settles a clone. Merge patch. */
         patch: operations["updateComputer"];
+        trace?: never;
+    };
+    "/api/v1/computers/{id}/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The settings of one computer, with who set each value. */
+        get: operations["getComputerSettings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Changes what is set on one computer, above its policy. Merge patch; `null` follows the policy again. */
+        patch: operations["updateComputerSettings"];
         trace?: never;
     };
     "/api/v1/events": {
@@ -303,6 +358,119 @@ export interface paths {
         head?: never;
         /** Changes a policy; its computers get it at once. Merge patch. */
         patch: operations["updatePolicy"];
+        trace?: never;
+    };
+    "/api/v1/policies/{id}/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What differs between two policies, or between two versions of one: property by property, each entry of a keyed
+         *     property by itself, with both values and who set them. What is inherited is taken from the policies above as they
+         *     are now.
+         */
+        get: operations["diffPolicies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/{id}/dry-run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What a change of a policy would do: which computers would enforce something else, and how. Nothing is saved; what
+         *     would be refused is refused.
+         */
+        post: operations["dryRunPolicy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/{id}/roll-back": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a policy what it was in a version: name, description, parent and settings. This is a new version. */
+        post: operations["rollBackPolicy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/{id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The versions of a policy, the newest first. The newest 200 are kept; the audit trail keeps every change. */
+        get: operations["listPolicyVersions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/{id}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One version of a policy. */
+        get: operations["getPolicyVersion"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policy-document": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The policies and lists as a document, parents before those that inherit from them. */
+        get: operations["exportPolicies"];
+        put?: never;
+        /**
+         * Makes policies and lists what a document says, all or nothing: what it names is made or changed, and with `prune`
+         *     what it does not name is deleted. Names identify: another name is another policy. A second time changes nothing.
+         */
+        post: operations["applyPolicies"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/rules": {
@@ -514,7 +682,7 @@ export interface components {
              */
             action: components["schemas"]["MalwareAction"];
             /**
-             * @description Folders and files that are not scanned, by path.
+             * @description Folders and files that are not scanned, by path, or lists of them: `list:NAME`.
              * @default {}
              */
             exclusions: {
@@ -590,6 +758,45 @@ export interface components {
             /** @description What it may do. */
             role: components["schemas"]["Role"];
         };
+        /** @description What a document changed, or would change. */
+        Applied: {
+            /** @description Whether nothing was saved. */
+            dryRun: boolean;
+            /** @description Which computers enforce something else, and how. */
+            effect: components["schemas"]["DryRun"];
+            /** @description Each policy and list that the document names, and what is deleted. */
+            objects: components["schemas"]["AppliedObject"][];
+        };
+        /** @description What became of a policy or a list. */
+        AppliedObject: {
+            /**
+             * Format: uuid
+             * @description Its id; nothing where it would be made.
+             */
+            id: string | null;
+            /** @description `policy`, or the kind of the list. */
+            kind: string;
+            /** @description Its name. */
+            name: string;
+            /** @description What became of it. */
+            outcome: components["schemas"]["ApplyOutcome"];
+        };
+        /** @description Makes policies and lists what a document says, all or nothing. */
+        ApplyDocument: {
+            /** @description What to remember of it in the history of the policies. */
+            comment?: string | null;
+            /** @description The document. */
+            document: components["schemas"]["PolicyDocument"];
+            /** @description Whether only to say what would change. */
+            dryRun?: boolean;
+            /** @description Whether policies and lists that the document does not name are deleted, those of the product excepted. */
+            prune?: boolean;
+        };
+        /**
+         * @description What became of a member of a document.
+         * @enum {string}
+         */
+        ApplyOutcome: "unchanged" | "created" | "changed" | "deleted";
         /**
          * @description What can be watched of a file. That it was created or deleted always is.
          * @enum {string}
@@ -682,6 +889,45 @@ export interface components {
             refused: string | null;
             /** @description Whether they are the same. */
             upToDate: boolean;
+        };
+        /**
+         * @description How a value differs.
+         * @enum {string}
+         */
+        ChangeKind: "added" | "removed" | "changed" | "moved";
+        /** @description A list that settings refer to as `list:NAME`. */
+        CommonObject: {
+            /** @description What it is for. */
+            description: string;
+            /** @description For `If-Match`. */
+            etag: string;
+            /**
+             * Format: uuid
+             * @description Id.
+             */
+            id: string;
+            /** @description Its items. */
+            items: string[];
+            /** @description What it is a list of. */
+            kind: components["schemas"]["ObjectKind"];
+            /** @description The name by which settings refer to it. */
+            name: string;
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updatedAt: string;
+            /** @description Who refers to it. */
+            usedBy: components["schemas"]["ObjectUse"][];
+        };
+        /** @description Changes a common object (merge patch); every policy that refers to it follows. */
+        CommonObjectPatch: {
+            /** @description New description. */
+            description?: string | null;
+            /** @description All its items anew. */
+            items?: string[] | null;
+            /** @description New name; only while nothing refers to it. */
+            name?: string | null;
         };
         /** @description A protected machine. */
         Computer: {
@@ -789,6 +1035,45 @@ export interface components {
             /** @description `tcp` or `udp`. */
             protocol: string;
         };
+        /** @description The settings of one computer: its policy's, with what is set on the computer itself above them. */
+        ComputerSettings: {
+            /**
+             * Format: uuid
+             * @description The computer.
+             */
+            computerId: string;
+            /** @description Its name. */
+            computerName: string;
+            /** @description For `If-Match`. */
+            etag: string;
+            /** @description What is set on the computer itself; the rest is its policy's. */
+            local: components["schemas"]["LocalSettingsView"];
+            /** @description By module, who set each value that is not a default, by JSON pointer: a policy or this computer. */
+            origins: {
+                [key: string]: {
+                    [key: string]: string;
+                };
+            };
+            /**
+             * Format: uuid
+             * @description The policy it is assigned.
+             */
+            policyId: string;
+            /** @description That policy's name. */
+            policyName: string;
+            /** @description The settings in force. */
+            settings: components["schemas"]["SettingsInForce"];
+            /**
+             * Format: date-time
+             * @description When its own settings were last changed.
+             */
+            updatedAt: string;
+        };
+        /** @description Changes the settings of one computer (merge patch). */
+        ComputerSettingsPatch: {
+            /** @description Its own settings. */
+            settings: components["schemas"]["SettingsPatch"];
+        };
         /**
          * @description How a computer is.
          * @enum {string}
@@ -822,11 +1107,79 @@ export interface components {
             /** @description User name. */
             user: string;
         };
+        /** @description One of the two that are compared. */
+        DiffSide: {
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: uuid
+             * @description The policy.
+             */
+            policyId: string;
+            /**
+             * Format: int64
+             * @description Its version.
+             */
+            version: number;
+        };
         /**
          * @description Which way a connection was opened.
          * @enum {string}
          */
         Direction: "in" | "out";
+        /** @description A list in a document. */
+        DocumentList: {
+            /** @description What it is for. */
+            description?: string;
+            /** @description Its items. */
+            items: string[];
+            /** @description What it is a list of. */
+            kind: components["schemas"]["ObjectKind"];
+            /** @description The name by which settings refer to it. */
+            name: string;
+        };
+        /** @description A policy in a document: what is not named here is inherited. */
+        DocumentPolicy: {
+            /** @description What it is for. */
+            description?: string;
+            /** @description Its name; a policy of this name is changed, else made. */
+            name: string;
+            /** @description The name of the policy it inherits from; none where absent. */
+            parent?: string | null;
+            /** @description All that it sets itself. */
+            settings?: components["schemas"]["LocalSettingsView"];
+        };
+        /** @description What a change would do, had it been made. */
+        DryRun: {
+            /**
+             * Format: int64
+             * @description How many computers would enforce something else.
+             */
+            computers: number;
+            /** @description Computers for which the same changes, those with most computers first; the first 200. */
+            groups: components["schemas"]["DryRunGroup"][];
+        };
+        /** @description Computers for which the same would change. */
+        DryRunGroup: {
+            /** @description What changes, with lists as their items; the first 2000. */
+            changes: components["schemas"]["SettingChange"][];
+            /**
+             * Format: int64
+             * @description How many they are.
+             */
+            computers: number;
+            /** @description The first 50 of them. */
+            examples: components["schemas"]["NamedComputer"][];
+            /** @description By module, how many members change. */
+            modules: components["schemas"]["ModuleChanges"][];
+            /**
+             * Format: uuid
+             * @description The policy they are assigned.
+             */
+            policyId: string;
+            /** @description Its name. */
+            policyName: string;
+        };
         /** @description One thing that happened on a computer. */
         Event: {
             /** @description `detected`, `blocked` or `noted`. */
@@ -961,9 +1314,9 @@ export interface components {
             attributes?: components["schemas"]["Attribute"][];
             /** @description The folder, or one file. */
             base: string;
-            /** @description Patterns that are left out. */
+            /** @description Patterns that are left out, or a list of extensions: `list:NAME`. */
             exclude?: string[];
-            /** @description Patterns below `base`, with `*`, `?` and `**`; all where empty. */
+            /** @description Patterns below `base`, with `*`, `?` and `**`, or a list of extensions, `list:NAME`; all where empty. */
             include?: string[];
             /** @description Whether changes are seen at once, not only by the schedule. */
             realTime?: boolean;
@@ -1051,7 +1404,7 @@ export interface components {
             log?: boolean;
             /** @description The rule's own mode. In `detect` it only counts and reports, and the next rules are asked. */
             mode?: components["schemas"]["Mode"];
-            /** @description The ports that are connected to; any where empty. Only with TCP and UDP. */
+            /** @description The ports that are connected to, or a list of ports, `list:NAME`; any where empty. Only with TCP and UDP. */
             ports?: components["schemas"]["Ports"][];
             /**
              * Format: int32
@@ -1060,8 +1413,10 @@ export interface components {
             priority?: number;
             /** @description Protocol. */
             protocol?: components["schemas"]["Protocol"];
-            /** @description The other side's addresses, `192.0.2.7` or `2001:db8::/32`; any where empty. */
+            /** @description The other side's addresses, `192.0.2.7` or `2001:db8::/32`, or a list of them, `list:NAME`; any where empty. */
             remote?: string[];
+            /** @description When the rule counts, `mon-fri 09:00-18:00 Asia/Tokyo` or a schedule, `list:NAME`; always where empty. */
+            schedule?: components["schemas"]["Window"][];
         };
         /** @description Something was lost. */
         GapDetail: {
@@ -1454,7 +1809,7 @@ export interface components {
                  */
                 action: components["schemas"]["MalwareAction"];
                 /**
-                 * @description Folders and files that are not scanned, by path.
+                 * @description Folders and files that are not scanned, by path, or lists of them: `list:NAME`.
                  * @default {}
                  */
                 exclusions: {
@@ -2060,11 +2415,46 @@ export interface components {
          * @enum {string}
          */
         Mode: "off" | "detect" | "prevent";
+        /** @description How much changes in a module. */
+        ModuleChanges: {
+            /**
+             * Format: int64
+             * @description Rules and other entries that come.
+             */
+            added: number;
+            /**
+             * Format: int64
+             * @description Those that become others.
+             */
+            changed: number;
+            /** @description The module. */
+            module: string;
+            /**
+             * Format: int64
+             * @description Properties with another value.
+             */
+            properties: number;
+            /**
+             * Format: int64
+             * @description Those that go.
+             */
+            removed: number;
+        };
         /**
          * @description How a module is.
          * @enum {string}
          */
         ModuleState: "active" | "off" | "degraded" | "failed";
+        /** @description A computer by its name. */
+        NamedComputer: {
+            /**
+             * Format: uuid
+             * @description Id.
+             */
+            id: string;
+            /** @description Name. */
+            name: string;
+        };
         /** @description Makes an activation token. */
         NewActivationToken: {
             /**
@@ -2108,6 +2498,17 @@ export interface components {
             /** @description The tag. */
             tag: string;
         };
+        /** @description Makes a common object. */
+        NewCommonObject: {
+            /** @description What it is for. */
+            description?: string;
+            /** @description Its items. */
+            items: string[];
+            /** @description What it is a list of. */
+            kind: components["schemas"]["ObjectKind"];
+            /** @description Name, not in use yet for this kind. */
+            name: string;
+        };
         /** @description Writes about an event. */
         NewEventComment: {
             /** @description The text. */
@@ -2115,6 +2516,8 @@ export interface components {
         };
         /** @description Makes a policy. */
         NewPolicy: {
+            /** @description What to remember of it in the policy's history. */
+            comment?: string | null;
             /** @description What it is for. */
             description?: string;
             /** @description Name, not in use yet. */
@@ -2150,6 +2553,30 @@ export interface components {
             /** @description Stable code: `agent-started`. */
             code: string;
         };
+        /**
+         * @description What a common object is.
+         * @enum {string}
+         */
+        ObjectKind: "addresses" | "ports" | "files" | "folders" | "extensions" | "schedule";
+        /** @description A setting that refers to a common object. */
+        ObjectUse: {
+            /**
+             * Format: uuid
+             * @description Which one.
+             */
+            id: string;
+            /** @description A policy or a computer. */
+            kind: components["schemas"]["OriginKind"];
+            /** @description Its name. */
+            name: string;
+            /** @description Where: `/firewall/rules/ssh/remote/0`. */
+            pointer: string;
+        };
+        /**
+         * @description Who set a value.
+         * @enum {string}
+         */
+        OriginKind: "default" | "policy" | "computer";
         /** @description Part of a list. */
         Page_ActivationToken: {
             /** @description The part's members. */
@@ -2287,6 +2714,36 @@ export interface components {
                  * @description When it was last changed.
                  */
                 updatedAt: string;
+            }[];
+            /** @description Give it as `cursor` to get what follows; `null` at the end. */
+            nextCursor: string | null;
+        };
+        /** @description Part of a list. */
+        Page_CommonObject: {
+            /** @description The part's members. */
+            items: {
+                /** @description What it is for. */
+                description: string;
+                /** @description For `If-Match`. */
+                etag: string;
+                /**
+                 * Format: uuid
+                 * @description Id.
+                 */
+                id: string;
+                /** @description Its items. */
+                items: string[];
+                /** @description What it is a list of. */
+                kind: components["schemas"]["ObjectKind"];
+                /** @description The name by which settings refer to it. */
+                name: string;
+                /**
+                 * Format: date-time
+                 * @description When it was last changed.
+                 */
+                updatedAt: string;
+                /** @description Who refers to it. */
+                usedBy: components["schemas"]["ObjectUse"][];
             }[];
             /** @description Give it as `cursor` to get what follows; `null` at the end. */
             nextCursor: string | null;
@@ -2467,6 +2924,34 @@ export interface components {
             nextCursor: string | null;
         };
         /** @description Part of a list. */
+        Page_PolicyVersion: {
+            /** @description The part's members. */
+            items: {
+                /** @description What was done: `created`, `changed`, `rolled-back`, `applied`; `kept` is the state before versions were kept. */
+                action: string;
+                /**
+                 * Format: date-time
+                 * @description When it was made.
+                 */
+                at: string;
+                /** @description Who made it. */
+                author: string;
+                /** @description `user`, `api-key` or `system`. */
+                authorKind: string;
+                /** @description What the author said of it. */
+                comment: string;
+                /** @description The policy's name then. */
+                name: string;
+                /**
+                 * Format: int64
+                 * @description Its number; the newest has the number in the policy's `etag`.
+                 */
+                version: number;
+            }[];
+            /** @description Give it as `cursor` to get what follows; `null` at the end. */
+            nextCursor: string | null;
+        };
+        /** @description Part of a list. */
         Page_Rule: {
             /** @description The part's members. */
             items: {
@@ -2618,8 +3103,36 @@ export interface components {
              */
             updatedAt: string;
         };
+        /** @description What differs between two policies, or between two versions of one. */
+        PolicyDiff: {
+            /** @description The second. */
+            after: components["schemas"]["DiffSide"];
+            /** @description The first. */
+            before: components["schemas"]["DiffSide"];
+            /** @description What differs, by module; the first 2000. */
+            changes: components["schemas"]["SettingChange"][];
+            /**
+             * Format: int64
+             * @description How many there are in all.
+             */
+            total: number;
+        };
+        /** @description Policies and lists, by their names. */
+        PolicyDocument: {
+            /** @description The lists that settings refer to. */
+            lists?: components["schemas"]["DocumentList"][];
+            /** @description The policies. */
+            policies?: components["schemas"]["DocumentPolicy"][];
+            /**
+             * Format: int32
+             * @description Version of this form: 1.
+             */
+            sakimori: number;
+        };
         /** @description Changes a policy (merge patch). */
         PolicyPatch: {
+            /** @description What to remember of this change in the policy's history. */
+            comment?: string | null;
             /** @description New description. */
             description?: string | null;
             /** @description New name. */
@@ -2631,7 +3144,44 @@ export interface components {
             parentId?: string | null;
             settings?: components["schemas"]["SettingsPatch"] | null;
         };
-        /** @description A port or a range of ports: `80`, `8000-8090`. */
+        /** @description A version of a policy: what one change left. */
+        PolicyVersion: {
+            /** @description What was done: `created`, `changed`, `rolled-back`, `applied`; `kept` is the state before versions were kept. */
+            action: string;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            at: string;
+            /** @description Who made it. */
+            author: string;
+            /** @description `user`, `api-key` or `system`. */
+            authorKind: string;
+            /** @description What the author said of it. */
+            comment: string;
+            /** @description The policy's name then. */
+            name: string;
+            /**
+             * Format: int64
+             * @description Its number; the newest has the number in the policy's `etag`.
+             */
+            version: number;
+        };
+        /** @description A version of a policy with all that it set. */
+        PolicyVersionDetail: {
+            /** @description What the policy was for. */
+            description: string;
+            /** @description What it set itself. */
+            local: components["schemas"]["LocalSettingsView"];
+            /**
+             * Format: uuid
+             * @description The policy it inherited from.
+             */
+            parentId: string | null;
+            /** @description Which one, and whose. */
+            version: components["schemas"]["PolicyVersion"];
+        };
+        /** @description A port or a range of ports: `80`, `8000-8090`; or a list of ports: `list:NAME`. */
         Ports: string;
         /** @description Why a request was refused: RFC 9457 problem details, as `application/problem+json`. */
         Problem: {
@@ -2701,6 +3251,16 @@ export interface components {
          * @enum {string}
          */
         Role: "administrator" | "operator" | "auditor";
+        /** @description Makes a policy what it was; this is a new version. */
+        RollBack: {
+            /** @description Why. */
+            comment?: string | null;
+            /**
+             * Format: int64
+             * @description The version to go back to.
+             */
+            version: number;
+        };
         /** @description A rule of the content pack. */
         Rule: {
             /** @description Versions that have the hole. */
@@ -2800,6 +3360,23 @@ export interface components {
             name: string;
             /** @description Role. */
             role: components["schemas"]["Role"];
+        };
+        /** @description One property, or one entry of a keyed property, that differs. */
+        SettingChange: {
+            /** @description The value in the second; `null` where there is none. */
+            after: unknown;
+            /** @description Who set the second. */
+            afterOrigin: components["schemas"]["ValueOrigin"];
+            /** @description The value in the first; `null` where there is none. */
+            before: unknown;
+            /** @description Who set the first. */
+            beforeOrigin: components["schemas"]["ValueOrigin"];
+            /** @description How it differs. */
+            change: components["schemas"]["ChangeKind"];
+            /** @description The module; `policy` for the policy's own name, description and parent. */
+            module: string;
+            /** @description JSON pointer from the module's settings: `/mode`, `/rules/ssh`. */
+            pointer: string;
         };
         /** @description Every module's settings in force. */
         SettingsInForce: {
@@ -2919,6 +3496,18 @@ export interface components {
             /** @description Role. */
             role: components["schemas"]["Role"];
         };
+        /** @description Where a value comes from. */
+        ValueOrigin: {
+            /**
+             * Format: uuid
+             * @description Which one.
+             */
+            id: string | null;
+            /** @description Who set it. */
+            kind: components["schemas"]["OriginKind"];
+            /** @description Its name. */
+            name: string;
+        };
         /**
          * @description Allowed or denied.
          * @enum {string}
@@ -3001,6 +3590,8 @@ export interface components {
             /** @description The URL, or the domain where only that was seen. */
             url: string;
         };
+        /** @description A time of the week: `mon-fri 09:00-18:00 Asia/Tokyo`; or a list of such times: `list:NAME`. */
+        Window: string;
     };
     responses: never;
     parameters: never;
@@ -3389,6 +3980,171 @@ export interface operations {
             };
         };
     };
+    listCommonObjects: {
+        parameters: {
+            query?: {
+                /** @description Only those of this kind. */
+                kind?: components["schemas"]["ObjectKind"];
+                /** @description At most so many, 1 to 500; 100 where absent. */
+                limit?: number;
+                /** @description The `nextCursor` of the part before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_CommonObject"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createCommonObject: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewCommonObject"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommonObject"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getCommonObject: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommonObject"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteCommonObject: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `etag` that was read */
+                "If-Match"?: string | null;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateCommonObject: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `etag` that was read */
+                "If-Match"?: string | null;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CommonObjectPatch"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommonObject"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listComputers: {
         parameters: {
             query?: {
@@ -3508,6 +4264,73 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Computer"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getComputerSettings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComputerSettings"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateComputerSettings: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `etag` that was read */
+                "If-Match"?: string | null;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ComputerSettingsPatch"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComputerSettings"];
                 };
             };
             /** @description Refused; `code` and `detail` say why and what to do. */
@@ -3951,6 +4774,243 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Policy"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    diffPolicies: {
+        parameters: {
+            query?: {
+                /** @description The version of this policy that is the first; as it is now where absent. */
+                version?: number;
+                /** @description The other policy; the same one where absent. */
+                with?: string;
+                /** @description The version of the other that is the second; as it is now where absent. */
+                withVersion?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyDiff"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dryRunPolicy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PolicyPatch"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DryRun"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rollBackPolicy: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `etag` that was read */
+                "If-Match"?: string | null;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RollBack"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Policy"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listPolicyVersions: {
+        parameters: {
+            query?: {
+                /** @description At most so many, 1 to 500; 100 where absent. */
+                limit?: number;
+                /** @description The `nextCursor` of the part before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PolicyVersion"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getPolicyVersion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyVersionDetail"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    exportPolicies: {
+        parameters: {
+            query?: {
+                /** @description Only this policy, those it inherits from, and the lists that they refer to; everything where absent. */
+                policy?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyDocument"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    applyPolicies: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApplyDocument"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Applied"];
                 };
             };
             /** @description Refused; `code` and `detail` say why and what to do. */

@@ -13,6 +13,7 @@ import { LoadError, Loading } from "../ui/states";
 import { ComputerModules } from "./computer/ComputerModules";
 import { ComputerOverview } from "./computer/ComputerOverview";
 import { ComputerPorts } from "./computer/ComputerPorts";
+import { ComputerSettings } from "./computer/ComputerSettings";
 import { DeleteComputer } from "./computer/DeleteComputer";
 
 const route = getRouteApi("/app/computers/$computerId");
@@ -30,6 +31,7 @@ function Parts({ computer }: { computer: Computer }) {
   const part = {
     overview: () => <ComputerOverview computer={computer} />,
     modules: () => <ComputerModules modules={computer.modules} />,
+    settings: () => <ComputerSettings computer={computer} />,
     ports: () => <ComputerPorts ports={computer.ports} />,
     events: () => <EventList search={search} computerId={computer.id} onFilter={filter} />,
   };

@@ -14,6 +14,7 @@ mod hand_over;
 mod outage;
 mod queue_head;
 mod samples;
+mod schedule;
 mod session;
 mod tally;
 mod translate;
@@ -34,6 +35,7 @@ use sakimori_modules::firewall::{Direction, Firewall, Verdict};
 use sakimori_modules::web_reputation::WebReputation;
 use sakimori_modules::{firewall, intrusion_prevention, web_reputation};
 use sakimori_protocol::{Event, Hash, ModuleState, ModuleStatus};
+use schedule::{Schedule, WallClock};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::net::SocketAddr;
@@ -201,6 +203,8 @@ pub struct Network {
     guard: Option<JoinHandle<()>>,
     /// Where the agent's identity lies, which says where its manager is.
     state_dir: Option<PathBuf>,
+    /// The time by which scheduled rules count.
+    wall: WallClock,
 }
 
 /// Descriptors that stay the same over all workers, and the queue's number.
@@ -275,6 +279,7 @@ impl Network {
             answered,
             pulse: (0, clock::monotonic()),
             looked: clock::monotonic(),
+            schedule: Schedule::default(),
             untold: Vec::new(),
         };
         Self::run(guard)
@@ -285,6 +290,7 @@ impl Network {
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
         let wake = Arc::new(wake.map_err(|e| resource("wake-up")(e.into()))?);
         let view = Arc::clone(&guard.view);
+        let wall = guard.schedule.clock();
         let mechanism = match guard.capabilities.mechanism {
             Mechanism::NftQueue => "nft-queue",
             Mechanism::XtNfqueue => "xt-nfqueue",
@@ -295,7 +301,15 @@ impl Network {
             .name("guard".into())
             .spawn(move || guard.work(&orders, &guard_wake))
             .map_err(resource("guard thread"))?;
-        Ok(Self { commands: Some(commands), wake, view, mechanism, guard: Some(thread), state_dir: None })
+        Ok(Self {
+            commands: Some(commands),
+            wake,
+            view,
+            mechanism,
+            guard: Some(thread),
+            state_dir: None,
+            wall,
+        })
     }
 
     /// Tells where the agent's state is: the way to its manager is never closed.
@@ -303,6 +317,12 @@ impl Network {
     pub fn for_agent_in(mut self, state_dir: &Path) -> Self {
         self.state_dir = Some(state_dir.to_owned());
         self
+    }
+
+    /// Sets the time by which scheduled rules count further ahead of the host's clock.
+    pub fn advance_schedules(&self, by: Duration) {
+        self.wall.advance(by);
+        wake(self.wake.as_fd());
     }
 
     /// The manager's and the proxy's addresses, as their names resolve now.

@@ -6,10 +6,13 @@
 #![forbid(unsafe_code)]
 
 pub mod audit;
+pub mod common_object;
 pub mod computer;
 pub mod event;
 pub mod patch;
 pub mod policy;
+pub mod policy_document;
+pub mod policy_model;
 pub mod problem;
 pub mod rule;
 pub mod search;
@@ -17,6 +20,7 @@ pub mod session;
 pub mod token;
 
 pub use audit::AuditRecord;
+pub use common_object::{CommonObject, CommonObjectPatch, NewCommonObject, ObjectKind, ObjectUse};
 pub use computer::{
     BundleState, Computer, ComputerModule, ComputerPatch, ComputerPort, ComputerStatus, Coverage,
     FingerprintState, ModuleState, StatusReason,
@@ -24,6 +28,14 @@ pub use computer::{
 pub use event::{Event, EventDetail};
 pub use patch::Patch;
 pub use policy::{LocalSettingsView, Mode, NewPolicy, Policy, PolicyPatch, SettingsInForce, SettingsPatch};
+pub use policy_document::{
+    Applied, AppliedObject, ApplyDocument, ApplyOutcome, DocumentList, DocumentPolicy, PolicyDocument,
+};
+pub use policy_model::{
+    ChangeKind, ComputerSettings, ComputerSettingsPatch, DiffSide, DryRun, DryRunGroup, ModuleChanges,
+    NamedComputer, OriginKind, PolicyDiff, PolicyVersion, PolicyVersionDetail, RollBack, SettingChange,
+    ValueOrigin,
+};
 pub use problem::{FieldError, Page, Problem};
 pub use rule::Rule;
 pub use sakimori_modules::Explanation;

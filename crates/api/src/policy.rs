@@ -153,6 +153,10 @@ pub struct NewPolicy {
     /// Local settings.
     #[serde(default)]
     pub settings: SettingsPatch,
+    /// What to remember of it in the policy's history.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 1024)]
+    pub comment: Option<String>,
 }
 
 /// Changes a policy (merge patch).
@@ -174,4 +178,8 @@ pub struct PolicyPatch {
     /// Local settings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<SettingsPatch>,
+    /// What to remember of this change in the policy's history.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 1024)]
+    pub comment: Option<String>,
 }

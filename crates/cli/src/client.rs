@@ -96,6 +96,18 @@ impl Client {
         self.json(response).await
     }
 
+    /// POST to a thing that was read with this tag.
+    pub(crate) async fn post_if<Q: Serialize, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        etag: &str,
+        body: &Q,
+    ) -> Result<T, Failure> {
+        let request = self.request(Method::POST, path).header(header::IF_MATCH, etag).json(body);
+        let response = self.send(request).await?;
+        self.json(response).await
+    }
+
     /// Logs in: gives the session and the cookie that stands for it.
     pub(crate) async fn log_in(
         &self,

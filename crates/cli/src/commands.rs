@@ -3,7 +3,10 @@ mod access;
 mod agent;
 mod computers;
 mod events;
+mod lists;
 mod policies;
+mod policy_files;
+mod policy_history;
 
 use crate::client::Client;
 use crate::command_line::{Command, CommandLine, Output};
@@ -28,6 +31,7 @@ pub(crate) async fn execute(line: CommandLine) -> Result<ExitCode, Failure> {
         Command::Logout => access::log_out(out).await,
         Command::Computers(command) => computers::execute(out, &client()?, command).await,
         Command::Policies(command) => policies::execute(out, &client()?, command).await,
+        Command::Lists(command) => lists::execute(out, &client()?, command).await,
         Command::Events(command) => events::execute(out, &client()?, command).await,
         Command::Tokens(command) => access::tokens(out, &client()?, command).await,
         Command::ApiKeys(command) => access::api_keys(out, &client()?, command).await,

@@ -3,6 +3,8 @@ mod api_keys;
 mod audit;
 mod auth;
 mod auto_tag_rules;
+mod common_objects;
+mod computer_settings;
 pub(crate) mod computers;
 mod event_counts;
 mod event_export;
@@ -12,6 +14,9 @@ pub(crate) mod events;
 mod extract;
 mod openapi;
 mod policies;
+mod policy_document;
+mod policy_dry_run;
+mod policy_history;
 mod rules;
 mod saved_searches;
 mod sessions;
@@ -71,6 +76,15 @@ fn api() -> OpenApiRouter<Arc<App>> {
             .routes(routes!(computers::get, computers::update, computers::delete))
             .routes(routes!(policies::list, policies::create))
             .routes(routes!(policies::get, policies::update, policies::delete))
+            .routes(routes!(policy_history::versions))
+            .routes(routes!(policy_history::get))
+            .routes(routes!(policy_history::roll_back))
+            .routes(routes!(policy_history::diff))
+            .routes(routes!(policy_dry_run::dry_run))
+            .routes(routes!(policy_document::export, policy_document::apply))
+            .routes(routes!(computer_settings::get, computer_settings::update))
+            .routes(routes!(common_objects::list, common_objects::create))
+            .routes(routes!(common_objects::get, common_objects::update, common_objects::delete))
             .routes(routes!(rules::list))
             .routes(routes!(rules::get))
             .routes(routes!(events::list))

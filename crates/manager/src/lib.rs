@@ -25,6 +25,7 @@ mod http;
 mod listener;
 mod manager;
 mod metrics;
+mod policy_tree;
 mod problem;
 
 pub use http::openapi_json;

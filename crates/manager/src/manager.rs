@@ -11,7 +11,7 @@ use crate::metrics::Metrics;
 use crate::problem::Refused;
 use crate::secrets::{self, SecretError};
 use crate::settings::LocalSettings;
-use crate::store::{Change, Database, PolicyRow, Store, StoreError, TenantCtx};
+use crate::store::{Change, Database, PolicyRow, Store, StoreError, TenantCtx, VersionNote};
 use rustls::ServerConfig;
 use rustls::server::WebPkiClientVerifier;
 use sakimori_api::{Mode, Role, SettingsPatch};
@@ -275,7 +275,7 @@ impl Manager {
         let id = Uuid::now_v7();
         let mut write = self.app.store.begin(&ctx, now).await?;
         for policy in built_in_policies(now) {
-            write.insert_policy(&policy).await?;
+            write.insert_policy(&policy, &VersionNote::new("created", "")).await?;
         }
         let key = crate::store::ApiKeyRow {
             tenant,
@@ -371,7 +371,7 @@ async fn first_start(
     let id = Uuid::now_v7();
     let mut write = store.begin(&ctx, now).await?;
     for policy in built_in_policies(now) {
-        write.insert_policy(&policy).await?;
+        write.insert_policy(&policy, &VersionNote::new("created", "")).await?;
     }
     write.insert_account(id, ADMIN, Role::Administrator, &hash).await?;
     write
@@ -395,7 +395,7 @@ fn built_in_policies(now: Timestamp) -> Vec<PolicyRow> {
         let module = intrusion_prevention::MODULE.id.to_owned();
         let patch = SettingsPatch(BTreeMap::from([(module, modes.as_object().cloned())]));
         // Modes alone are always valid.
-        let _valid = settings.patch(&patch);
+        let _valid = settings.patch(&patch, &sakimori_modules::Objects::default());
         PolicyRow {
             id: Uuid::now_v7(),
             name: name.to_owned(),

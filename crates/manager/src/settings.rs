@@ -1,6 +1,6 @@
 //! Settings of a policy: what it sets itself, what it inherits, and what that comes to, for every registered module.
 use sakimori_api as api;
-use sakimori_modules::{Effective, Finding, configurable, module, settings};
+use sakimori_modules::{Effective, Finding, Objects, configurable, module, settings};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -16,6 +16,11 @@ impl LocalSettings {
         self.0.get(module)
     }
 
+    /// Whether nothing is set.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// All modules of which something is set.
     pub fn modules(&self) -> &BTreeMap<String, Map<String, Value>> {
         &self.0
@@ -23,7 +28,11 @@ impl LocalSettings {
 
     /// Applies a merge patch: a module with `null` inherits everything again. Every member that is wrong is
     /// reported and nothing is changed.
-    pub fn patch(&mut self, change: &api::SettingsPatch) -> Result<(), Vec<api::FieldError>> {
+    pub fn patch(
+        &mut self,
+        change: &api::SettingsPatch,
+        lists: &Objects,
+    ) -> Result<(), Vec<api::FieldError>> {
         let mut next = self.0.clone();
         let mut errors = Vec::new();
         for (id, change) in &change.0 {
@@ -38,7 +47,7 @@ impl LocalSettings {
                 continue;
             };
             let mut local = next.remove(id).unwrap_or_default();
-            if let Err(findings) = sakimori_modules::patch(kind, &mut local, change) {
+            if let Err(findings) = sakimori_modules::patch(kind, &mut local, change, lists) {
                 errors.extend(findings.into_iter().map(|finding| error(finding, &settings::pointer(id))));
             }
             if !local.is_empty() {
@@ -64,10 +73,11 @@ pub fn resolve(layers: &[&LocalSettings]) -> BTreeMap<&'static str, Effective> {
 }
 
 /// What is wrong with settings in force although each layer by itself is right.
-pub fn check(resolved: &BTreeMap<&'static str, Effective>) -> Vec<api::FieldError> {
+pub fn check(resolved: &BTreeMap<&'static str, Effective>, lists: &Objects) -> Vec<api::FieldError> {
     let each = configurable().flat_map(|(module, kind)| {
-        let findings =
-            resolved.get(module.id).map_or_else(Vec::new, |effective| kind.check(&effective.values));
+        let findings = resolved
+            .get(module.id)
+            .map_or_else(Vec::new, |effective| kind.check_with(&effective.values, lists));
         findings.into_iter().map(|finding| error(finding, &settings::pointer(module.id)))
     });
     each.collect()
@@ -88,7 +98,7 @@ mod tests {
     use serde_json::json;
 
     fn patch(settings: &mut LocalSettings, change: Value) -> Result<(), Vec<api::FieldError>> {
-        settings.patch(&serde_json::from_value(change).unwrap())
+        settings.patch(&serde_json::from_value(change).unwrap(), &Objects::default())
     }
 
     #[test]

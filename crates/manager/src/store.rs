@@ -6,18 +6,24 @@
 //! [`db`] is how a statement is said once for both databases, [`schema`] how the schema goes forward.
 mod access;
 mod audit;
+mod common_objects;
+mod computer_settings;
 mod computers;
 pub(crate) mod db;
 mod policies;
+mod policy_versions;
 pub mod schema;
 mod searches;
 mod tokens;
 
 pub use access::{AccountRow, ApiKeyRow, SessionRow};
 pub use audit::{Change, verify_chain};
+pub use common_objects::CommonObjectRow;
+pub use computer_settings::{AssignmentRow, ComputerBundleRow, ComputerSettingsRow};
 pub use computers::{CertificateRow, CloneSighting, ComputerRow, Contact, NewComputer};
 pub use db::Database;
 pub use policies::{BundleRow, PolicyRow};
+pub use policy_versions::{PolicyVersionRow, VERSIONS, VersionNote};
 pub use searches::{AutoTagRuleRow, SavedSearchRow, owner_key};
 pub use tokens::TokenRow;
 

@@ -1,5 +1,7 @@
 //! Firewall: which traffic may reach the computer at all.
 use crate::event::{About, Column, EventDetail, EventKind};
+use crate::objects::{ObjectKind, Place, Takes};
+use crate::schedule::Window;
 use crate::settings::{Finding, Settings, SettingsKind, pointer};
 use crate::words::{Explanation, Mode, Ports, Text};
 use crate::{Module, Reason, RuleKind};
@@ -123,11 +125,11 @@ pub struct FirewallRule {
     /// Protocol.
     #[serde(default)]
     pub protocol: Protocol,
-    /// The other side's addresses, `192.0.2.7` or `2001:db8::/32`; any where empty.
+    /// The other side's addresses, `192.0.2.7` or `2001:db8::/32`, or a list of them, `list:NAME`; any where empty.
     #[serde(default)]
     #[schema(max_items = 1024)]
     pub remote: Vec<String>,
-    /// The ports that are connected to; any where empty. Only with TCP and UDP.
+    /// The ports that are connected to, or a list of ports, `list:NAME`; any where empty. Only with TCP and UDP.
     #[serde(default)]
     #[schema(max_items = 64)]
     pub ports: Vec<Ports>,
@@ -141,14 +143,35 @@ pub struct FirewallRule {
     /// The rule's own mode. In `detect` it only counts and reports, and the next rules are asked.
     #[serde(default = "enforced")]
     pub mode: Mode,
+    /// When the rule counts, `mon-fri 09:00-18:00 Asia/Tokyo` or a schedule, `list:NAME`; always where empty.
+    #[serde(default)]
+    #[schema(max_items = 64)]
+    pub schedule: Vec<Window>,
+}
+
+impl FirewallRule {
+    /// Whether the rule counts at a moment, in microseconds since 1970.
+    pub fn counts_at(&self, at_micros: i64) -> bool {
+        self.schedule.is_empty() || self.schedule.iter().any(|window| window.contains(at_micros))
+    }
 }
 
 const fn enforced() -> Mode {
     Mode::Prevent
 }
 
+/// Most addresses or ports of a rule: each becomes an element of a kernel set.
+const ENTRIES: usize = 10_000;
+/// Most times of the week of a rule: each is asked every few seconds.
+const WINDOWS: usize = 64;
+
 impl Settings for Firewall {
     const KEYED: &'static [&'static str] = &["rules"];
+    const REFERENCES: &'static [Place] = &[
+        Place { path: &["rules", "*", "remote"], kinds: &[ObjectKind::Addresses], takes: Takes::Items },
+        Place { path: &["rules", "*", "ports"], kinds: &[ObjectKind::Ports], takes: Takes::Items },
+        Place { path: &["rules", "*", "schedule"], kinds: &[ObjectKind::Schedule], takes: Takes::Items },
+    ];
 
     fn check(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
@@ -162,6 +185,16 @@ impl Settings for Firewall {
                     message,
                     &rule.priority.to_string(),
                 ));
+            }
+            for (member, length, most) in [
+                ("remote", rule.remote.len(), ENTRIES),
+                ("ports", rule.ports.len(), ENTRIES),
+                ("schedule", rule.schedule.len(), WINDOWS),
+            ] {
+                if length > most {
+                    let message = format!("At most {most}, those of lists included.");
+                    findings.push(Finding::at(at(member), "too-many", message, &length.to_string()));
+                }
             }
             if !rule.ports.is_empty() && !matches!(rule.protocol, Protocol::Tcp | Protocol::Udp) {
                 let message = "Only TCP and UDP have ports: name the protocol, or leave out the ports.";

@@ -1,5 +1,6 @@
 //! Integrity monitoring: files that should not change, and did.
 use crate::event::{About, Column, EventDetail, EventKind};
+use crate::objects::{ObjectKind, Place, Takes};
 use crate::settings::{Finding, Settings, SettingsKind, pointer};
 use crate::words::{Explanation, Mode, Text};
 use crate::{Module, Reason, RuleKind};
@@ -147,11 +148,11 @@ fn built_in() -> BTreeMap<String, FileSet> {
 pub struct FileSet {
     /// The folder, or one file.
     pub base: String,
-    /// Patterns below `base`, with `*`, `?` and `**`; all where empty.
+    /// Patterns below `base`, with `*`, `?` and `**`, or a list of extensions, `list:NAME`; all where empty.
     #[serde(default)]
     #[schema(max_items = 256)]
     pub include: Vec<String>,
-    /// Patterns that are left out.
+    /// Patterns that are left out, or a list of extensions: `list:NAME`.
     #[serde(default)]
     #[schema(max_items = 256)]
     pub exclude: Vec<String>,
@@ -201,6 +202,10 @@ pub enum Attribute {
 
 impl Settings for IntegrityMonitoring {
     const KEYED: &'static [&'static str] = &["sets"];
+    const REFERENCES: &'static [Place] = &[
+        Place { path: &["sets", "*", "include"], kinds: &[ObjectKind::Extensions], takes: Takes::Patterns },
+        Place { path: &["sets", "*", "exclude"], kinds: &[ObjectKind::Extensions], takes: Takes::Patterns },
+    ];
 
     fn check(&self) -> Vec<Finding> {
         let mut findings = Vec::new();

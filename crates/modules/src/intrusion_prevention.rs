@@ -1,5 +1,6 @@
 //! Intrusion prevention: signatures over network traffic, among them virtual patches.
 use crate::event::{About, Column, EventDetail, EventKind};
+use crate::objects::{ObjectKind, Place, Takes};
 use crate::settings::{Finding, Settings, SettingsKind};
 use crate::words::{Explanation, FailureResponse, Mode, Ports, Text};
 use crate::{Module, Reason, RuleKind};
@@ -89,6 +90,8 @@ const PORT_RANGES: usize = 64;
 
 impl Settings for IntrusionPrevention {
     const KEYED: &'static [&'static str] = &["assigned", "ruleModes"];
+    const REFERENCES: &'static [Place] =
+        &[Place { path: &["httpPorts"], kinds: &[ObjectKind::Ports], takes: Takes::Items }];
 
     fn check(&self) -> Vec<Finding> {
         let mut findings = Vec::new();

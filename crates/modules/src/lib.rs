@@ -14,14 +14,18 @@ pub mod firewall;
 pub mod integrity_monitoring;
 pub mod intrusion_prevention;
 pub mod log_inspection;
+pub mod objects;
 pub mod recommendation;
 pub mod resolve;
+pub mod schedule;
 pub mod settings;
 pub mod web_reputation;
 pub mod words;
 
 pub use event::{About, Column, ColumnKind, EventDetail, EventKind};
-pub use resolve::{EXCLUDED, Effective, patch, resolve};
+pub use objects::{ObjectKind, Objects, Place, Takes};
+pub use resolve::{EXCLUDED, Effective, members, patch, resolve};
+pub use schedule::Window;
 pub use settings::{Finding, Settings, SettingsKind};
 pub use words::{Explanation, FailureResponse, Mode, Ports, Text};
 

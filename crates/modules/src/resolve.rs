@@ -2,6 +2,7 @@
 //!
 //! A policy keeps, for each module, a sparse JSON object of the properties it sets itself. A keyed property holds a
 //! sparse object of its own: a key's value is set, or it is [`EXCLUDED`]: inherited by others, not wanted here.
+use crate::objects::Objects;
 use crate::settings::{Finding, SettingsKind, pointer};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -62,6 +63,7 @@ pub fn patch(
     kind: &SettingsKind,
     local: &mut Map<String, Value>,
     change: &Map<String, Value>,
+    objects: &Objects,
 ) -> Result<(), Vec<Finding>> {
     let mut next = local.clone();
     let mut findings = Vec::new();
@@ -101,13 +103,39 @@ pub fn patch(
             }
         }
     }
-    findings.extend(kind.check(&without_exclusions(kind, &next)));
+    findings.extend(kind.check_with(&without_exclusions(kind, &next), objects));
     if findings.is_empty() {
         *local = next;
         Ok(())
     } else {
         Err(findings)
     }
+}
+
+/// Every member of settings in force, a property or a keyed property's key, by JSON pointer: its value, and the layer
+/// that set it. An exclusion has a layer and no value.
+pub fn members<'a>(
+    kind: &SettingsKind,
+    effective: &'a Effective,
+) -> BTreeMap<String, (Option<&'a Value>, Option<usize>)> {
+    let mut members = BTreeMap::new();
+    for (property, value) in &effective.values {
+        let at = pointer(property);
+        match value {
+            Value::Object(entries) if kind.is_keyed(property) => {
+                for (key, entry) in entries {
+                    members.insert(format!("{at}{}", pointer(key)), (Some(entry), None));
+                }
+            }
+            _ => {
+                members.insert(at, (Some(value), None));
+            }
+        }
+    }
+    for (at, layer) in &effective.origins {
+        members.entry(at.clone()).or_insert((None, None)).1 = Some(*layer);
+    }
+    members
 }
 
 /// A layer as values that can be checked.
@@ -136,7 +164,7 @@ mod tests {
     fn layer(changes: &[Value]) -> Map<String, Value> {
         let mut local = Map::new();
         for change in changes {
-            patch(kind(), &mut local, change.as_object().unwrap()).unwrap();
+            patch(kind(), &mut local, change.as_object().unwrap(), &Objects::default()).unwrap();
         }
         local
     }
@@ -162,7 +190,7 @@ mod tests {
         let mut child = layer(&[json!({"ruleModes": {"1": EXCLUDED}})]);
         assert_eq!(resolve(kind(), [Some(&base), Some(&child)]).values["ruleModes"], json!({"2": "detect"}));
         let again = json!({"ruleModes": {"1": null}});
-        patch(kind(), &mut child, again.as_object().unwrap()).unwrap();
+        patch(kind(), &mut child, again.as_object().unwrap(), &Objects::default()).unwrap();
         assert!(child.is_empty(), "nothing is set any more: {child:?}");
         assert_eq!(resolve(kind(), [Some(&base), Some(&child)]).values["ruleModes"]["1"], "prevent");
     }
@@ -173,7 +201,8 @@ mod tests {
         let before = local.clone();
         let change = json!({"mode": "sleep", "httpPorts": ["0", "80", "90-80"], "tea": 1,
             "ruleModes": {"a/b": "off", "7": "loud", "8": "off"}});
-        let findings = patch(kind(), &mut local, change.as_object().unwrap()).unwrap_err();
+        let findings =
+            patch(kind(), &mut local, change.as_object().unwrap(), &Objects::default()).unwrap_err();
         let mut at: Vec<&str> = findings.iter().map(|finding| finding.pointer.as_str()).collect();
         at.sort_unstable();
         assert_eq!(at, ["/httpPorts/0", "/httpPorts/2", "/mode", "/ruleModes/7", "/ruleModes/a~1b", "/tea"]);

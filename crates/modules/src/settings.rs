@@ -1,4 +1,5 @@
 //! The settings of a module as a type, and what a policy model that knows no module needs of it.
+use crate::objects::{Objects, Place, expand};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -13,6 +14,8 @@ use utoipa::openapi::schema::Schema;
 pub trait Settings: Serialize + DeserializeOwned + Default + Clone + ToSchema + Send + 'static {
     /// The properties that are JSON objects and merge key by key over the policy tree.
     const KEYED: &'static [&'static str] = &[];
+    /// Where common objects may be referred to by name.
+    const REFERENCES: &'static [Place] = &[];
 
     /// What the types cannot say: bounds, and members that do not fit each other. Pointers begin at the settings.
     fn check(&self) -> Vec<Finding> {
@@ -59,6 +62,8 @@ pub fn pointer(member: &str) -> String {
 pub struct SettingsKind {
     /// The properties that merge key by key.
     pub keyed: &'static [&'static str],
+    /// Where common objects may be referred to.
+    pub references: &'static [Place],
     defaults: fn() -> Map<String, Value>,
     check: fn(&Map<String, Value>) -> Vec<Finding>,
     schema: fn() -> Schemas,
@@ -93,7 +98,13 @@ impl Schemas {
 impl SettingsKind {
     /// The settings of type `S`.
     pub const fn of<S: Settings>() -> Self {
-        Self { keyed: S::KEYED, defaults: defaults::<S>, check: check::<S>, schema: Schemas::of::<S> }
+        Self {
+            keyed: S::KEYED,
+            references: S::REFERENCES,
+            defaults: defaults::<S>,
+            check: check::<S>,
+            schema: Schemas::of::<S>,
+        }
     }
 
     /// Every property with its default.
@@ -104,6 +115,15 @@ impl SettingsKind {
     /// What is wrong with these values; absent ones take their default.
     pub fn check(&self, values: &Map<String, Value>) -> Vec<Finding> {
         (self.check)(values)
+    }
+
+    /// What is wrong with values that refer to common objects. Pointers are those of the values as written.
+    pub fn check_with(&self, values: &Map<String, Value>, objects: &Objects) -> Vec<Finding> {
+        let mut expanded = expand(self, values, objects);
+        let mut findings = std::mem::take(&mut expanded.findings);
+        let wrong = self.check(&expanded.values);
+        findings.extend(wrong.into_iter().map(|finding| expanded.as_written(finding)));
+        findings
     }
 
     /// For the `OpenAPI` document.

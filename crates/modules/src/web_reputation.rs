@@ -1,5 +1,6 @@
 //! Web reputation: the computer does not talk to sites that are known to be bad.
 use crate::event::{About, Column, EventDetail, EventKind};
+use crate::objects::{ObjectKind, Place, Takes};
 use crate::settings::{Finding, Settings, SettingsKind, pointer};
 use crate::words::{Explanation, Mode, Ports, Text};
 use crate::{Module, Reason, RuleKind};
@@ -72,6 +73,10 @@ impl Default for WebReputation {
 
 impl Settings for WebReputation {
     const KEYED: &'static [&'static str] = &["blocked", "allowed"];
+    const REFERENCES: &'static [Place] = &[
+        Place { path: &["httpPorts"], kinds: &[ObjectKind::Ports], takes: Takes::Items },
+        Place { path: &["tlsPorts"], kinds: &[ObjectKind::Ports], takes: Takes::Items },
+    ];
 
     fn check(&self) -> Vec<Finding> {
         let mut findings = Vec::new();

@@ -128,8 +128,10 @@ impl utoipa::PartialSchema for Ports {
     fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
         utoipa::openapi::schema::ObjectBuilder::new()
             .schema_type(utoipa::openapi::schema::Type::String)
-            .pattern(Some("^[0-9]{1,5}(-[0-9]{1,5})?$"))
-            .description(Some("A port or a range of ports: `80`, `8000-8090`."))
+            .pattern(Some("^([0-9]{1,5}(-[0-9]{1,5})?|list:.+)$"))
+            .description(Some(
+                "A port or a range of ports: `80`, `8000-8090`; or a list of ports: `list:NAME`.",
+            ))
             .into()
     }
 }

@@ -20,15 +20,18 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api, isConflict, ProblemError, take } from "../../api/client";
 import { policyChanged } from "../../api/queries";
-import type { Policy } from "../../api/types";
+import type { ComputerSettings, DryRun, Policy } from "../../api/types";
 import { textOfCode } from "../../i18n";
 import { CONFIGURABLE, type Configurable } from "../../moduleSettings";
 import { changedModules, type Draft, EMPTY_DRAFT, isEmpty, patchOf } from "../../policyDraft";
+import type { PolicyPart } from "../../search";
 import { useMayChange } from "../../session";
 import { Conflict } from "../../ui/Conflict";
 import { SaveError } from "../../ui/states";
+import { DryRunModal } from "./DryRunModal";
 import type { Typed } from "./fieldText";
 import { ModuleSettings } from "./ModuleSettings";
+import { PolicyVersions } from "./PolicyVersions";
 
 /** Sets a member, or takes it out where it is what is saved already. */
 function without<T extends object, K extends keyof T>(object: T, key: K, value: T[K], saved: unknown): T {
@@ -39,13 +42,15 @@ function without<T extends object, K extends keyof T>(object: T, key: K, value: 
 interface Props {
   policy: Policy;
   policies: Policy[];
-  /** The module that is shown; the policy's name and description where there is none. */
-  module: Configurable | undefined;
-  onModule: (module: Configurable | undefined) => void;
+  /** The part that is shown; the policy's name and description where there is none. */
+  module: PolicyPart | undefined;
+  onModule: (module: PolicyPart | undefined) => void;
+  /** Whether these are the settings of one computer, above its policy, in the form of a policy. */
+  ofComputer?: boolean;
 }
 
-/** Name and settings of a policy; nothing changes until it is saved. */
-export function PolicyEditor({ policy, policies, module, onModule }: Props) {
+/** Name and settings of a policy, or the settings of one computer; nothing changes until it is saved. */
+export function PolicyEditor({ policy, policies, module, onModule, ofComputer = false }: Props) {
   const { t } = useTranslation();
   const client = useQueryClient();
   const mayChange = useMayChange();
@@ -58,30 +63,56 @@ export function PolicyEditor({ policy, policies, module, onModule }: Props) {
 
   const change = (next: Draft) => {
     save.reset();
+    dryRun.reset();
     setDraft(next);
   };
+  const params = { path: { id: policy.id }, header: { "If-Match": policy.etag } };
   const save = useMutation({
-    mutationFn: () =>
-      take(
-        api.PATCH("/api/v1/policies/{id}", {
-          params: { path: { id: policy.id }, header: { "If-Match": policy.etag } },
-          body: patchOf(draft),
-        }),
-      ),
+    mutationFn: async (comment: string) => {
+      if (ofComputer) {
+        const body = { settings: patchOf(draft).settings ?? {} };
+        const saved = await take(api.PATCH("/api/v1/computers/{id}/settings", { params, body }));
+        client.setQueryData(["computer-settings", policy.id], saved as ComputerSettings);
+        return undefined;
+      }
+      const body = { ...patchOf(draft), ...(comment !== "" && { comment }) };
+      return await take(api.PATCH("/api/v1/policies/{id}", { params, body }));
+    },
     onSuccess: async (saved) => {
       setDraft(EMPTY_DRAFT);
       setTyped({});
+      setWould(undefined);
       await policyChanged(client, saved);
     },
+    onError: () => setWould(undefined),
+  });
+  const [would, setWould] = useState<DryRun>();
+  const dryRun = useMutation({
+    mutationFn: () =>
+      take(
+        api.POST("/api/v1/policies/{id}/dry-run", {
+          params: { path: { id: policy.id } },
+          body: patchOf(draft),
+        }),
+      ) as Promise<DryRun>,
+    onSuccess: setWould,
   });
   const name = draft.name ?? policy.name;
-  const ready = !isEmpty(draft) && valid && name.trim() !== "" && !save.isPending;
+  const ready = !isEmpty(draft) && valid && name.trim() !== "" && !save.isPending && !dryRun.isPending;
 
-  const errors = save.error instanceof ProblemError ? save.error.problem.errors : [];
+  const failure = save.error ?? dryRun.error;
+  const errors = failure instanceof ProblemError ? failure.problem.errors : [];
   const changed = changedModules(draft);
   const marked = (one: Configurable) =>
     changed.includes(one) ||
     Object.keys(typed).some((at) => at.startsWith(`/settings/${one}/`) && typed[at]?.wrong !== undefined);
+  const shown = module === "versions" ? undefined : (module ?? (ofComputer ? CONFIGURABLE[0] : undefined));
+  const partsShown = ofComputer
+    ? [...CONFIGURABLE]
+    : [...(["general"] as const), ...CONFIGURABLE, ...(["versions"] as const)];
+  const title = (one: (typeof partsShown)[number]) =>
+    one === "general" || one === "versions" ? t(`policy.${one}`) : textOfCode("module", one);
+  const active = module === "versions" ? "versions" : (shown ?? "general");
   const onType = (at: string, next: Typed | undefined) =>
     setTyped(({ [at]: _, ...rest }) => (next === undefined ? rest : { ...rest, [at]: next }));
 
@@ -89,19 +120,21 @@ export function PolicyEditor({ policy, policies, module, onModule }: Props) {
     <Stack hasGutter>
       <StackItem>
         <Tabs
-          activeKey={module ?? "general"}
-          aria-label={t("policy.tabs")}
-          onSelect={(_, key) => onModule(CONFIGURABLE.find((one) => one === key))}
+          activeKey={active}
+          aria-label={t(ofComputer ? "computer.settingsTabs" : "policy.tabs")}
+          onSelect={(_, key) =>
+            onModule(key === "versions" ? "versions" : CONFIGURABLE.find((one) => one === key))
+          }
         >
-          {["general" as const, ...CONFIGURABLE].map((one) => (
+          {partsShown.map((one) => (
             <Tab
               key={one}
               eventKey={one}
               tabContentId={`policy-${one}`}
               title={
                 <TabTitleText>
-                  {one === "general" ? t("policy.general") : textOfCode("module", one)}
-                  {one !== "general" && marked(one) && (
+                  {title(one)}
+                  {one !== "general" && one !== "versions" && marked(one) && (
                     <span title={t("policy.unsaved")} className="skm-marked">
                       {" *"}
                     </span>
@@ -112,12 +145,10 @@ export function PolicyEditor({ policy, policies, module, onModule }: Props) {
           ))}
         </Tabs>
       </StackItem>
-      <StackItem
-        id={`policy-${module ?? "general"}`}
-        role="tabpanel"
-        aria-label={module === undefined ? t("policy.general") : textOfCode("module", module)}
-      >
-        {module === undefined ? (
+      <StackItem id={`policy-${active}`} role="tabpanel" aria-label={title(active)}>
+        {module === "versions" ? (
+          <PolicyVersions policy={policy} />
+        ) : shown === undefined ? (
           <Card>
             <CardTitle component="h2">{t("policy.general")}</CardTitle>
             <CardBody>
@@ -149,8 +180,8 @@ export function PolicyEditor({ policy, policies, module, onModule }: Props) {
           </Card>
         ) : (
           <ModuleSettings
-            key={module}
-            module={module}
+            key={shown}
+            module={shown}
             policy={policy}
             policies={policies}
             parent={parent}
@@ -163,13 +194,21 @@ export function PolicyEditor({ policy, policies, module, onModule }: Props) {
           />
         )}
       </StackItem>
-      {mayChange && (
+      {would && (
+        <DryRunModal
+          run={would}
+          pending={save.isPending}
+          onSave={(comment) => save.mutate(comment)}
+          onClose={() => setWould(undefined)}
+        />
+      )}
+      {mayChange && module !== "versions" && (
         <StackItem className="skm-save-bar">
           {save.isSuccess && isEmpty(draft) && (
             <Alert variant="success" isInline component="p" role="status" title={t("policy.saved")} />
           )}
-          {save.isError &&
-            (isConflict(save.error) ? (
+          {failure !== null &&
+            (isConflict(failure) ? (
               <Conflict
                 onReload={() => {
                   save.reset();
@@ -177,10 +216,14 @@ export function PolicyEditor({ policy, policies, module, onModule }: Props) {
                 }}
               />
             ) : (
-              <SaveError error={save.error} />
+              <SaveError error={failure} />
             ))}
           <div className="skm-heading-title">
-            <Button isDisabled={!ready} isLoading={save.isPending} onClick={() => save.mutate()}>
+            <Button
+              isDisabled={!ready}
+              isLoading={save.isPending || dryRun.isPending}
+              onClick={() => (ofComputer ? save.mutate("") : dryRun.mutate())}
+            >
               {t("common.save")}
             </Button>
             <Button

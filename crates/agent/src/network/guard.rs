@@ -13,6 +13,7 @@ use report::notice;
 
 use super::outage::Outage;
 use super::queue_head;
+use super::schedule::Schedule;
 use super::session::{ConfigureError, Configured, Session, gap};
 use super::tally;
 use super::translate;
@@ -91,6 +92,8 @@ pub(super) struct Guard {
     /// Heartbeat and when it last changed.
     pub(super) pulse: (u64, Duration),
     pub(super) looked: Duration,
+    /// Which rules of the firewall count at this time of the week.
+    pub(super) schedule: Schedule,
     /// Events about the guard's own doings, given on when the traffic is in good hands again.
     pub(super) untold: Vec<Event>,
 }
@@ -158,6 +161,24 @@ impl Guard {
                 self.looked = now;
                 self.look_for_overflow();
             }
+            self.follow_schedule(now);
+        }
+    }
+
+    /// Makes the firewall's plan anew where a rule begins or ends to count.
+    fn follow_schedule(&mut self, now: Duration) {
+        let Some(plan) = self.plan.as_ref().filter(|plan| plan.has_firewall()) else { return };
+        if !self.schedule.has_changed(&plan.firewall, now) {
+            return;
+        }
+        let plan = plan.clone();
+        match self.apply(plan) {
+            Ok(_applied) => {
+                self.schedule.followed();
+                self.show();
+                tracing::info!("firewall rules begin or end to count by their schedules");
+            }
+            Err(error) => tracing::error!(?error, "a schedule could not be followed; it is tried again"),
         }
     }
 
@@ -391,8 +412,9 @@ impl Guard {
             self.plan = Some(plan);
             return Ok(Applied { generation, rules: 0, warnings: Vec::new() });
         }
+        let now = self.schedule.now();
         let (firewall, mut warnings) =
-            translate::firewall(&plan.firewall, &plan.always).map_err(ApplyError::Rules)?;
+            translate::firewall(&plan.firewall, &plan.always, now).map_err(ApplyError::Rules)?;
         // The worker learns the new rules' names before the table takes samples for them.
         let former_firewall = std::mem::replace(&mut self.firewall, firewall);
         let configured = if let Some(mut running) = self.session.take() {
@@ -427,6 +449,9 @@ impl Guard {
         self.rules = configured.rules;
         self.sites = configured.sites;
         let generation = self.plan.as_ref().map(|plan| plan.generation);
+        if let Some(plan) = &self.plan {
+            self.schedule.entered(&plan.firewall, now);
+        }
         let Some(generation) = generation else { return Err(ApplyError::Worker("no plan".to_owned())) };
         warnings.extend(configured.warnings);
         Ok(Applied { generation, rules: configured.rules, warnings })

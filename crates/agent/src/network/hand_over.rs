@@ -9,6 +9,7 @@
 
 use super::channel::Settings;
 use super::guard::{Guard, Totals};
+use super::schedule::Schedule;
 use super::session::{Session, SessionFiles};
 use super::{
     Fixed, NetworkPlan, RuleFile, SharedEvents, StartError, View, open_samples, resource, translate,
@@ -195,9 +196,14 @@ pub(super) fn inherit(
         }),
     };
     // It was fine when it was put in force; a rule that this version sees otherwise is told at the next plan.
+    let mut schedule = Schedule::default();
+    let now = schedule.now();
+    if let Some(plan) = &plan {
+        schedule.entered(&plan.firewall, now);
+    }
     let firewall = plan
         .as_ref()
-        .and_then(|plan| translate::firewall(&plan.firewall, &plan.always).ok())
+        .and_then(|plan| translate::firewall(&plan.firewall, &plan.always, now).ok())
         .map(|(firewall, _findings)| firewall)
         .unwrap_or_default();
     Ok(Guard {
@@ -222,6 +228,7 @@ pub(super) fn inherit(
         answered: state.answered,
         pulse: (0, clock::monotonic()),
         looked: clock::monotonic(),
+        schedule,
         untold: Vec::new(),
     })
 }

@@ -1,7 +1,7 @@
 //! From the modules' settings to what the engines take.
 
 use sakimori_firewall::{self as engine, Endpoint, Network, Policy, Rule};
-use sakimori_model::{Diagnostic, Level, PortRange};
+use sakimori_model::{Diagnostic, Level, PortRange, Timestamp};
 use sakimori_modules::firewall::{Direction, Firewall, FirewallRule, Protocol, Verdict};
 use sakimori_modules::web_reputation::WebReputation;
 use std::fmt::Write as _;
@@ -10,16 +10,25 @@ use std::net::SocketAddr;
 /// The name of the lists that stand in the policy itself.
 const OWN_LIST: &str = "policy";
 
-/// The firewall's plan, and what was noticed; errors where there is none.
+/// The rules that have times of the week, and those of them that count at a moment: only at these edges the plan changes.
+pub(super) fn scheduled(settings: &Firewall, now: Timestamp) -> Vec<(String, bool)> {
+    let rules = settings.rules.iter().filter(|(_, rule)| !rule.schedule.is_empty());
+    rules.map(|(name, rule)| (name.clone(), rule.counts_at(now.0))).collect()
+}
+
+/// The firewall's plan at a moment, and what was noticed; errors where there is none. A rule that does not count now is
+/// checked like the others and left out.
 pub(super) fn firewall(
     settings: &Firewall,
     always: &[SocketAddr],
+    now: Timestamp,
 ) -> Result<(engine::Plan, Vec<Diagnostic>), Vec<Diagnostic>> {
     let mut findings = Vec::new();
     let mut rules = Vec::new();
     for (name, rule) in &settings.rules {
         match one(name, rule) {
-            Ok(rule) => rules.push(rule),
+            Ok(translated) if rule.counts_at(now.0) => rules.push(translated),
+            Ok(_not_now) => {}
             Err(finding) => findings.push(finding),
         }
     }
@@ -115,13 +124,29 @@ mod tests {
             "web":{"action":"allow","direction":"in","protocol":"tcp","ports":["80","8000-8010"]},
             "mail":{"action":"deny","direction":"out","protocol":"tcp","ports":["25"],"remote":["192.0.2.0/24"],"mode":"detect"}}}"#;
         let mut settings: Firewall = serde_json::from_str(json).unwrap();
-        let (plan, findings) = firewall(&settings, &["[::ffff:198.51.100.7]:443".parse().unwrap()]).unwrap();
+        let (plan, findings) =
+            firewall(&settings, &["[::ffff:198.51.100.7]:443".parse().unwrap()], Timestamp(0)).unwrap();
         assert_eq!(findings, []);
         let text = plan.to_string();
         assert!(text.contains("protocol 6 to port { 80 8000-8010 }"), "{text}");
         assert!(text.contains("to { 192.0.2.0-192.0.2.255 } protocol 6 to port { 25 }"), "{text}");
         assert!(text.contains("protocol 6 to { 198.51.100.7 } to port { 443 } accept"), "{text}");
         settings.rules.values_mut().for_each(|rule| rule.remote.push("nowhere".to_owned()));
-        assert_eq!(firewall(&settings, &[]).unwrap_err().len(), 2);
+        assert_eq!(firewall(&settings, &[], Timestamp(0)).unwrap_err().len(), 2);
+    }
+
+    #[test]
+    fn a_scheduled_rule_is_in_the_plan_only_at_its_times() {
+        let json = r#"{"mode":"prevent","rules":{
+            "backup":{"action":"allow","direction":"in","protocol":"tcp","ports":["873"],"schedule":["mon-fri 09:00-18:00 Asia/Tokyo"]},
+            "web":{"action":"allow","direction":"in","protocol":"tcp","ports":["80"]}}}"#;
+        let settings: Firewall = serde_json::from_str(json).unwrap();
+        // 2026-11-25, a Wednesday, 09:00 in Tokyo; and nine hours later.
+        let (open, closed) = (Timestamp(1_795_564_800_000_000), Timestamp(1_795_597_200_000_000));
+        let plan = |now| firewall(&settings, &[], now).unwrap().0.to_string();
+        assert!(plan(open).contains("{ 873 }") && plan(open).contains("{ 80 }"), "{}", plan(open));
+        assert!(!plan(closed).contains("873") && plan(closed).contains("{ 80 }"), "{}", plan(closed));
+        assert_eq!(scheduled(&settings, open), [("backup".to_owned(), true)]);
+        assert_eq!(scheduled(&settings, closed), [("backup".to_owned(), false)]);
     }
 }

@@ -75,6 +75,37 @@ fn the_firewall_drops_counts_and_tells_and_goes_without_a_trace() {
     drop((session, open));
 }
 
+#[test]
+fn a_scheduled_rule_counts_at_its_times_alone() {
+    if !able() {
+        return;
+    }
+    let lab = Lab::new();
+    let (network, _events) = start();
+    let open = TcpListener::bind(("::", 8081)).unwrap();
+    let reached =
+        || lab.as_client(|| TcpStream::connect_timeout(&"10.77.0.1:8081".parse().unwrap(), BRIEFLY).is_ok());
+    // From two hours from now on, for an hour, every day.
+    let minute = sakimori_kernel::clock::wall_micros() / 60_000_000;
+    let at = |hours: i64| {
+        let minute = (minute + hours * 60).rem_euclid(24 * 60);
+        format!("{:02}:{:02}", minute / 60, minute % 60)
+    };
+    let rules = format!(
+        r#"{{"mode":"prevent","rules":{{"night":{{"action":"deny","direction":"in","protocol":"tcp","ports":["8081"],
+            "schedule":["mon-sun {}-{} UTC"]}}}}}}"#,
+        at(2),
+        at(3)
+    );
+    network.apply(firewalled(&rules)).unwrap();
+    assert!(reached(), "not yet");
+    network.advance_schedules(Duration::from_mins(150));
+    assert!(until(SOON, || !reached()), "denied at its time, without a new policy");
+    network.advance_schedules(Duration::from_hours(1));
+    assert!(until(SOON, reached), "and no more after it");
+    drop(open);
+}
+
 /// A plaintext web server in the client's namespace.
 fn serve_plain(lab: &Lab) {
     let listener = lab.as_client(|| TcpListener::bind(("10.77.0.2", 80)).unwrap());

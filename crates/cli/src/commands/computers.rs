@@ -1,10 +1,11 @@
 //! `sakimori computers`.
+use super::policies::{patch_of, settings_text};
 use super::{NAMES_MAX, Out, computer_id, fact, policy_id, word};
 use crate::client::Client;
 use crate::command_line::{Computers, Status};
 use crate::problem::Failure;
 use crate::table::{Table, shown};
-use sakimori_api::{Computer, ComputerPatch};
+use sakimori_api::{Computer, ComputerPatch, ComputerSettings, ComputerSettingsPatch};
 
 pub(super) async fn execute(out: Out, client: &Client, command: Computers) -> Result<(), Failure> {
     match command {
@@ -32,6 +33,17 @@ pub(super) async fn execute(out: Out, client: &Client, command: Computers) -> Re
                 format!("{} now has policy '{}'.\n", shown(&c.display_name), shown(&c.policy_name))
             })
         }
+        Computers::Settings { computer, settings } => {
+            let path = format!("/computers/{}/settings", computer_id(client, &computer).await?);
+            let patch = patch_of(&settings)?;
+            let shown: ComputerSettings = if patch.is_empty() {
+                client.get(&path, &[]).await?
+            } else {
+                let etag = client.etag(&path).await?;
+                client.patch(&path, &etag, &ComputerSettingsPatch { settings: patch }).await?
+            };
+            out.show(&shown, settings_of)
+        }
         Computers::Delete { computer } => {
             let id = computer_id(client, &computer).await?;
             client.delete(&format!("/computers/{id}"), None).await?;
@@ -40,6 +52,14 @@ pub(super) async fn execute(out: Out, client: &Client, command: Computers) -> Re
             )
         }
     }
+}
+
+fn settings_of(c: &ComputerSettings) -> String {
+    let mut text = String::new();
+    fact(&mut text, "Computer", &shown(&c.computer_name));
+    fact(&mut text, "Policy", &shown(&c.policy_name));
+    settings_text(&mut text, &c.settings, &c.origins, c.computer_id);
+    text
 }
 
 const fn status_word(status: Status) -> &'static str {

@@ -1,13 +1,15 @@
 //! `sakimori policies` and `rules`.
-use super::{NAMES_MAX, Out, fact, policy_id};
+use super::{NAMES_MAX, Out, fact, policy_files, policy_history, policy_id};
 use crate::client::Client;
 use crate::command_line::{Policies, RuleMode, Rules, Settings};
 use crate::problem::Failure;
 use crate::table::{Table, shown};
-use sakimori_api::{NewPolicy, Policy, PolicyPatch, Rule, SettingsPatch};
+use sakimori_api::{NewPolicy, Policy, PolicyPatch, Rule, SettingsInForce, SettingsPatch};
 use sakimori_modules::settings::pointer;
 use sakimori_modules::{configurable, module};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use uuid::Uuid;
 
 pub(super) async fn execute(out: Out, client: &Client, command: Policies) -> Result<(), Failure> {
     match command {
@@ -20,25 +22,32 @@ pub(super) async fn execute(out: Out, client: &Client, command: Policies) -> Res
             let policy: Policy = client.get(&format!("/policies/{id}"), &[]).await?;
             out.show(&policy, text)
         }
-        Policies::Create { name, description, parent, settings } => {
+        Policies::Create { name, description, parent, settings, comment } => {
             let parent_id = match parent {
                 Some(parent) => Some(policy_id(client, &parent).await?),
                 None => None,
             };
-            let new = NewPolicy { name, description, parent_id, settings: patch_of(&settings)? };
+            let new = NewPolicy { name, description, parent_id, settings: patch_of(&settings)?, comment };
             let made: Policy = client.post("/policies", &new).await?;
             out.show(&made, text)
         }
-        Policies::Edit { policy, name, description, settings } => {
+        Policies::Edit { policy, name, description, settings, comment, dry_run } => {
             let settings = Some(patch_of(&settings)?).filter(|patch| !patch.is_empty());
-            change(
-                out,
-                client,
-                &policy,
-                PolicyPatch { name, description, settings, ..PolicyPatch::default() },
-            )
-            .await
+            let patch = PolicyPatch { name, description, settings, comment, ..PolicyPatch::default() };
+            if dry_run {
+                return policy_history::dry_run(out, client, &policy, &patch).await;
+            }
+            change(out, client, &policy, patch).await
         }
+        Policies::Versions { policy, version } => {
+            policy_history::versions(out, client, &policy, version).await
+        }
+        Policies::RollBack { policy, version, comment } => {
+            policy_history::roll_back(out, client, &policy, version, comment).await
+        }
+        Policies::Diff { first, second } => policy_history::diff(out, client, &first, &second).await,
+        Policies::Export(export) => policy_files::export(out, client, export).await,
+        Policies::Apply(apply) => policy_files::apply(out, client, apply).await,
         Policies::SetRuleMode { policy, sid, mode } => {
             let mode = match mode {
                 RuleMode::Off => "off",
@@ -70,7 +79,7 @@ async fn change(out: Out, client: &Client, policy: &str, patch: PolicyPatch) -> 
 }
 
 /// The settings that `--set` names; all wrong ones are told at once.
-fn patch_of(settings: &Settings) -> Result<SettingsPatch, Failure> {
+pub(super) fn patch_of(settings: &Settings) -> Result<SettingsPatch, Failure> {
     let mut patch = SettingsPatch::default();
     let mut wrong = Vec::new();
     for setting in &settings.set {
@@ -152,11 +161,22 @@ fn text(p: &Policy) -> String {
     fact(&mut text, "Id", &p.id.to_string());
     fact(&mut text, "Description", &shown(&p.description));
     fact(&mut text, "Computers", &p.computers.to_string());
-    for (module, settings) in &p.settings.0 {
-        let origins = p.origins.get(module);
+    settings_text(&mut text, &p.settings, &p.origins, p.id);
+    text
+}
+
+/// Settings in force: what `own` sets itself is not marked.
+pub(super) fn settings_text(
+    text: &mut String,
+    settings: &SettingsInForce,
+    origins: &BTreeMap<String, BTreeMap<String, Uuid>>,
+    own: Uuid,
+) {
+    for (module, settings) in &settings.0 {
+        let origins = origins.get(module);
         let from = |at: &str| match origins.and_then(|origins| origins.get(at)) {
             None => " (default)",
-            Some(id) if *id == p.id => "",
+            Some(id) if *id == own => "",
             Some(_) => " (inherited)",
         };
         for (name, value) in settings {
@@ -164,18 +184,13 @@ fn text(p: &Policy) -> String {
                 Value::Object(entries) => {
                     for (key, entry) in entries {
                         let at = format!("{}{}", pointer(name), pointer(key));
-                        fact(
-                            &mut text,
-                            &shown(&format!("{module}.{name}.{key}")),
-                            &written(entry, from(&at)),
-                        );
+                        fact(text, &shown(&format!("{module}.{name}.{key}")), &written(entry, from(&at)));
                     }
                 }
-                other => fact(&mut text, &format!("{module}.{name}"), &written(other, from(&pointer(name)))),
+                other => fact(text, &format!("{module}.{name}"), &written(other, from(&pointer(name)))),
             }
         }
     }
-    text
 }
 
 fn written(value: &Value, from: &str) -> String {

@@ -61,9 +61,15 @@ pub(crate) async fn check_in(
     let hold = Duration::from_secs(said.hold_secs.min(paths::HOLD_MAX_SECS));
     let end = tokio::time::sleep(hold);
     tokio::pin!(end);
+    // Settings of its own are compiled anew for another policy, once a check-in: each time wakes all others.
+    let mut caught_up = false;
     let bundle = loop {
         let Some(policy) = app.fleet.policy(row.id) else { return Err(Refuse::unknown_computer()) };
-        let current = app.bundles.of(row.tenant, policy);
+        if !caught_up && app.bundles.is_behind(row.tenant, row.id, policy) {
+            caught_up = true;
+            app.refresh_bundles(row.tenant).await?;
+        }
+        let current = app.bundles.of(row.tenant, row.id, policy);
         let wanted = current.filter(|c| differs(c, said.bundle, refused));
         if wanted.is_some() || !commands.is_empty() || hold.is_zero() {
             break wanted;

@@ -122,7 +122,8 @@ fn computer(app: &App, row: &ComputerRow, policy_name: String, presence: Option<
         presence.map_or(&row.modules, |p| &p.modules).iter().map(module).collect();
     let enforced = presence.map_or(&row.bundle_enforced, |p| &p.bundle).clone();
     let refused = presence.map_or(&row.bundle_refused, |p| &p.refused).clone();
-    let assigned = app.bundles.of(row.tenant, row.policy).map(|b| b.hash.to_string()).unwrap_or_default();
+    let assigned =
+        app.bundles.of(row.tenant, row.id, row.policy).map(|b| b.hash.to_string()).unwrap_or_default();
     let bundle = BundleState {
         up_to_date: enforced.as_ref() == Some(&assigned),
         refused: refused.filter(|(hash, _)| *hash == assigned).map(|(_, why)| why),
@@ -298,6 +299,9 @@ pub(super) async fn update(
         .await?;
     write.commit().await?;
     app.fleet.assign(id, row.policy);
+    if app.bundles.is_behind(ctx.tenant, id, row.policy) {
+        app.refresh_bundles(ctx.tenant).await?;
+    }
     app.bundles.wake();
     app.tell_computer(ctx.tenant, id).await;
     Ok(with_etag(&load(&app, ctx, id).await?))

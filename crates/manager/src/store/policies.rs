@@ -2,7 +2,7 @@
 use super::db::query;
 use super::{Store, StoreError, Write, json, to_json, uuid};
 use crate::settings::LocalSettings;
-use crate::store::TenantCtx;
+use crate::store::{TenantCtx, VersionNote};
 use sakimori_model::Timestamp;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -59,7 +59,7 @@ fn policy(row: Row) -> Result<PolicyRow, StoreError> {
 
 /// Settings as they are kept, or as version 0.1.0 kept them: one member for its one module, under other names. They
 /// come to be kept anew when their policy is next changed.
-fn stored_settings(text: &str) -> Result<LocalSettings, StoreError> {
+pub(super) fn stored_settings(text: &str) -> Result<LocalSettings, StoreError> {
     let mut all: Map<String, Value> = json("policy.settings", text)?;
     if let Some(Value::Object(old)) = all.remove("intrusionPrevention") {
         let set =
@@ -129,8 +129,8 @@ impl Write {
         rows.into_iter().map(policy).collect()
     }
 
-    /// Makes a policy.
-    pub async fn insert_policy(&mut self, row: &PolicyRow) -> Result<(), StoreError> {
+    /// Makes a policy; this is its first version.
+    pub async fn insert_policy(&mut self, row: &PolicyRow, note: &VersionNote) -> Result<(), StoreError> {
         query(
             "INSERT INTO policy (tenant_id, id, name, description, parent_id, settings, built_in, revision, \
              updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -147,26 +147,29 @@ impl Write {
         .execute(&mut self.tx)
         .await
         .map_err(StoreError::of_write)?;
-        Ok(())
+        self.keep_version(row, note).await
     }
 
-    /// Writes a policy back; its revision goes up.
-    pub async fn update_policy(&mut self, row: &PolicyRow) -> Result<(), StoreError> {
+    /// Writes a policy back: its revision goes up, and that is a new version.
+    pub async fn update_policy(&mut self, row: &mut PolicyRow, note: &VersionNote) -> Result<(), StoreError> {
+        row.revision += 1;
+        row.updated_at = self.now;
         query(
-            "UPDATE policy SET name = ?, description = ?, parent_id = ?, settings = ?, revision = revision + 1, \
+            "UPDATE policy SET name = ?, description = ?, parent_id = ?, settings = ?, revision = ?, \
              updated_at = ? WHERE tenant_id = ? AND id = ?",
         )
         .bind(&row.name)
         .bind(&row.description)
         .bind(row.parent.map(|id| id.to_string()))
         .bind(to_json("policy.settings", &row.settings)?)
+        .bind(row.revision)
         .bind(self.now.0)
         .bind(self.tenant())
         .bind(row.id.to_string())
         .execute(&mut self.tx)
         .await
         .map_err(StoreError::of_write)?;
-        Ok(())
+        self.keep_version(row, note).await
     }
 
     /// Deletes a policy that nothing refers to.

@@ -49,6 +49,11 @@ pub const STEPS: &[Step] = &[
         name: "searches",
         sql: Statements::Both(include_str!("../../migrations/0003_searches.sql")),
     },
+    Step {
+        version: 4,
+        name: "policy model",
+        sql: Statements::Both(include_str!("../../migrations/0004_policy_model.sql")),
+    },
 ];
 
 /// Brings the database to this version's schema, or to that of step `until`.

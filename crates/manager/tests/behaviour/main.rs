@@ -12,5 +12,6 @@ mod events;
 mod fleet;
 mod life;
 mod policies;
+mod policy_model;
 mod searches;
 pub(crate) mod support;

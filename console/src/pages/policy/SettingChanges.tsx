@@ -1,0 +1,71 @@
+import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
+import { useTranslation } from "react-i18next";
+import type { SettingChange } from "../../api/types";
+import { textOfCode } from "../../i18n";
+import { propertyTitle } from "./fieldText";
+
+/** So many are shown at once; the command line shows all. */
+const SHOWN = 100;
+
+function Value({ value, origin }: { value: unknown; origin: SettingChange["beforeOrigin"] }) {
+  const { t } = useTranslation();
+  const text = typeof value === "string" ? value : JSON.stringify(value);
+  const from = origin.kind === "default" ? t("change.default") : t("change.from", { name: origin.name });
+  return (
+    <>
+      <span className="skm-break">{value === null ? t("change.none") : text}</span>
+      <div className="skm-subtle skm-small">{from}</div>
+    </>
+  );
+}
+
+/** What of a setting people read: the module, the property and the key. */
+function settingName(change: SettingChange): string[] {
+  const parts = change.pointer
+    .split("/")
+    .slice(1)
+    .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
+  const [property = "", key] = parts;
+  if (change.module === "policy") return [property];
+  const title = propertyTitle(change.module, property);
+  return [textOfCode("module", change.module), title, ...(key === undefined ? [] : [key])];
+}
+
+/** Settings that differ, with both values and who set them. */
+export function SettingChanges({ changes, total }: { changes: SettingChange[]; total: number }) {
+  const { t } = useTranslation();
+  const hidden = total - Math.min(changes.length, SHOWN);
+  return (
+    <>
+      <Table aria-label={t("change.list")} variant="compact">
+        <Thead>
+          <Tr>
+            <Th>{t("change.setting")}</Th>
+            <Th>{t("change.before")}</Th>
+            <Th>{t("change.after")}</Th>
+          </Tr>
+        </Thead>
+        <Tbody>
+          {changes.slice(0, SHOWN).map((change) => (
+            <Tr key={`${change.module}${change.pointer}`}>
+              <Td dataLabel={t("change.setting")}>
+                <span className="skm-break">
+                  {change.module === "policy"
+                    ? `${t("change.policy")}: ${settingName(change).join("")}`
+                    : settingName(change).join(" › ")}
+                </span>
+              </Td>
+              <Td dataLabel={t("change.before")}>
+                <Value value={change.before} origin={change.beforeOrigin} />
+              </Td>
+              <Td dataLabel={t("change.after")}>
+                <Value value={change.after} origin={change.afterOrigin} />
+              </Td>
+            </Tr>
+          ))}
+        </Tbody>
+      </Table>
+      {hidden > 0 && <p className="skm-subtle">{t("change.more", { count: hidden })}</p>}
+    </>
+  );
+}
