@@ -83,6 +83,8 @@ fn a_scheduled_rule_counts_at_its_times_alone() {
     let lab = Lab::new();
     let (network, _events) = start();
     let open = TcpListener::bind(("::", 8081)).unwrap();
+    // A full backlog would look like a denial.
+    std::thread::spawn(move || open.incoming().for_each(drop));
     let reached =
         || lab.as_client(|| TcpStream::connect_timeout(&"10.77.0.1:8081".parse().unwrap(), BRIEFLY).is_ok());
     // From two hours from now on, for an hour, every day.
@@ -101,9 +103,9 @@ fn a_scheduled_rule_counts_at_its_times_alone() {
     assert!(reached(), "not yet");
     network.advance_schedules(Duration::from_mins(150));
     assert!(until(SOON, || !reached()), "denied at its time, without a new policy");
+    assert_eq!(of(&network, "firewall").rules, 1);
     network.advance_schedules(Duration::from_hours(1));
     assert!(until(SOON, reached), "and no more after it");
-    drop(open);
 }
 
 /// A plaintext web server in the client's namespace.
