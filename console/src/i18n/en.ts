@@ -496,6 +496,7 @@ export const en = {
   computer: {
     settings: "Settings",
     settingsTabs: "Settings by module",
+    settingsSaved: "The settings of this computer have been saved. It is told at once.",
     settingsHint:
       "What is set here counts on this computer alone, above its policy “{{policy}}”. The rest follows the policy.",
     overview: "Overview",

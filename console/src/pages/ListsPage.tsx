@@ -207,7 +207,7 @@ function ListsTable({
                       aria-label={t("policy.removeOf", { name: list.name })}
                       onClick={() => onDelete(list)}
                     >
-                      {t("common.delete")}
+                      {t("policy.remove")}
                     </Button>
                   )}
                 </span>

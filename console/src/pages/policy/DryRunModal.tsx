@@ -33,7 +33,7 @@ export function DryRunModal({ run, pending, onSave, onClose }: Props) {
             {run.computers === 0 ? t("dryRun.nothing") : t("dryRun.computers", { count: run.computers })}
           </strong>
         </p>
-        <FormGroup label={t("history.comment")} fieldId="save-comment">
+        <FormGroup label={t("history.comment")} fieldId="save-comment" className="skm-gap-below">
           <TextInput
             id="save-comment"
             maxLength={1024}

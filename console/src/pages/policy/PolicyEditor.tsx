@@ -205,7 +205,13 @@ export function PolicyEditor({ policy, policies, module, onModule, ofComputer = 
       {mayChange && module !== "versions" && (
         <StackItem className="skm-save-bar">
           {save.isSuccess && isEmpty(draft) && (
-            <Alert variant="success" isInline component="p" role="status" title={t("policy.saved")} />
+            <Alert
+              variant="success"
+              isInline
+              component="p"
+              role="status"
+              title={t(ofComputer ? "computer.settingsSaved" : "policy.saved")}
+            />
           )}
           {failure !== null &&
             (isConflict(failure) ? (

@@ -74,7 +74,7 @@ function RollBack({ policy, version, onClose }: { policy: Policy; version: numbe
       <ModalBody>
         {back.isError && <SaveError error={back.error} />}
         <p className="skm-gap-below">{t("history.rollBackBody")}</p>
-        <FormGroup label={t("history.comment")} fieldId="roll-back-comment">
+        <FormGroup label={t("history.comment")} fieldId="roll-back-comment" className="skm-gap-below">
           <TextInput
             id="roll-back-comment"
             maxLength={1024}
