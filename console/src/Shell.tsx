@@ -32,6 +32,8 @@ const MAIN = "main-content";
 const PAGES = [
   { to: "/", label: "nav.overview" },
   { to: "/computers", label: "nav.computers" },
+  { to: "/groups", label: "fleet.groups" },
+  { to: "/coverage", label: "fleet.coverage" },
   { to: "/events", label: "nav.events" },
   { to: "/policies", label: "nav.policies" },
   { to: "/lists", label: "nav.lists" },
@@ -40,6 +42,7 @@ const PAGES = [
 
 const ADMINISTRATION = [
   { to: "/activation-tokens", label: "nav.tokens" },
+  { to: "/event-based-tasks", label: "fleet.tasks" },
   { to: "/audit", label: "nav.audit" },
 ] as const;
 

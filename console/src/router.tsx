@@ -83,6 +83,24 @@ const computerRoute = createRoute({
   component: lazyRouteComponent(() => import("./pages/ComputerPage"), "ComputerPage"),
 });
 
+const groupsRoute = createRoute({
+  getParentRoute: () => appRoute,
+  path: "/groups",
+  component: lazyRouteComponent(() => import("./pages/GroupsPage"), "GroupsPage"),
+});
+
+const coverageRoute = createRoute({
+  getParentRoute: () => appRoute,
+  path: "/coverage",
+  component: lazyRouteComponent(() => import("./pages/CoveragePage"), "CoveragePage"),
+});
+
+const tasksRoute = createRoute({
+  getParentRoute: () => appRoute,
+  path: "/event-based-tasks",
+  component: lazyRouteComponent(() => import("./pages/TasksPage"), "TasksPage"),
+});
+
 const eventsRoute = createRoute({
   getParentRoute: () => appRoute,
   path: "/events",
@@ -142,6 +160,9 @@ const routeTree = rootRoute.addChildren([
     overviewRoute,
     computersRoute,
     computerRoute,
+    groupsRoute,
+    coverageRoute,
+    tasksRoute,
     eventsRoute,
     policiesRoute,
     policyRoute,

@@ -28,9 +28,12 @@ export interface EventSearch {
 export interface ComputerSearch {
   status?: ComputerStatus;
   q?: string;
+  groupId?: string;
+  searchId?: string;
+  tag?: string;
 }
 
-export const TABS = ["overview", "modules", "settings", "ports", "events"] as const;
+export const TABS = ["overview", "coverage", "modules", "settings", "ports", "events"] as const;
 export type Tab = (typeof TABS)[number];
 
 export interface OneComputerSearch extends EventSearch {
@@ -56,7 +59,13 @@ function instant(value: unknown): string | undefined {
 
 /** Reads the filter of the computers out of the address; what makes no sense is left out. */
 export function parseComputerSearch(raw: Raw): ComputerSearch {
-  return { status: oneOf(raw.status, STATUSES), q: text(raw.q) };
+  return {
+    status: oneOf(raw.status, STATUSES),
+    q: text(raw.q),
+    groupId: text(raw.groupId),
+    searchId: text(raw.searchId),
+    tag: text(raw.tag),
+  };
 }
 
 /** Reads the filter of the events out of the address. */

@@ -39,6 +39,9 @@ export async function readAll<T>(
 export interface ComputerFilter {
   status?: ComputerStatus;
   q?: string;
+  groupId?: string;
+  searchId?: string;
+  tag?: string;
 }
 
 export interface EventFilter {

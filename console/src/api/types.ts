@@ -43,6 +43,8 @@ export const STATUSES = [
   "offline",
   "clone",
   "pending",
+  "suspended",
+  "unmanaged",
 ] as const satisfies readonly ComputerStatus[];
 export const SEVERITIES = ["critical", "high", "medium", "low", "info"] as const;
 export const ACTIONS = ["blocked", "detected", "noted"] as const;
@@ -56,6 +58,7 @@ export const MODULES = [
   "web-reputation",
   "recommendation",
   "agent",
+  "manager",
 ] as const;
 export const LIST_KINDS = [
   "addresses",

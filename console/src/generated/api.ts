@@ -165,6 +165,43 @@ export interface paths {
         patch: operations["updateCommonObject"];
         trace?: never;
     };
+    "/api/v1/computer-groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The groups. */
+        get: operations["listComputerGroups"];
+        put?: never;
+        /** Makes a group. */
+        post: operations["createComputerGroup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/computer-groups/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One group. */
+        get: operations["getComputerGroup"];
+        put?: never;
+        post?: never;
+        /** Deletes a group that holds neither computers nor groups, and that no usable token names. */
+        delete: operations["deleteComputerGroup"];
+        options?: never;
+        head?: never;
+        /** Changes or moves a group. Merge patch. */
+        patch: operations["updateComputerGroup"];
+        trace?: never;
+    };
     "/api/v1/computers": {
         parameters: {
             query?: never;
@@ -172,7 +209,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The computers, oldest activation first. */
+        /** The computers, oldest activation first unless said otherwise. */
         get: operations["listComputers"];
         put?: never;
         post?: never;
@@ -201,6 +238,57 @@ export interface paths {
         patch: operations["updateComputer"];
         trace?: never;
     };
+    "/api/v1/computers/{id}/coverage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What of a computer is protected, and why the rest is not. */
+        get: operations["getComputerCoverage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/computers/{id}/deactivate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes a computer's identity away: its certificate counts no more. What is known of it stays. */
+        post: operations["deactivateComputer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/computers/{id}/reactivate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives a computer that was deactivated or suspended its identity back: an agent that still has its key is let in. */
+        post: operations["reactivateComputer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/computers/{id}/settings": {
         parameters: {
             query?: never;
@@ -217,6 +305,77 @@ export interface paths {
         head?: never;
         /** Changes what is set on one computer, above its policy. Merge patch; `null` follows the policy again. */
         patch: operations["updateComputerSettings"];
+        trace?: never;
+    };
+    "/api/v1/coverage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What of the fleet is protected, and why the rest is not. Suspended and unmanaged computers are left out. */
+        get: operations["getCoverage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/event-based-tasks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The tasks, in the order in which they are asked. */
+        get: operations["listEventBasedTasks"];
+        put?: never;
+        /** Makes a task. */
+        post: operations["createEventBasedTask"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/event-based-tasks/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Which tasks would fit a computer, why, and what would come of it. Nothing is done. */
+        post: operations["testEventBasedTasks"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/event-based-tasks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One task. */
+        get: operations["getEventBasedTask"];
+        put?: never;
+        post?: never;
+        /** Deletes a task. What it did stays. */
+        delete: operations["deleteEventBasedTask"];
+        options?: never;
+        head?: never;
+        /** Changes a task. Merge patch. */
+        patch: operations["updateEventBasedTask"];
         trace?: never;
     };
     "/api/v1/events": {
@@ -318,6 +477,41 @@ export interface paths {
         post?: never;
         /** Takes a tag from an event. */
         delete: operations["untagEvent"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fleet-settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The settings, and whether the brake is on. */
+        get: operations["getFleetSettings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Changes the settings. Merge patch. */
+        patch: operations["updateFleetSettings"];
+        trace?: never;
+    };
+    "/api/v1/fleet-settings/release-brake": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes the brake off: what has gone until now is no loss, and is suspended and cleaned up as any other. */
+        post: operations["releaseFleetBrake"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -644,11 +838,18 @@ export interface components {
              * @description When it was made.
              */
             createdAt: string;
+            /** @description Whether computers activated with it come and go. */
+            ephemeral: boolean;
             /**
              * Format: date-time
              * @description When it expires.
              */
             expiresAt: string;
+            /**
+             * Format: uuid
+             * @description The group of computers activated with it.
+             */
+            groupId: string | null;
             /**
              * Format: uuid
              * @description Id.
@@ -661,11 +862,17 @@ export interface components {
             maxUses: number | null;
             /** @description What it is for. */
             name: string;
+            /** @description Whether it activates only computers that an event-based task lets in. */
+            needsTask: boolean;
             /**
              * Format: uuid
              * @description The policy of computers activated with it.
              */
             policyId: string | null;
+            /** @description Tags of computers activated with it. */
+            tags: {
+                [key: string]: string;
+            };
             /** @description Whether it still activates computers. */
             usable: boolean;
             /**
@@ -895,6 +1102,66 @@ export interface components {
          * @enum {string}
          */
         ChangeKind: "added" | "removed" | "changed" | "moved";
+        /** @description What the cloud says of a computer; empty where it says nothing. */
+        CloudFacts: {
+            /**
+             * @description Subscription or account.
+             * @default
+             */
+            account: string;
+            /**
+             * @description Image it was made from.
+             * @default
+             */
+            image: string;
+            /**
+             * @description The instance's id.
+             * @default
+             */
+            instance: string;
+            /**
+             * @description Its name in the cloud.
+             * @default
+             */
+            name: string;
+            /**
+             * @description `azure` or `aws`.
+             * @default
+             */
+            provider: string;
+            /**
+             * @description Region.
+             * @default
+             */
+            region: string;
+            /**
+             * @description Resource group.
+             * @default
+             */
+            resourceGroup: string;
+            /**
+             * @description Scale set or auto-scaling group.
+             * @default
+             */
+            scaleSet: string;
+            /**
+             * @description Its kind of hardware.
+             * @default
+             */
+            size: string;
+            /**
+             * @description Tags.
+             * @default {}
+             */
+            tags: {
+                [key: string]: string;
+            };
+            /**
+             * @description Availability zone.
+             * @default
+             */
+            zone: string;
+        };
         /** @description A list that settings refer to as `list:NAME`. */
         CommonObject: {
             /** @description What it is for. */
@@ -940,6 +1207,11 @@ export interface components {
             addresses: string[];
             /** @description Version of its agent. */
             agentVersion: string;
+            /**
+             * Format: int32
+             * @description How much it is worth, 1 to 100: events of what is worth more rank higher.
+             */
+            assetValue: number;
             /** @description Assigned and enforced settings. */
             bundle: components["schemas"]["BundleState"];
             /**
@@ -947,12 +1219,22 @@ export interface components {
              * @description When its certificate ends; it is renewed by itself long before.
              */
             certificateExpiresAt: string;
+            cloud: components["schemas"]["CloudFacts"] | null;
             /** @description Name given to it, the host name until then. */
             displayName: string;
+            /** @description Whether it comes and goes: suspended once it has gone, then cleaned up. */
+            ephemeral: boolean;
             /** @description For `If-Match`. */
             etag: string;
             /** @description The facts its identity is tied to. */
             fingerprint: components["schemas"]["FingerprintState"];
+            /**
+             * Format: uuid
+             * @description The group it is in.
+             */
+            groupId: string | null;
+            /** @description That group's name. */
+            groupName: string | null;
             /** @description Its own host name. */
             hostName: string;
             /**
@@ -967,6 +1249,8 @@ export interface components {
              * @description When it was last in contact.
              */
             lastSeen: string | null;
+            /** @description Whether it has an identity; false once it was deactivated. */
+            managed: boolean;
             /** @description Each module. */
             modules: components["schemas"]["ComputerModule"][];
             /** @description `Debian GNU/Linux 12 (bookworm)`. */
@@ -982,10 +1266,76 @@ export interface components {
             ports: components["schemas"]["ComputerPort"][];
             /** @description Kernel queue mechanism in use: `nft-queue`, `xt-nfqueue`, `none`; empty until it said. */
             queueMechanism: string;
+            /** @description The address from which it was activated, empty where that is not known. */
+            sourceAddress: string;
             /** @description How it is. */
             status: components["schemas"]["ComputerStatus"];
             /** @description Why. */
             statusReasons: components["schemas"]["StatusReason"][];
+            /** @description Its tags: key to value, the value empty where a tag has none. */
+            tags: {
+                [key: string]: string;
+            };
+            /**
+             * Format: uuid
+             * @description The token that it was activated with.
+             */
+            tokenId: string | null;
+        };
+        /** @description What of a computer is protected, and why the rest is not. */
+        ComputerCoverage: {
+            /**
+             * Format: uuid
+             * @description The computer.
+             */
+            computerId: string;
+            /** @description Its name. */
+            displayName: string;
+            /** @description Each module that protects. */
+            modules: components["schemas"]["ModuleCoverage"][];
+            /** @description How it is. */
+            status: components["schemas"]["ComputerStatus"];
+        };
+        /** @description A group of computers. */
+        ComputerGroup: {
+            /**
+             * Format: int64
+             * @description Computers in it, without those of groups below.
+             */
+            computers: number;
+            /** @description What it is for. */
+            description: string;
+            /** @description For `If-Match`. */
+            etag: string;
+            /**
+             * Format: uuid
+             * @description Id.
+             */
+            id: string;
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: uuid
+             * @description The group that it is in.
+             */
+            parentId: string | null;
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updatedAt: string;
+        };
+        /** @description Changes a group (merge patch). */
+        ComputerGroupPatch: {
+            /** @description New description. */
+            description?: string | null;
+            /** @description New name. */
+            name?: string | null;
+            /**
+             * Format: uuid
+             * @description Moves it into this group; `null` puts it at the top.
+             */
+            parentId?: string | null;
         };
         /** @description One module on one computer, as its agent last said. */
         ComputerModule: {
@@ -1009,15 +1359,31 @@ export interface components {
         };
         /** @description Changes a computer (merge patch). */
         ComputerPatch: {
+            /**
+             * Format: int32
+             * @description How much it is worth.
+             */
+            assetValue?: number | null;
             /** @description `false` says that a reported clone was looked into: the status goes back to what it else is. */
             clone?: boolean | null;
             /** @description Names it; `null` goes back to the host name. */
             displayName?: string | null;
+            /** @description Whether it comes and goes. */
+            ephemeral?: boolean | null;
+            /**
+             * Format: uuid
+             * @description Moves it into this group; `null` takes it out of its group.
+             */
+            groupId?: string | null;
             /**
              * Format: uuid
              * @description Assigns this policy.
              */
             policyId?: string | null;
+            /** @description Adds tags, or with `null` takes them away; those that are not named stay. */
+            tags?: {
+                [key: string]: string | null;
+            } | null;
         };
         /** @description A port that something listens on. */
         ComputerPort: {
@@ -1078,12 +1444,33 @@ export interface components {
          * @description How a computer is.
          * @enum {string}
          */
-        ComputerStatus: "online" | "offline" | "degraded" | "clone" | "pending";
+        ComputerStatus: "online" | "offline" | "degraded" | "clone" | "pending" | "suspended" | "unmanaged";
+        /** @description One condition that was tried. */
+        ConditionTried: {
+            /** @description The condition. */
+            condition: components["schemas"]["TaskCondition"];
+            /** @description Whether it is met. */
+            met: boolean;
+            /** @description What was looked at; empty where the computer does not say. */
+            values: string[];
+        };
         /**
          * @description Whether a port's content is inspected.
          * @enum {string}
          */
         Coverage: "inspected" | "not-inspected-encrypted" | "not-inspected-policy" | "not-inspected-module";
+        /** @description Why something is not protected. */
+        CoverageFinding: {
+            /** @description Stable code: `module-off`, `rules-out-of-date`, a reason of the module. */
+            code: string;
+            /** @description What it means and what to do. */
+            text: components["schemas"]["Explanation"];
+        };
+        /**
+         * @description How much of what a module protects is protected.
+         * @enum {string}
+         */
+        CoverageState: "none" | "unknown" | "partial" | "full";
         /** @description An activation token with its secret, which is shown this once. */
         CreatedActivationToken: {
             /** @description The token. */
@@ -1218,6 +1605,54 @@ export interface components {
             severity: string;
             /** @description What people and rules have marked it with. */
             tags: string[];
+        };
+        /** @description An event-based task. */
+        EventBasedTask: {
+            /** @description What is done. */
+            actions: components["schemas"]["TaskAction"][];
+            /** @description Conditions, all of which have to be met; without any it fits every computer. */
+            conditions: components["schemas"]["TaskCondition"][];
+            /** @description Whether it is in force. */
+            enabled: boolean;
+            /** @description For `If-Match`. */
+            etag: string;
+            /**
+             * Format: uuid
+             * @description Id.
+             */
+            id: string;
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: int32
+             * @description Its place: tasks are asked from the lowest on, those of one place by their names.
+             */
+            position: number;
+            /** @description What it waits for, any of these. */
+            triggers: components["schemas"]["Trigger"][];
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updatedAt: string;
+        };
+        /** @description Changes an event-based task (merge patch; lists are replaced whole). */
+        EventBasedTaskPatch: {
+            /** @description What is done. */
+            actions?: components["schemas"]["TaskAction"][] | null;
+            /** @description Conditions. */
+            conditions?: components["schemas"]["TaskCondition"][] | null;
+            /** @description Whether it is in force. */
+            enabled?: boolean | null;
+            /** @description New name. */
+            name?: string | null;
+            /**
+             * Format: int32
+             * @description New place.
+             */
+            position?: number | null;
+            /** @description What it waits for. */
+            triggers?: components["schemas"]["Trigger"][] | null;
         };
         /** @description What somebody wrote about an event. */
         EventComment: {
@@ -1417,6 +1852,132 @@ export interface components {
             remote?: string[];
             /** @description When the rule counts, `mon-fri 09:00-18:00 Asia/Tokyo` or a schedule, `list:NAME`; always where empty. */
             schedule?: components["schemas"]["Window"][];
+        };
+        /** @description The brake is on. */
+        FleetBrake: {
+            /**
+             * Format: int64
+             * @description Computers that had gone then without a good-bye.
+             */
+            lost: number;
+            /**
+             * Format: int64
+             * @description Of so many.
+             */
+            of: number;
+            /**
+             * Format: date-time
+             * @description Since when.
+             */
+            since: string;
+        };
+        /** @description What of the fleet is protected. */
+        FleetCoverage: {
+            /**
+             * Format: int64
+             * @description Computers that were looked at: all but suspended and unmanaged ones.
+             */
+            computers: number;
+            /** @description Each module. */
+            modules: components["schemas"]["FleetModuleCoverage"][];
+        };
+        /** @description Why something is not protected on some computers. */
+        FleetFinding: {
+            /** @description Stable code. */
+            code: string;
+            /**
+             * Format: int64
+             * @description On how many computers.
+             */
+            computers: number;
+            /** @description What it means and what to do. */
+            text: components["schemas"]["Explanation"];
+        };
+        /** @description What of the fleet is protected by one module. */
+        FleetModuleCoverage: {
+            /** @description Why, the most frequent first. */
+            findings: components["schemas"]["FleetFinding"][];
+            /**
+             * Format: int64
+             * @description Computers that it protects as the policy wants.
+             */
+            full: number;
+            /** @description Registered name. */
+            module: string;
+            /**
+             * Format: int64
+             * @description Not at all.
+             */
+            none: number;
+            /**
+             * Format: int64
+             * @description In part.
+             */
+            partial: number;
+            /**
+             * Format: int64
+             * @description Nobody knows.
+             */
+            unknown: number;
+        };
+        /** @description What becomes of ephemeral computers that have gone. */
+        FleetSettings: {
+            brake: components["schemas"]["FleetBrake"] | null;
+            /**
+             * Format: int32
+             * @description … and at least so many computers.
+             */
+            brakeCount: number;
+            /**
+             * Format: int32
+             * @description The brake: nothing is suspended or cleaned up once more than this share of the fleet has gone within the window…
+             */
+            brakePercent: number;
+            /**
+             * Format: int64
+             * @description The brake's window, in seconds.
+             */
+            brakeWindowSecs: number;
+            /**
+             * Format: int64
+             * @description Seconds after which a suspended computer is cleaned up.
+             */
+            cleanUpAfterSecs: number;
+            /** @description For `If-Match`. */
+            etag: string;
+            /**
+             * Format: int64
+             * @description Seconds without contact after which an ephemeral computer is suspended. One that says good-bye is at once.
+             */
+            suspendAfterSecs: number;
+        };
+        /** @description Changes what becomes of ephemeral computers (merge patch). */
+        FleetSettingsPatch: {
+            /**
+             * Format: int32
+             * @description Number of computers.
+             */
+            brakeCount?: number | null;
+            /**
+             * Format: int32
+             * @description Share of the fleet.
+             */
+            brakePercent?: number | null;
+            /**
+             * Format: int64
+             * @description Window.
+             */
+            brakeWindowSecs?: number | null;
+            /**
+             * Format: int64
+             * @description Seconds that a computer stays suspended.
+             */
+            cleanUpAfterSecs?: number | null;
+            /**
+             * Format: int64
+             * @description Seconds without contact.
+             */
+            suspendAfterSecs?: number | null;
         };
         /** @description Something was lost. */
         GapDetail: {
@@ -2440,6 +3001,16 @@ export interface components {
              */
             removed: number;
         };
+        /** @description What of a computer is protected by one module. */
+        ModuleCoverage: {
+            /** @description What is not, and why. */
+            findings: components["schemas"]["CoverageFinding"][];
+            mode: components["schemas"]["Mode"] | null;
+            /** @description Registered name. */
+            module: string;
+            /** @description How much. */
+            state: components["schemas"]["CoverageState"];
+        };
         /**
          * @description How a module is.
          * @enum {string}
@@ -2457,11 +3028,18 @@ export interface components {
         };
         /** @description Makes an activation token. */
         NewActivationToken: {
+            /** @description Whether computers activated with it come and go. */
+            ephemeral?: boolean;
             /**
              * Format: int64
              * @description Seconds until it expires: one hour where absent.
              */
             expiresInSecs?: number | null;
+            /**
+             * Format: uuid
+             * @description The group of computers activated with it.
+             */
+            groupId?: string | null;
             /**
              * Format: int32
              * @description How many computers it may activate; any number where absent.
@@ -2469,11 +3047,17 @@ export interface components {
             maxUses?: number | null;
             /** @description What it is for. */
             name: string;
+            /** @description Activates only computers that an event-based task lets in. */
+            needsTask?: boolean;
             /**
              * Format: uuid
              * @description The policy of computers activated with it; then no other may be asked for. `Base`, and any, where absent.
              */
             policyId?: string | null;
+            /** @description Tags of computers activated with it: key to value, the value empty where a tag has none. */
+            tags?: {
+                [key: string]: string;
+            };
         };
         /** @description Makes a key for scripts. */
         NewApiKey: {
@@ -2509,6 +3093,36 @@ export interface components {
             /** @description Name, not in use yet for this kind. */
             name: string;
         };
+        /** @description Makes a group. */
+        NewComputerGroup: {
+            /** @description What it is for. */
+            description?: string;
+            /** @description Its name, not in use yet. */
+            name: string;
+            /**
+             * Format: uuid
+             * @description The group that it is in; at the top where absent.
+             */
+            parentId?: string | null;
+        };
+        /** @description Makes an event-based task. */
+        NewEventBasedTask: {
+            /** @description What is done. */
+            actions: components["schemas"]["TaskAction"][];
+            /** @description Conditions, all of which have to be met. */
+            conditions?: components["schemas"]["TaskCondition"][];
+            /** @description Whether it is in force; it is where absent. */
+            enabled?: boolean | null;
+            /** @description Its name, not in use yet. */
+            name: string;
+            /**
+             * Format: int32
+             * @description Its place; after all others where absent.
+             */
+            position?: number | null;
+            /** @description What it waits for, any of these. */
+            triggers: components["schemas"]["Trigger"][];
+        };
         /** @description Writes about an event. */
         NewEventComment: {
             /** @description The text. */
@@ -2538,6 +3152,8 @@ export interface components {
             name: string;
             /** @description Whether others see it. */
             shared?: boolean;
+            /** @description What it looks through; events where absent. */
+            subject?: components["schemas"]["SearchSubject"];
         };
         /** @description One value for a sentence. */
         NoticeArgument: {
@@ -2586,11 +3202,18 @@ export interface components {
                  * @description When it was made.
                  */
                 createdAt: string;
+                /** @description Whether computers activated with it come and go. */
+                ephemeral: boolean;
                 /**
                  * Format: date-time
                  * @description When it expires.
                  */
                 expiresAt: string;
+                /**
+                 * Format: uuid
+                 * @description The group of computers activated with it.
+                 */
+                groupId: string | null;
                 /**
                  * Format: uuid
                  * @description Id.
@@ -2603,11 +3226,17 @@ export interface components {
                 maxUses: number | null;
                 /** @description What it is for. */
                 name: string;
+                /** @description Whether it activates only computers that an event-based task lets in. */
+                needsTask: boolean;
                 /**
                  * Format: uuid
                  * @description The policy of computers activated with it.
                  */
                 policyId: string | null;
+                /** @description Tags of computers activated with it. */
+                tags: {
+                    [key: string]: string;
+                };
                 /** @description Whether it still activates computers. */
                 usable: boolean;
                 /**
@@ -2761,6 +3390,11 @@ export interface components {
                 addresses: string[];
                 /** @description Version of its agent. */
                 agentVersion: string;
+                /**
+                 * Format: int32
+                 * @description How much it is worth, 1 to 100: events of what is worth more rank higher.
+                 */
+                assetValue: number;
                 /** @description Assigned and enforced settings. */
                 bundle: components["schemas"]["BundleState"];
                 /**
@@ -2768,12 +3402,22 @@ export interface components {
                  * @description When its certificate ends; it is renewed by itself long before.
                  */
                 certificateExpiresAt: string;
+                cloud: components["schemas"]["CloudFacts"] | null;
                 /** @description Name given to it, the host name until then. */
                 displayName: string;
+                /** @description Whether it comes and goes: suspended once it has gone, then cleaned up. */
+                ephemeral: boolean;
                 /** @description For `If-Match`. */
                 etag: string;
                 /** @description The facts its identity is tied to. */
                 fingerprint: components["schemas"]["FingerprintState"];
+                /**
+                 * Format: uuid
+                 * @description The group it is in.
+                 */
+                groupId: string | null;
+                /** @description That group's name. */
+                groupName: string | null;
                 /** @description Its own host name. */
                 hostName: string;
                 /**
@@ -2788,6 +3432,8 @@ export interface components {
                  * @description When it was last in contact.
                  */
                 lastSeen: string | null;
+                /** @description Whether it has an identity; false once it was deactivated. */
+                managed: boolean;
                 /** @description Each module. */
                 modules: components["schemas"]["ComputerModule"][];
                 /** @description `Debian GNU/Linux 12 (bookworm)`. */
@@ -2803,10 +3449,55 @@ export interface components {
                 ports: components["schemas"]["ComputerPort"][];
                 /** @description Kernel queue mechanism in use: `nft-queue`, `xt-nfqueue`, `none`; empty until it said. */
                 queueMechanism: string;
+                /** @description The address from which it was activated, empty where that is not known. */
+                sourceAddress: string;
                 /** @description How it is. */
                 status: components["schemas"]["ComputerStatus"];
                 /** @description Why. */
                 statusReasons: components["schemas"]["StatusReason"][];
+                /** @description Its tags: key to value, the value empty where a tag has none. */
+                tags: {
+                    [key: string]: string;
+                };
+                /**
+                 * Format: uuid
+                 * @description The token that it was activated with.
+                 */
+                tokenId: string | null;
+            }[];
+            /** @description Give it as `cursor` to get what follows; `null` at the end. */
+            nextCursor: string | null;
+        };
+        /** @description Part of a list. */
+        Page_ComputerGroup: {
+            /** @description The part's members. */
+            items: {
+                /**
+                 * Format: int64
+                 * @description Computers in it, without those of groups below.
+                 */
+                computers: number;
+                /** @description What it is for. */
+                description: string;
+                /** @description For `If-Match`. */
+                etag: string;
+                /**
+                 * Format: uuid
+                 * @description Id.
+                 */
+                id: string;
+                /** @description Its name. */
+                name: string;
+                /**
+                 * Format: uuid
+                 * @description The group that it is in.
+                 */
+                parentId: string | null;
+                /**
+                 * Format: date-time
+                 * @description When it was last changed.
+                 */
+                updatedAt: string;
             }[];
             /** @description Give it as `cursor` to get what follows; `null` at the end. */
             nextCursor: string | null;
@@ -2851,6 +3542,41 @@ export interface components {
                 severity: string;
                 /** @description What people and rules have marked it with. */
                 tags: string[];
+            }[];
+            /** @description Give it as `cursor` to get what follows; `null` at the end. */
+            nextCursor: string | null;
+        };
+        /** @description Part of a list. */
+        Page_EventBasedTask: {
+            /** @description The part's members. */
+            items: {
+                /** @description What is done. */
+                actions: components["schemas"]["TaskAction"][];
+                /** @description Conditions, all of which have to be met; without any it fits every computer. */
+                conditions: components["schemas"]["TaskCondition"][];
+                /** @description Whether it is in force. */
+                enabled: boolean;
+                /** @description For `If-Match`. */
+                etag: string;
+                /**
+                 * Format: uuid
+                 * @description Id.
+                 */
+                id: string;
+                /** @description Its name. */
+                name: string;
+                /**
+                 * Format: int32
+                 * @description Its place: tasks are asked from the lowest on, those of one place by their names.
+                 */
+                position: number;
+                /** @description What it waits for, any of these. */
+                triggers: components["schemas"]["Trigger"][];
+                /**
+                 * Format: date-time
+                 * @description When it was last changed.
+                 */
+                updatedAt: string;
             }[];
             /** @description Give it as `cursor` to get what follows; `null` at the end. */
             nextCursor: string | null;
@@ -3004,7 +3730,7 @@ export interface components {
             items: {
                 /** @description For `If-Match`. */
                 etag: string;
-                /** @description The filter: `severity >= high AND module = intrusion-prevention`. */
+                /** @description The filter: `severity >= high AND module = intrusion-prevention`, `status = offline AND group = Web`. */
                 filter: string;
                 /**
                  * Format: uuid
@@ -3019,6 +3745,8 @@ export interface components {
                 ownerName: string;
                 /** @description Whether others see it. */
                 shared: boolean;
+                /** @description What it looks through. */
+                subject: components["schemas"]["SearchSubject"];
                 /**
                  * Format: date-time
                  * @description When it was last changed.
@@ -3307,7 +4035,7 @@ export interface components {
         SavedSearch: {
             /** @description For `If-Match`. */
             etag: string;
-            /** @description The filter: `severity >= high AND module = intrusion-prevention`. */
+            /** @description The filter: `severity >= high AND module = intrusion-prevention`, `status = offline AND group = Web`. */
             filter: string;
             /**
              * Format: uuid
@@ -3322,6 +4050,8 @@ export interface components {
             ownerName: string;
             /** @description Whether others see it. */
             shared: boolean;
+            /** @description What it looks through. */
+            subject: components["schemas"]["SearchSubject"];
             /**
              * Format: date-time
              * @description When it was last changed.
@@ -3337,6 +4067,11 @@ export interface components {
             /** @description Whether others see it. */
             shared?: boolean | null;
         };
+        /**
+         * @description What a search looks through.
+         * @enum {string}
+         */
+        SearchSubject: "events" | "computers";
         /** @description A session of the console. The cookie is the session; `csrf_token` goes with every change. */
         Session: {
             /** @description For the header `X-CSRF-Token` of every request that changes something. */
@@ -3474,6 +4209,141 @@ export interface components {
             /** @description Stable code: `no-contact`, `policy-refused`, `policy-pending`, `module-degraded`, `module-failed`, `clone`. */
             code: string;
         };
+        /** @description An action. */
+        TaskAction: {
+            /** @description What is done. */
+            action: components["schemas"]["TaskActionKind"];
+            /**
+             * Format: uuid
+             * @description For `assign-group`.
+             */
+            groupId?: string | null;
+            /**
+             * Format: uuid
+             * @description For `assign-policy`.
+             */
+            policyId?: string | null;
+            /** @description For `add-tags`: key to value, the value empty where a tag has none. */
+            tags?: {
+                [key: string]: string;
+            } | null;
+        };
+        /**
+         * @description What is done.
+         * @enum {string}
+         */
+        TaskActionKind: "assign-policy" | "assign-group" | "add-tags" | "mark-ephemeral" | "activate" | "deactivate" | "delete";
+        /** @description A condition. */
+        TaskCondition: {
+            /** @description What it looks at. */
+            field: components["schemas"]["TaskField"];
+            /** @description Which tag, for `tag` and `cloud-tag`. */
+            key?: string | null;
+            /** @description Met where the pattern does not fit. */
+            negate?: boolean;
+            /** @description How `value` is read; `glob` where absent. */
+            pattern?: components["schemas"]["TaskPattern"];
+            /** @description The pattern. */
+            value: string;
+        };
+        /** @description What conditions look at. */
+        TaskFacts: {
+            /** @description Addresses of its interfaces. */
+            addresses?: string[] | null;
+            cloud?: components["schemas"]["CloudFacts"] | null;
+            /**
+             * Format: uuid
+             * @description The group it is in.
+             */
+            groupId?: string | null;
+            /** @description Host name. */
+            hostName?: string | null;
+            /** @description Operating system. */
+            platform?: string | null;
+            /** @description The address from which it reached the manager. */
+            sourceAddress?: string | null;
+            /** @description Tags. */
+            tags?: {
+                [key: string]: string;
+            } | null;
+            /**
+             * Format: uuid
+             * @description The activation token.
+             */
+            tokenId?: string | null;
+        };
+        /**
+         * @description What of a computer a condition looks at.
+         * @enum {string}
+         */
+        TaskField: "host-name" | "tag" | "platform" | "group" | "cloud-provider" | "cloud-account" | "cloud-region" | "cloud-name" | "cloud-scale-set" | "cloud-image" | "cloud-tag" | "address" | "source-address" | "token";
+        /** @description What tasks come to. */
+        TaskOutcome: {
+            /** @description Whether it is ephemeral from now on. */
+            ephemeral: boolean;
+            /**
+             * Format: uuid
+             * @description The group to move it into.
+             */
+            groupId: string | null;
+            identity: components["schemas"]["TaskActionKind"] | null;
+            /**
+             * Format: uuid
+             * @description The policy to assign.
+             */
+            policyId: string | null;
+            /** @description Tags to add. */
+            tags: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * @description How a pattern is read.
+         * @enum {string}
+         */
+        TaskPattern: "glob" | "regex" | "network";
+        /** @description Asks which tasks would fit. Nothing is done. */
+        TaskTrial: {
+            /**
+             * Format: uuid
+             * @description To this computer; what `facts` names is laid over.
+             */
+            computerId?: string | null;
+            /** @description A computer that is not there, or what would be different. */
+            facts?: components["schemas"]["TaskFacts"];
+            /** @description As if this had happened. */
+            trigger: components["schemas"]["Trigger"];
+        };
+        /** @description One task that was tried. */
+        TaskTried: {
+            /** @description Each condition. */
+            conditions: components["schemas"]["ConditionTried"][];
+            /** @description What it decides. */
+            decides: components["schemas"]["TaskActionKind"][];
+            /** @description Whether all conditions are met. */
+            fits: boolean;
+            /**
+             * Format: uuid
+             * @description The task.
+             */
+            id: string;
+            /** @description Its name. */
+            name: string;
+            /** @description What it would have decided, had no task before it. */
+            overruled: components["schemas"]["TaskActionKind"][];
+        };
+        /** @description Which tasks would fit a computer, and what would come of it. */
+        TaskVerdict: {
+            /** @description What they come to together: of each thing the first task that decides it. */
+            outcome: components["schemas"]["TaskOutcome"];
+            /** @description Every task in force that waits for the trigger, in the order in which they are asked. */
+            tasks: components["schemas"]["TaskTried"][];
+        };
+        /**
+         * @description What has happened to a computer.
+         * @enum {string}
+         */
+        Trigger: "activated" | "returned" | "address-changed" | "cloud-changed";
         /** @description A user. */
         User: {
             /**
@@ -4145,6 +5015,166 @@ export interface operations {
             };
         };
     };
+    listComputerGroups: {
+        parameters: {
+            query?: {
+                /** @description At most so many, 1 to 500; 100 where absent. */
+                limit?: number;
+                /** @description The `nextCursor` of the part before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ComputerGroup"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createComputerGroup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewComputerGroup"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComputerGroup"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getComputerGroup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComputerGroup"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteComputerGroup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateComputerGroup: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `etag` that was read */
+                "If-Match"?: string | null;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ComputerGroupPatch"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComputerGroup"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listComputers: {
         parameters: {
             query?: {
@@ -4152,6 +5182,26 @@ export interface operations {
                 status?: components["schemas"]["ComputerStatus"];
                 /** @description Only computers whose name, host name or address contains this text. */
                 q?: string;
+                /** @description Only computers in this group or in one below it. */
+                groupId?: string;
+                /** @description Only computers with this tag: `key`, or `key=value`. */
+                tag?: string;
+                /** @description Only computers with this policy. */
+                policyId?: string;
+                /** @description Only computers whose operating system contains this text. */
+                platform?: string;
+                /** @description Only computers of which this module is in `moduleState`. */
+                module?: string;
+                /** @description See `module`. */
+                moduleState?: components["schemas"]["ModuleState"];
+                /** @description Only computers that this filter finds: `status = offline AND tags.role = web`. */
+                filter?: string;
+                /** @description Only computers of this smart folder: a saved search of computers. */
+                searchId?: string;
+                /** @description In which order. */
+                sort?: "activatedAt" | "displayName" | "lastSeen" | "assetValue";
+                /** @description The other way round. */
+                descending?: boolean;
                 /** @description At most so many, 1 to 500; 100 where absent. */
                 limit?: number;
                 /** @description The `nextCursor` of the part before. */
@@ -4277,6 +5327,96 @@ export interface operations {
             };
         };
     };
+    getComputerCoverage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComputerCoverage"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deactivateComputer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Computer"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reactivateComputer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Computer"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getComputerSettings: {
         parameters: {
             query?: never;
@@ -4331,6 +5471,226 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ComputerSettings"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getCoverage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FleetCoverage"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listEventBasedTasks: {
+        parameters: {
+            query?: {
+                /** @description At most so many, 1 to 500; 100 where absent. */
+                limit?: number;
+                /** @description The `nextCursor` of the part before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_EventBasedTask"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createEventBasedTask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewEventBasedTask"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventBasedTask"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    testEventBasedTasks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TaskTrial"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskVerdict"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getEventBasedTask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventBasedTask"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteEventBasedTask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateEventBasedTask: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `etag` that was read */
+                "If-Match"?: string | null;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EventBasedTaskPatch"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventBasedTask"];
                 };
             };
             /** @description Refused; `code` and `detail` say why and what to do. */
@@ -4612,6 +5972,97 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getFleetSettings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FleetSettings"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateFleetSettings: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `etag` that was read */
+                "If-Match"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FleetSettingsPatch"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FleetSettings"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    releaseFleetBrake: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FleetSettings"];
+                };
             };
             /** @description Refused; `code` and `detail` say why and what to do. */
             default: {

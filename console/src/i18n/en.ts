@@ -1,3 +1,5 @@
+import { fleetEn } from "./fleet.en";
+
 /** English texts. `ja.ts` has the same keys; a test compares them. */
 export const en = {
   app: {
@@ -17,6 +19,7 @@ export const en = {
     tokens: "Activation tokens",
     audit: "Audit",
   },
+  fleet: fleetEn,
   login: {
     title: "Log in",
     tagline: "Host-based protection for your servers",
@@ -108,6 +111,8 @@ export const en = {
     degraded: "Degraded",
     clone: "Duplicate identity",
     pending: "Waiting for first contact",
+    suspended: "Suspended",
+    unmanaged: "Deactivated",
   },
   statusReason: {
     "no-contact-yet": "The agent has been activated but has not been in contact yet.",
@@ -117,6 +122,8 @@ export const en = {
     "policy-pending": "The assigned policy has not been applied yet.",
     "module-degraded": "{{module}} does less than the policy says.",
     "module-failed": "{{module}} cannot work.",
+    suspended: "It comes and goes, and has gone. It gets its identity back when it returns.",
+    unmanaged: "It has no identity any more; its agent is not let in.",
     clone: "Another machine uses the identity of this computer.",
   },
   module: {
@@ -128,6 +135,7 @@ export const en = {
     "web-reputation": "Web reputation",
     recommendation: "Recommendation scan",
     agent: "Agent",
+    manager: "Manager",
   },
   moduleHint: {
     firewall:

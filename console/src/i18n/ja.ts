@@ -1,4 +1,5 @@
 import type { Texts } from "./en";
+import { fleetJa } from "./fleet.ja";
 
 /** Japanese texts. */
 export const ja: Texts = {
@@ -19,6 +20,7 @@ export const ja: Texts = {
     tokens: "有効化トークン",
     audit: "監査",
   },
+  fleet: fleetJa,
   login: {
     title: "ログイン",
     tagline: "サーバを守るホスト型セキュリティ",
@@ -110,8 +112,12 @@ export const ja: Texts = {
     degraded: "機能低下",
     clone: "ID の重複",
     pending: "初回接続待ち",
+    suspended: "休止中",
+    unmanaged: "無効化済み",
   },
   statusReason: {
+    suspended: "一時的なコンピュータの接続がなくなりました。再接続すると元に戻ります。",
+    unmanaged: "無効化されており、エージェントは接続できません。",
     "no-contact-yet": "エージェントは有効化されましたが、まだ一度も通信がありません。",
     "no-contact": "しばらく通信がありません。エージェントは適用済みの設定で保護を続けています。",
     "policy-refused":
@@ -130,6 +136,7 @@ export const ja: Texts = {
     "web-reputation": "Web レピュテーション",
     recommendation: "推奨設定の検索",
     agent: "エージェント",
+    manager: "マネージャー",
   },
   moduleHint: {
     firewall:

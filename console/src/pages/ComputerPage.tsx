@@ -10,11 +10,13 @@ import { EventList } from "../ui/EventList";
 import { StatusLabel } from "../ui/labels";
 import { PageHeading } from "../ui/PageHeading";
 import { LoadError, Loading } from "../ui/states";
+import { ComputerCoverage } from "./computer/ComputerCoverage";
 import { ComputerModules } from "./computer/ComputerModules";
 import { ComputerOverview } from "./computer/ComputerOverview";
 import { ComputerPorts } from "./computer/ComputerPorts";
 import { ComputerSettings } from "./computer/ComputerSettings";
 import { DeleteComputer } from "./computer/DeleteComputer";
+import { Identity } from "./computer/Identity";
 
 const route = getRouteApi("/app/computers/$computerId");
 
@@ -30,6 +32,7 @@ function Parts({ computer }: { computer: Computer }) {
   );
   const part = {
     overview: () => <ComputerOverview computer={computer} />,
+    coverage: () => <ComputerCoverage id={computer.id} />,
     modules: () => <ComputerModules modules={computer.modules} />,
     settings: () => <ComputerSettings computer={computer} />,
     ports: () => <ComputerPorts ports={computer.ports} />,
@@ -52,13 +55,19 @@ function Parts({ computer }: { computer: Computer }) {
             <Tab
               key={one}
               eventKey={one}
-              title={<TabTitleText>{t(`computer.${one}`)}</TabTitleText>}
+              title={
+                <TabTitleText>{one === "coverage" ? t("fleet.coverage") : t(`computer.${one}`)}</TabTitleText>
+              }
               tabContentId={`part-${one}`}
             />
           ))}
         </Tabs>
       </PageSection>
-      <PageSection id={`part-${tab}`} role="tabpanel" aria-label={t(`computer.${tab}`)}>
+      <PageSection
+        id={`part-${tab}`}
+        role="tabpanel"
+        aria-label={tab === "coverage" ? t("fleet.coverage") : t(`computer.${tab}`)}
+      >
         {part[tab]()}
       </PageSection>
     </>
@@ -92,7 +101,12 @@ export function ComputerPage() {
         title={computer.displayName}
         parent={parent}
         beside={<StatusLabel status={computer.status} />}
-        actions={<DeleteComputer computer={computer} />}
+        actions={
+          <>
+            <Identity computer={computer} />
+            <DeleteComputer computer={computer} />
+          </>
+        }
       />
       <Parts computer={computer} />
     </>

@@ -1,9 +1,10 @@
 import { Button, PageSection, Toolbar, ToolbarContent, ToolbarItem } from "@patternfly/react-core";
 import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
-import { useInfiniteQuery } from "@tanstack/react-query";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
+import { groupsQuery, smartFoldersQuery, tagTexts, treeOf } from "../api/fleet";
 import { computersQuery } from "../api/queries";
 import { type Computer, STATUSES } from "../api/types";
 import type { ComputerSearch } from "../search";
@@ -15,6 +16,7 @@ import { ModuleChips } from "../ui/ModuleChips";
 import { PageHeading } from "../ui/PageHeading";
 import { statusReasonText } from "../ui/reasons";
 import { SearchBox } from "../ui/SearchBox";
+import { SmartFolderForm } from "../ui/SmartFolderForm";
 import { Empty, LoadError, Loading, NoMatch } from "../ui/states";
 import { Ago } from "../ui/Time";
 import { TokenModal } from "../ui/TokenModal";
@@ -42,6 +44,14 @@ function ComputersTable({ computers }: { computers: Computer[] }) {
               <Link to="/computers/$computerId" params={{ computerId: computer.id }} className="skm-break">
                 {computer.displayName}
               </Link>
+              {(computer.groupName !== null || Object.keys(computer.tags).length > 0) && (
+                <div className="skm-subtle skm-small skm-break">
+                  {[
+                    ...(computer.groupName === null ? [] : [computer.groupName]),
+                    ...tagTexts(computer.tags),
+                  ].join(", ")}
+                </div>
+              )}
               {computer.displayName !== computer.hostName && (
                 <div className="skm-subtle skm-small skm-break">{computer.hostName}</div>
               )}
@@ -76,13 +86,16 @@ function ComputersTable({ computers }: { computers: Computer[] }) {
 /** All computers. */
 export function ComputersPage() {
   const { t } = useTranslation();
-  const { status, q } = route.useSearch();
+  const { status, q, groupId, searchId, tag } = route.useSearch();
+  const { data: groups = [] } = useQuery(groupsQuery);
+  const { data: folders = [] } = useQuery(smartFoldersQuery);
   const navigate = route.useNavigate();
   const mayChange = useMayChange();
   const [adding, setAdding] = useState(false);
-  const query = useInfiniteQuery(computersQuery({ status, q }));
+  const [saving, setSaving] = useState(false);
+  const query = useInfiniteQuery(computersQuery({ status, q, groupId, searchId, tag }));
   const computers = query.data?.pages.flatMap((page) => page.items) ?? [];
-  const filtered = status !== undefined || q !== undefined;
+  const filtered = [status, q, groupId, searchId, tag].some((one) => one !== undefined);
 
   const filter = (change: Partial<ComputerSearch>) =>
     void navigate({ search: (before) => ({ ...before, ...change }), replace: true });
@@ -110,7 +123,17 @@ export function ComputersPage() {
 
   return (
     <>
-      <PageHeading title={t("computers.title")} actions={add} />
+      <PageHeading
+        title={t("computers.title")}
+        actions={
+          <>
+            <Button variant="secondary" onClick={() => setSaving(true)}>
+              {t("fleet.createFolder")}
+            </Button>
+            {add}
+          </>
+        }
+      />
       <PageSection>
         <Toolbar inset={{ default: "insetNone" }}>
           <ToolbarContent>
@@ -120,6 +143,32 @@ export function ComputersPage() {
                 value={status}
                 options={STATUSES.map((value) => ({ value, label: t(`status.${value}`) }))}
                 onChange={(value) => filter({ status: value })}
+              />
+            </ToolbarItem>
+            <ToolbarItem>
+              <FilterSelect
+                label={t("fleet.group")}
+                value={groupId}
+                options={treeOf(groups).map(({ group, depth }) => ({
+                  value: group.id,
+                  label: `${"\u2003".repeat(depth)}${group.name}`,
+                }))}
+                onChange={(value) => filter({ groupId: value })}
+              />
+            </ToolbarItem>
+            <ToolbarItem>
+              <FilterSelect
+                label={t("fleet.smartFolder")}
+                value={searchId}
+                options={folders.map((folder) => ({ value: folder.id, label: folder.name }))}
+                onChange={(value) => filter({ searchId: value })}
+              />
+            </ToolbarItem>
+            <ToolbarItem>
+              <SearchBox
+                value={tag ?? ""}
+                label={t("fleet.tagFilter")}
+                onSearch={(value) => filter({ tag: value || undefined })}
               />
             </ToolbarItem>
             <ToolbarItem>
@@ -133,6 +182,7 @@ export function ComputersPage() {
         </Toolbar>
         {list}
       </PageSection>
+      {saving && <SmartFolderForm onClose={() => setSaving(false)} />}
       {adding && <TokenModal title={t("computers.add")} onClose={() => setAdding(false)} />}
     </>
   );

@@ -1,6 +1,7 @@
 import {
   Alert,
   Button,
+  Checkbox,
   Form,
   FormGroup,
   FormHelperText,
@@ -21,6 +22,7 @@ import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api, take } from "../api/client";
+import { groupsQuery, parseTags, treeOf } from "../api/fleet";
 import { allComputersQuery, policiesQuery, tokensQuery } from "../api/queries";
 import type { CreatedActivationToken } from "../api/types";
 import { CopyButton } from "./CopyButton";
@@ -51,6 +53,11 @@ function TokenForm({ onCreated }: { onCreated: (created: CreatedActivationToken)
   const [policyId, setPolicyId] = useState<string>();
   const [expiresInSecs, setExpiresInSecs] = useState<number>(LIFETIMES[0].seconds);
   const [typedUses, setTypedUses] = useState("");
+  const { data: groups = [] } = useQuery(groupsQuery);
+  const [groupId, setGroupId] = useState("");
+  const [typedTags, setTypedTags] = useState("");
+  const [ephemeral, setEphemeral] = useState(false);
+  const [needsTask, setNeedsTask] = useState(false);
   const maxUses = parseMaxUses(typedUses);
 
   // Who has a policy for web servers most likely wants it.
@@ -66,6 +73,10 @@ function TokenForm({ onCreated }: { onCreated: (created: CreatedActivationToken)
             name: name.trim(),
             expiresInSecs,
             ...(policy !== "" && { policyId: policy }),
+            ...(groupId !== "" && { groupId }),
+            tags: parseTags(typedTags),
+            ephemeral,
+            needsTask,
             ...(typeof maxUses === "number" && { maxUses }),
           },
         }),
@@ -103,6 +114,44 @@ function TokenForm({ onCreated }: { onCreated: (created: CreatedActivationToken)
           ))}
         </FormSelect>
       </FormGroup>
+      <FormGroup label={t("fleet.group")} fieldId="token-group">
+        <FormSelect id="token-group" value={groupId} onChange={(_, value) => setGroupId(value)}>
+          <FormSelectOption value="" label={t("fleet.noGroup")} />
+          {treeOf(groups).map(({ group, depth }) => (
+            <FormSelectOption
+              key={group.id}
+              value={group.id}
+              label={`${"\u2003".repeat(depth)}${group.name}`}
+            />
+          ))}
+        </FormSelect>
+      </FormGroup>
+      <FormGroup label={t("fleet.tags")} fieldId="token-tags">
+        <TextInput
+          id="token-tags"
+          value={typedTags}
+          aria-describedby="token-tags-hint"
+          onChange={(_, value) => setTypedTags(value)}
+        />
+        <FormHelperText>
+          <HelperText id="token-tags-hint">
+            <HelperTextItem>{t("fleet.tagsHint")}</HelperTextItem>
+          </HelperText>
+        </FormHelperText>
+      </FormGroup>
+      <Checkbox
+        id="token-ephemeral"
+        label={t("fleet.ephemeral")}
+        description={t("fleet.ephemeralHint")}
+        isChecked={ephemeral}
+        onChange={(_, value) => setEphemeral(value)}
+      />
+      <Checkbox
+        id="token-needs-task"
+        label={t("fleet.needsTask")}
+        isChecked={needsTask}
+        onChange={(_, value) => setNeedsTask(value)}
+      />
       <FormGroup label={t("tokens.expiresIn")} fieldId="token-lifetime">
         <FormSelect
           id="token-lifetime"

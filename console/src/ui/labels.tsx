@@ -24,6 +24,8 @@ const STATUS: Record<ComputerStatus, LabelLook> = {
   offline: { color: "grey", icon: <UnpluggedIcon /> },
   clone: { status: "danger", icon: <CloneIcon /> },
   pending: { status: "info", icon: <PendingIcon /> },
+  suspended: { color: "grey", icon: <PendingIcon /> },
+  unmanaged: { color: "grey", icon: <BanIcon /> },
 };
 
 /** How a computer is. */

@@ -1,5 +1,5 @@
 //! Protected machines.
-use crate::{Mode, Patch};
+use crate::{CloudFacts, Mode, Patch};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -19,6 +19,10 @@ pub enum ComputerStatus {
     Clone,
     /// Activated, but was not in contact yet.
     Pending,
+    /// Ephemeral and gone; it is cleaned up after a while, and gets its identity back where it returns before.
+    Suspended,
+    /// Without an identity: it was deactivated, and protects itself at most with its last policy.
+    Unmanaged,
 }
 
 /// Why a computer's status is what it is.
@@ -49,6 +53,28 @@ pub struct Computer {
     pub policy_id: Uuid,
     /// That policy's name.
     pub policy_name: String,
+    /// The group it is in.
+    #[schema(required)]
+    pub group_id: Option<Uuid>,
+    /// That group's name.
+    #[schema(required)]
+    pub group_name: Option<String>,
+    /// Its tags: key to value, the value empty where a tag has none.
+    pub tags: BTreeMap<String, String>,
+    /// How much it is worth, 1 to 100: events of what is worth more rank higher.
+    pub asset_value: u32,
+    /// Whether it comes and goes: suspended once it has gone, then cleaned up.
+    pub ephemeral: bool,
+    /// Whether it has an identity; false once it was deactivated.
+    pub managed: bool,
+    /// What the cloud says of it.
+    #[schema(required)]
+    pub cloud: Option<CloudFacts>,
+    /// The address from which it was activated, empty where that is not known.
+    pub source_address: String,
+    /// The token that it was activated with.
+    #[schema(required)]
+    pub token_id: Option<Uuid>,
     /// Version of its agent.
     pub agent_version: String,
     /// `Debian GNU/Linux 12 (bookworm)`.
@@ -186,6 +212,21 @@ pub struct ComputerPatch {
     #[serde(default, skip_serializing_if = "Patch::is_keep")]
     #[schema(value_type = Option<String>, max_length = 128)]
     pub display_name: Patch<String>,
+    /// Moves it into this group; `null` takes it out of its group.
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    #[schema(value_type = Option<Uuid>)]
+    pub group_id: Patch<Uuid>,
+    /// Adds tags, or with `null` takes them away; those that are not named stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<BTreeMap<String, Option<String>>>)]
+    pub tags: Option<BTreeMap<String, Option<String>>>,
+    /// How much it is worth.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 100)]
+    pub asset_value: Option<u32>,
+    /// Whether it comes and goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ephemeral: Option<bool>,
     /// `false` says that a reported clone was looked into: the status goes back to what it else is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clone: Option<bool>,

@@ -9,6 +9,9 @@ pub mod audit;
 pub mod common_object;
 pub mod computer;
 pub mod event;
+pub mod event_based_task;
+pub mod fleet;
+pub mod group;
 pub mod patch;
 pub mod policy;
 pub mod policy_document;
@@ -26,6 +29,16 @@ pub use computer::{
     FingerprintState, ModuleState, StatusReason,
 };
 pub use event::{Event, EventDetail};
+pub use event_based_task::{
+    CloudFacts, ConditionTried, EventBasedTask, EventBasedTaskPatch, NewEventBasedTask, TaskAction,
+    TaskActionKind, TaskCondition, TaskFacts, TaskField, TaskOutcome, TaskPattern, TaskTrial, TaskTried,
+    TaskVerdict, Trigger,
+};
+pub use fleet::{
+    ComputerCoverage, CoverageFinding, CoverageState, FleetBrake, FleetCoverage, FleetFinding,
+    FleetModuleCoverage, FleetSettings, FleetSettingsPatch, ModuleCoverage,
+};
+pub use group::{ComputerGroup, ComputerGroupPatch, NewComputerGroup};
 pub use patch::Patch;
 pub use policy::{LocalSettingsView, Mode, NewPolicy, Policy, PolicyPatch, SettingsInForce, SettingsPatch};
 pub use policy_document::{
@@ -41,7 +54,7 @@ pub use rule::Rule;
 pub use sakimori_modules::Explanation;
 pub use search::{
     AutoTagRule, AutoTagRulePatch, CountBy, EventComment, EventCount, EventCounts, NewAutoTagRule,
-    NewEventComment, NewSavedSearch, SavedSearch, SavedSearchPatch,
+    NewEventComment, NewSavedSearch, SavedSearch, SavedSearchPatch, SearchSubject,
 };
 pub use session::{
     ApiKey, CreatedApiKey, Credentials, NewApiKey, PasswordChange, Role, Session, SessionUser, User,

@@ -3,6 +3,17 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+/// What a search looks through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SearchSubject {
+    /// Events.
+    #[default]
+    Events,
+    /// Computers: the search is a smart folder.
+    Computers,
+}
+
 /// A search that somebody keeps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -11,7 +22,9 @@ pub struct SavedSearch {
     pub id: Uuid,
     /// Its name.
     pub name: String,
-    /// The filter: `severity >= high AND module = intrusion-prevention`.
+    /// What it looks through.
+    pub subject: SearchSubject,
+    /// The filter: `severity >= high AND module = intrusion-prevention`, `status = offline AND group = Web`.
     pub filter: String,
     /// Who keeps it.
     pub owner_name: String,
@@ -33,6 +46,9 @@ pub struct NewSavedSearch {
     /// Its name, not in use among the caller's.
     #[schema(min_length = 1, max_length = 128)]
     pub name: String,
+    /// What it looks through; events where absent.
+    #[serde(default)]
+    pub subject: SearchSubject,
     /// The filter.
     #[schema(max_length = 4096)]
     pub filter: String,

@@ -1,5 +1,6 @@
 //! Activation tokens: how machines get in.
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -13,6 +14,18 @@ pub struct NewActivationToken {
     /// The policy of computers activated with it; then no other may be asked for. `Base`, and any, where absent.
     #[serde(default)]
     pub policy_id: Option<Uuid>,
+    /// The group of computers activated with it.
+    #[serde(default)]
+    pub group_id: Option<Uuid>,
+    /// Tags of computers activated with it: key to value, the value empty where a tag has none.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+    /// Whether computers activated with it come and go.
+    #[serde(default)]
+    pub ephemeral: bool,
+    /// Activates only computers that an event-based task lets in.
+    #[serde(default)]
+    pub needs_task: bool,
     /// Seconds until it expires: one hour where absent.
     #[serde(default)]
     #[schema(minimum = 60, maximum = 31_536_000)]
@@ -34,6 +47,15 @@ pub struct ActivationToken {
     /// The policy of computers activated with it.
     #[schema(required)]
     pub policy_id: Option<Uuid>,
+    /// The group of computers activated with it.
+    #[schema(required)]
+    pub group_id: Option<Uuid>,
+    /// Tags of computers activated with it.
+    pub tags: BTreeMap<String, String>,
+    /// Whether computers activated with it come and go.
+    pub ephemeral: bool,
+    /// Whether it activates only computers that an event-based task lets in.
+    pub needs_task: bool,
     /// When it was made.
     #[schema(format = DateTime)]
     pub created_at: String,

@@ -1,4 +1,6 @@
 //! What can be typed.
+pub(crate) mod fleet;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -32,6 +34,18 @@ pub(crate) enum Command {
     /// Protected computers.
     #[command(subcommand)]
     Computers(Computers),
+    /// Groups of computers.
+    #[command(subcommand)]
+    Groups(fleet::Groups),
+    /// What is done with computers when something happens to them.
+    #[command(subcommand, name = "event-based-tasks")]
+    EventBasedTasks(fleet::Tasks),
+    /// The fleet as a whole: what is protected, and what becomes of ephemeral computers.
+    #[command(subcommand)]
+    Fleet(fleet::Fleet),
+    /// Saved searches; those of computers are smart folders.
+    #[command(subcommand)]
+    Searches(fleet::Searches),
     /// Policies.
     #[command(subcommand, alias = "policy")]
     Policies(Policies),
@@ -86,19 +100,57 @@ pub(crate) enum Status {
     Degraded,
     Clone,
     Pending,
+    Suspended,
+    Unmanaged,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ComputerSort {
+    Activated,
+    Name,
+    LastSeen,
+    AssetValue,
+}
+
+/// Which computers are listed.
+#[derive(Debug, Args)]
+pub(crate) struct ComputersWanted {
+    /// Only those of this status.
+    #[arg(long)]
+    pub(crate) status: Option<Status>,
+    /// Only those whose name or address contains this.
+    #[arg(long)]
+    pub(crate) query: Option<String>,
+    /// Only those in this group or one below it, by id or name.
+    #[arg(long)]
+    pub(crate) group: Option<String>,
+    /// Only those with this tag: KEY or KEY=VALUE.
+    #[arg(long)]
+    pub(crate) tag: Option<String>,
+    /// Only those with this policy, by id or name.
+    #[arg(long)]
+    pub(crate) policy: Option<String>,
+    /// Only those whose operating system contains this.
+    #[arg(long)]
+    pub(crate) platform: Option<String>,
+    /// Only those that this filter finds: 'status = offline AND tags.role = web AND lastSeen < -1d'.
+    #[arg(long)]
+    pub(crate) filter: Option<String>,
+    /// Only those of this smart folder, by id or name.
+    #[arg(long)]
+    pub(crate) search: Option<String>,
+    /// In this order.
+    #[arg(long)]
+    pub(crate) sort: Option<ComputerSort>,
+    /// The other way round.
+    #[arg(long)]
+    pub(crate) descending: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Computers {
     /// All computers.
-    List {
-        /// Only those of this status.
-        #[arg(long)]
-        status: Option<Status>,
-        /// Only those whose name or address contains this.
-        #[arg(long)]
-        query: Option<String>,
-    },
+    List(ComputersWanted),
     /// One computer with its modules and ports.
     Show {
         /// Id or name.
@@ -117,6 +169,52 @@ pub(crate) enum Computers {
         computer: String,
         #[command(flatten)]
         settings: Settings,
+    },
+    /// Give a computer tags, or take tags away.
+    Tag {
+        /// Id or name.
+        computer: String,
+        /// KEY or KEY=VALUE, several times.
+        tags: Vec<String>,
+        /// Take the tag KEY away; several times.
+        #[arg(long)]
+        remove: Vec<String>,
+    },
+    /// Move a computer into a group.
+    Move {
+        /// Id or name.
+        computer: String,
+        /// Group, by id or name; 'none' takes it out of its group.
+        group: String,
+    },
+    /// Name a computer, or say what it is worth and whether it comes and goes.
+    Edit {
+        /// Id or name.
+        computer: String,
+        /// New name.
+        #[arg(long)]
+        name: Option<String>,
+        /// What it is worth, 1 to 100.
+        #[arg(long)]
+        asset_value: Option<u32>,
+        /// Whether it comes and goes.
+        #[arg(long)]
+        ephemeral: Option<bool>,
+    },
+    /// What of a computer is protected, and why the rest is not.
+    Coverage {
+        /// Id or name.
+        computer: String,
+    },
+    /// Take a computer's identity away; what is known of it stays.
+    Deactivate {
+        /// Id or name.
+        computer: String,
+    },
+    /// Give a computer its identity back.
+    Reactivate {
+        /// Id or name.
+        computer: String,
     },
     /// Forget a computer; its agent is no longer let in.
     Delete {
@@ -386,11 +484,23 @@ pub(crate) enum Tokens {
         #[arg(long)]
         policy: Option<String>,
         /// Seconds until it expires.
-        #[arg(long)]
+        #[arg(long, visible_alias = "expires")]
         expires_in: Option<u64>,
         /// How many computers it may activate.
-        #[arg(long)]
+        #[arg(long, visible_alias = "uses")]
         max_uses: Option<u32>,
+        /// Group of the computers activated with it, by id or name.
+        #[arg(long)]
+        group: Option<String>,
+        /// Tag of the computers activated with it, KEY or KEY=VALUE; several times.
+        #[arg(long = "tag")]
+        tags: Vec<String>,
+        /// The computers come and go: suspended once they have gone, then cleaned up.
+        #[arg(long)]
+        ephemeral: bool,
+        /// Only computers that an event-based task lets in.
+        #[arg(long)]
+        needs_task: bool,
     },
     /// Make a token useless.
     Revoke {

@@ -3,6 +3,7 @@ mod access;
 mod agent;
 mod computers;
 mod events;
+mod fleet;
 mod lists;
 mod policies;
 mod policy_files;
@@ -13,8 +14,9 @@ use crate::command_line::{Command, CommandLine, Output};
 use crate::problem::Failure;
 use crate::profile::Profile;
 use clap::CommandFactory as _;
-use sakimori_api::{Computer, Policy};
+use sakimori_api::{Computer, ComputerGroup, Policy, SavedSearch};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 use uuid::Uuid;
@@ -30,6 +32,10 @@ pub(crate) async fn execute(line: CommandLine) -> Result<ExitCode, Failure> {
         Command::Login(login) => access::log_in(out, login).await,
         Command::Logout => access::log_out(out).await,
         Command::Computers(command) => computers::execute(out, &client()?, command).await,
+        Command::Groups(command) => fleet::groups(out, &client()?, command).await,
+        Command::EventBasedTasks(command) => fleet::tasks(out, &client()?, command).await,
+        Command::Fleet(command) => fleet::fleet(out, &client()?, command).await,
+        Command::Searches(command) => fleet::searches(out, &client()?, command).await,
         Command::Policies(command) => policies::execute(out, &client()?, command).await,
         Command::Lists(command) => lists::execute(out, &client()?, command).await,
         Command::Events(command) => events::execute(out, &client()?, command).await,
@@ -109,6 +115,43 @@ async fn computer_id(client: &Client, text: &str) -> Result<Uuid, Failure> {
             "no computer is called '{text}': 'sakimori computers list' shows them"
         ))),
     }
+}
+
+/// The id of a group named by id or name.
+async fn group_id(client: &Client, text: &str) -> Result<Uuid, Failure> {
+    if let Ok(id) = text.parse() {
+        return Ok(id);
+    }
+    let all: Vec<ComputerGroup> = client.list("/computer-groups", &[], NAMES_MAX).await?;
+    let found = all.iter().find(|group| group.name == text);
+    found.map(|group| group.id).ok_or_else(|| {
+        Failure::NotFound(format!("no group is called '{text}': 'sakimori groups list' shows them"))
+    })
+}
+
+/// The id of a saved search named by id or name.
+async fn search_id(client: &Client, text: &str) -> Result<Uuid, Failure> {
+    if let Ok(id) = text.parse() {
+        return Ok(id);
+    }
+    let all: Vec<SavedSearch> = client.list("/saved-searches", &[], NAMES_MAX).await?;
+    let found = all.iter().find(|search| search.name == text);
+    found.map(|search| search.id).ok_or_else(|| {
+        Failure::NotFound(format!("no saved search is called '{text}': 'sakimori searches list' shows them"))
+    })
+}
+
+/// A tag as it is typed: KEY or KEY=VALUE.
+fn tag(text: &str) -> (String, String) {
+    let (key, value) = text.split_once('=').unwrap_or((text, ""));
+    (key.to_owned(), value.to_owned())
+}
+
+/// Tags as they are shown.
+fn tags_text(tags: &BTreeMap<String, String>) -> String {
+    let each =
+        tags.iter().map(|(key, value)| if value.is_empty() { key.clone() } else { format!("{key}={value}") });
+    each.collect::<Vec<_>>().join(", ")
 }
 
 /// A word of the API, as it is on the wire.

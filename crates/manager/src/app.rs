@@ -8,6 +8,7 @@ use crate::fleet::Fleet;
 use crate::metrics::Metrics;
 use crate::problem::Refused;
 use crate::store::{Store, StoreError, TenantCtx};
+use sakimori_model::Timestamp;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -57,6 +58,10 @@ pub(crate) struct App {
     pub(crate) packages: PathBuf,
     /// The console from a folder instead of the binary.
     pub(crate) console_dist: Option<PathBuf>,
+    /// When the manager started: nobody could be in contact before.
+    pub(crate) started_at: Timestamp,
+    /// When any computer was last in contact before that, by tenant: as far as the manager was there itself.
+    pub(crate) was_there_until: HashMap<Uuid, Timestamp>,
     /// True once the manager is to end.
     pub(crate) stopping: watch::Receiver<bool>,
 }

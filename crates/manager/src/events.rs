@@ -10,6 +10,7 @@ mod search;
 
 pub use day_files::DayFiles;
 pub use partitions::Partitions;
+pub(crate) use record::scalars;
 pub use record::{AutoTags, MAX_TAGS, Seen};
 pub use search::CountBy;
 

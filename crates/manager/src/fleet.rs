@@ -49,8 +49,19 @@ pub struct Noted {
     pub changed: bool,
     /// A superseded agent came back: two machines use one identity.
     pub second_machine: bool,
-    /// Nothing was known of it since the manager's start.
-    pub first: bool,
+    /// What was known of it.
+    pub before: Before,
+}
+
+/// What was known of a computer before it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Before {
+    /// Nothing since the manager's start.
+    Unknown,
+    /// It was there.
+    There,
+    /// It had gone.
+    Away,
 }
 
 /// Presence of all computers.
@@ -82,7 +93,7 @@ impl Fleet {
             said.refused.as_ref().map(|(hash, why)| (hash.to_string(), why.chars().take(1000).collect()));
         let bundle = said.bundle.map(|hash| hash.to_string());
         if self.assignment(row.id) == Some(Assignment::Deleted) {
-            return Noted { changed: false, second_machine: false, first: false };
+            return Noted { changed: false, second_machine: false, before: Before::There };
         }
         let mut computers = self.lock();
         let first = !computers.contains_key(&row.id);
@@ -117,6 +128,13 @@ impl Fleet {
             || presence.refused != refused
             || presence.agent_version != said.agent_version
             || states(&presence.modules) != states(&said.modules);
+        let before = if first {
+            Before::Unknown
+        } else if is_online(presence.held, presence.last_seen, now) {
+            Before::There
+        } else {
+            Before::Away
+        };
         presence.last_seen = now;
         presence.held += 1;
         presence.agent_version.clone_from(&said.agent_version);
@@ -125,7 +143,7 @@ impl Fleet {
         presence.refused = refused;
         presence.dirty = true;
         presence.shown_online = true;
-        Noted { changed, second_machine, first }
+        Noted { changed, second_machine, before }
     }
 
     /// Notes that a check-in was answered or broken off.
@@ -155,6 +173,14 @@ impl Fleet {
             Some(Assignment::Policy(policy)) => Some(policy),
             Some(Assignment::Deleted) => None,
             None => self.lock().get(&computer).map(|presence| presence.policy),
+        }
+    }
+
+    /// Notes that a computer has an identity again: what was decided while it had none is forgotten.
+    pub fn welcome(&self, computer: Uuid) {
+        let mut assigned = self.assigned.lock().unwrap_or_else(PoisonError::into_inner);
+        if assigned.get(&computer) == Some(&Assignment::Deleted) {
+            assigned.remove(&computer);
         }
     }
 

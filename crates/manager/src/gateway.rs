@@ -18,7 +18,7 @@ use axum::http::{StatusCode, request::Parts};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, http::header};
 use sakimori_model::Timestamp;
-use sakimori_protocol::{Fingerprint, Refusal, RefusalCode};
+use sakimori_protocol::{Cloud, Fingerprint, Refusal, RefusalCode};
 use std::sync::Arc;
 
 /// A refusal as agents read it.
@@ -158,6 +158,27 @@ async fn note_clone(
     write.commit().await?;
     app.tell_computer(row.tenant, row.id).await;
     Ok(())
+}
+
+/// What an agent says of the cloud, within bounds.
+fn tidy_cloud(cloud: &Cloud) -> Cloud {
+    let text = |text: &str| tidy(text, 256);
+    let mut tags: Vec<(String, String)> =
+        cloud.tags.iter().take(64).map(|(key, value)| (text(key), text(value))).collect();
+    tags.sort();
+    Cloud {
+        provider: text(&cloud.provider),
+        instance: text(&cloud.instance),
+        name: text(&cloud.name),
+        region: text(&cloud.region),
+        zone: text(&cloud.zone),
+        account: text(&cloud.account),
+        resource_group: text(&cloud.resource_group),
+        scale_set: text(&cloud.scale_set),
+        image: text(&cloud.image),
+        size: text(&cloud.size),
+        tags,
+    }
 }
 
 /// A text from a computer, cut and without control characters: it ends up in lists and logs.

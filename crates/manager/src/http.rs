@@ -4,14 +4,19 @@ mod audit;
 mod auth;
 mod auto_tag_rules;
 mod common_objects;
+mod computer_search;
 mod computer_settings;
 pub(crate) mod computers;
+mod coverage;
+mod event_based_tasks;
 mod event_counts;
 mod event_export;
 mod event_notes;
 mod event_search;
 pub(crate) mod events;
 mod extract;
+mod fleet_settings;
+mod groups;
 mod openapi;
 mod policies;
 mod policy_document;
@@ -74,6 +79,17 @@ fn api() -> OpenApiRouter<Arc<App>> {
             .routes(routes!(api_keys::delete))
             .routes(routes!(computers::list))
             .routes(routes!(computers::get, computers::update, computers::delete))
+            .routes(routes!(computers::deactivate))
+            .routes(routes!(computers::reactivate))
+            .routes(routes!(coverage::of_computer))
+            .routes(routes!(coverage::of_fleet))
+            .routes(routes!(groups::list, groups::create))
+            .routes(routes!(groups::get, groups::update, groups::delete))
+            .routes(routes!(event_based_tasks::list, event_based_tasks::create))
+            .routes(routes!(event_based_tasks::get, event_based_tasks::update, event_based_tasks::delete))
+            .routes(routes!(event_based_tasks::test))
+            .routes(routes!(fleet_settings::get, fleet_settings::update))
+            .routes(routes!(fleet_settings::release))
             .routes(routes!(policies::list, policies::create))
             .routes(routes!(policies::get, policies::update, policies::delete))
             .routes(routes!(policy_history::versions))

@@ -10,6 +10,7 @@ pub mod backup;
 pub mod bundles;
 pub mod clock;
 pub mod content;
+pub mod event_based_tasks;
 pub mod events;
 pub mod fingerprint;
 pub mod fleet;
@@ -19,14 +20,18 @@ pub mod store;
 
 mod app;
 mod console;
+mod coverage;
 mod deploy;
+mod ephemeral;
 mod gateway;
 mod http;
 mod listener;
 mod manager;
 mod metrics;
+mod notices;
 mod policy_tree;
 mod problem;
+mod reactions;
 
 pub use http::openapi_json;
 pub use manager::{FirstStart, Manager, Options, StartError};

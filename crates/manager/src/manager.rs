@@ -12,6 +12,7 @@ use crate::problem::Refused;
 use crate::secrets::{self, SecretError};
 use crate::settings::LocalSettings;
 use crate::store::{Change, Database, PolicyRow, Store, StoreError, TenantCtx, VersionNote};
+use crate::{ephemeral, notices};
 use rustls::ServerConfig;
 use rustls::server::WebPkiClientVerifier;
 use sakimori_api::{Mode, Role, SettingsPatch};
@@ -32,6 +33,8 @@ use uuid::Uuid;
 const FLUSH: Duration = Duration::from_secs(30);
 /// Computers that have gone are looked for this often.
 const SWEEP: Duration = Duration::from_secs(5);
+/// Ephemeral computers are looked after this often.
+const FLEET: Duration = Duration::from_secs(10);
 /// News kept for a console that reads slowly.
 const NEWS: usize = 1024;
 /// Connections of the public listener at once.
@@ -187,6 +190,11 @@ impl Manager {
             .await
             .map_err(StartError::Events)?;
         let (stop, stopping) = watch::channel(false);
+        let started_at = clock.now();
+        let mut was_there_until = HashMap::new();
+        for tenant in store.tenants().await? {
+            was_there_until.insert(tenant, store.last_contact(&TenantCtx::system(tenant)).await?);
+        }
         let app = Arc::new(App {
             clock,
             store,
@@ -208,6 +216,8 @@ impl Manager {
             gateway_port: gateway.port(),
             packages,
             console_dist: options.console_dist,
+            started_at,
+            was_there_until,
             stopping,
         });
         for tenant in app.store.tenants().await? {
@@ -224,6 +234,7 @@ impl Manager {
                 listener(&app, "gateway", gateway_socket, tls(&app, true)?, crate::http::gateway(&app)).run(),
             ),
             tokio::spawn(keep_presence(Arc::clone(&app))),
+            tokio::spawn(keep_fleet(Arc::clone(&app))),
         ];
         tracing::info!(%public, %gateway, "listening");
         Ok(Self { app, public, gateway, stop, tasks, first_start, _lock: lock })
@@ -291,6 +302,11 @@ impl Manager {
         write.commit().await?;
         self.app.refresh_bundles(tenant).await.map_err(|refused| StartError::Policies(refused.title))?;
         Ok(format!("sak_{}_{secret}", id.simple()))
+    }
+
+    /// Looks after ephemeral computers and takes notices to the events now; it does so by itself every few seconds.
+    pub async fn keep_fleet_now(&self) -> Result<(), StoreError> {
+        look_after_fleet(&self.app).await
     }
 
     /// Ends: no new connections, held check-ins answered, begun requests finished, everything written down.
@@ -474,6 +490,40 @@ async fn keep_presence(app: Arc<App>) {
             () = stopped(&mut stopping) => return,
         }
     }
+}
+
+/// Suspends and cleans up ephemeral computers, and takes the manager's notices to the events.
+async fn keep_fleet(app: Arc<App>) {
+    let mut stopping = app.stopping.clone();
+    let mut passes = tokio::time::interval(FLEET);
+    passes.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = passes.tick() => {
+                if let Err(error) = look_after_fleet(&app).await {
+                    tracing::error!(error = %anyhow::Error::from(error).root_cause(), "the fleet could not be looked after");
+                }
+            }
+            () = stopped(&mut stopping) => return,
+        }
+    }
+}
+
+async fn look_after_fleet(app: &App) -> Result<(), StoreError> {
+    for tenant in app.store.tenants().await? {
+        ephemeral::pass(app, tenant).await?;
+        loop {
+            match notices::deliver(app, tenant).await {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::warn!(%error, "the manager's notices wait");
+                    break;
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 async fn flush(app: &App) {

@@ -10,6 +10,8 @@ mod common_objects;
 mod computer_settings;
 mod computers;
 pub(crate) mod db;
+mod event_based_tasks;
+mod groups;
 mod policies;
 mod policy_versions;
 pub mod schema;
@@ -20,8 +22,13 @@ pub use access::{AccountRow, ApiKeyRow, SessionRow};
 pub use audit::{Change, verify_chain};
 pub use common_objects::CommonObjectRow;
 pub use computer_settings::{AssignmentRow, ComputerBundleRow, ComputerSettingsRow};
-pub use computers::{CertificateRow, CloneSighting, ComputerRow, Contact, NewComputer};
+pub use computers::{
+    CertificateRow, CloneSighting, ComputerRow, ComputerSort, ComputersWanted, Contact, Life, NewComputer,
+    Standing,
+};
 pub use db::Database;
+pub use event_based_tasks::{EventBasedTaskRow, NoticeRow};
+pub use groups::{GroupRow, names_upwards, with_descendants};
 pub use policies::{BundleRow, PolicyRow};
 pub use policy_versions::{PolicyVersionRow, VERSIONS, VersionNote};
 pub use searches::{AutoTagRuleRow, SavedSearchRow, owner_key};

@@ -130,6 +130,32 @@ impl EventDetail for Notice {
                 "Another machine uses this computer's identity; a person has to decide",
                 "別のマシンがこのコンピュータの ID を使用しています。人による判断が必要です",
             ),
+            "event-based-task-ran" => ("An event-based task was run", "イベントベースタスクが実行されました"),
+            "computer-suspended" => (
+                "It has gone and is suspended; it gets its identity back when it returns",
+                "接続がなくなったため休止状態になりました。再接続すると元に戻ります",
+            ),
+            "computer-resumed" => {
+                ("It is back and has its identity again", "再接続し、休止状態から元に戻りました")
+            }
+            "computer-deactivated" => (
+                "It has no identity any more; its agent is no longer let in",
+                "無効化されました。エージェントは接続できなくなります",
+            ),
+            "computer-reactivated" => ("It has its identity back", "再び有効化されました"),
+            "computer-cleaned-up" => (
+                "It was ephemeral, stayed away and was deleted",
+                "一時的なコンピュータが戻らなかったため、削除されました",
+            ),
+            "mass-loss" => (
+                "Many computers have gone at once without a good-bye: nothing is suspended or cleaned up until they \
+                 are back or a person releases the brake",
+                "多数のコンピュータが一度に応答しなくなりました。復帰するか担当者が解除するまで、休止と削除は行われません",
+            ),
+            "mass-loss-over" => (
+                "Those that had gone are back: computers are suspended and cleaned up again",
+                "応答しなくなったコンピュータが復帰しました。休止と削除を再開します",
+            ),
             code => {
                 return Explanation::new(
                     format!("{computer} reported “{code}” about its agent. {args}").trim_end().to_owned(),

@@ -14,6 +14,7 @@ pub mod firewall;
 pub mod integrity_monitoring;
 pub mod intrusion_prevention;
 pub mod log_inspection;
+pub mod manager;
 pub mod objects;
 pub mod recommendation;
 pub mod resolve;
@@ -74,6 +75,7 @@ pub static MODULES: &[&Module] = &[
     &web_reputation::MODULE,
     &recommendation::MODULE,
     &agent::MODULE,
+    &manager::MODULE,
 ];
 
 /// A module by its name.

@@ -1,4 +1,4 @@
-//! The filter language of events: `severity >= high AND (module = intrusion-prevention OR tag = review)`.
+//! The filter language of events and computers: `severity >= high AND (module = intrusion-prevention OR tag = review)`.
 //!
 //! A filter is a text of tests joined by `AND`, `OR`, `NOT` and parentheses; tests side by side are joined by `AND`.
 //! [`parse`] turns it into a [`Filter`] or says everything that is wrong with it; [`Filter::matches`] asks it of
@@ -26,7 +26,7 @@ mod parse;
 mod time;
 
 pub use evaluate::{Record, Scalar};
-pub use parse::{MAX_BYTES, MAX_DEPTH, MAX_TESTS, parse};
+pub use parse::{MAX_BYTES, MAX_DEPTH, MAX_TESTS, parse, parse_computers};
 
 use sakimori_model::Severity;
 

@@ -12,6 +12,15 @@ pub const MAX_TESTS: usize = 200;
 pub const MAX_DEPTH: usize = 24;
 
 const FIELDS: &str = "at, received, module, kind, severity, action, computer, tag and detail.<member>";
+const COMPUTER_FIELDS: &str = "name, host, status, policy, group, platform, agent, kernel, address, tag, tags.<key>, \
+     module.<module>, cloud.<member>, assetValue, ephemeral, lastSeen and activatedAt";
+
+/// What a filter is asked of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Vocabulary {
+    Events,
+    Computers,
+}
 
 /// Reads a filter. Times like `-24h` count from `now`, in microseconds since 1970.
 ///
@@ -20,6 +29,21 @@ const FIELDS: &str = "at, received, module, kind, severity, action, computer, ta
 /// Q004 not the form of a filter · Q005 no such field · Q006 an operator that the field does not have · Q007 not a
 /// time · Q008 not a severity · Q009 not the name of a member.
 pub fn parse(text: &str, now: i64) -> Result<Filter, Vec<Diagnostic>> {
+    read(text, now, Vocabulary::Events)
+}
+
+/// Reads a filter of computers: `status = offline AND group = Web AND tags.role = frontend AND lastSeen < -1d`.
+///
+/// `lastSeen` is [`TimeField::At`], `activatedAt` is [`TimeField::Received`], `name` is [`TextField::Computer`]; what
+/// else there is lies in the document behind [`TextField::Detail`].
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_computers(text: &str, now: i64) -> Result<Filter, Vec<Diagnostic>> {
+    read(text, now, Vocabulary::Computers)
+}
+
+fn read(text: &str, now: i64, vocabulary: Vocabulary) -> Result<Filter, Vec<Diagnostic>> {
     if text.len() > MAX_BYTES {
         let help = "Save parts of it as tags, or split it into several searches.";
         return Err(vec![finding("Q001", format!("the filter is longer than {MAX_BYTES} bytes"), 1, help)]);
@@ -27,7 +51,8 @@ pub fn parse(text: &str, now: i64) -> Result<Filter, Vec<Diagnostic>> {
     let tokens = lex(text).map_err(|column| {
         vec![finding("Q003", "the quote does not end".to_owned(), column, "Close it with another \".")]
     })?;
-    let mut parser = Parser { tokens: tokens.into_iter().peekable(), now, tests: 0, findings: Vec::new() };
+    let mut parser =
+        Parser { tokens: tokens.into_iter().peekable(), now, vocabulary, tests: 0, findings: Vec::new() };
     let filter = match parser.peek() {
         Kind::End => Some(Filter::everything()),
         _ => parser.any(0).and_then(|filter| parser.end().map(|()| filter)),
@@ -57,6 +82,47 @@ enum Field {
     Text(TextField),
 }
 
+/// A field of a computer. Words of one member are taken in any case, keys as they are written.
+fn computer_field(name: &str) -> Option<Field> {
+    const TEXTS: [&str; 10] = [
+        "host",
+        "status",
+        "policy",
+        "group",
+        "platform",
+        "agent",
+        "kernel",
+        "address",
+        "assetValue",
+        "ephemeral",
+    ];
+    let detail = |path: Vec<String>| Some(Field::Text(TextField::Detail(path)));
+    if let Some((of, key)) = name.split_once('.') {
+        return match of {
+            // A key may have dots of its own.
+            "tags" | "module" if !key.is_empty() => detail(vec![of.to_owned(), key.to_owned()]),
+            "cloud" => match key.split_once('.') {
+                Some(("tags", tag)) if !tag.is_empty() => {
+                    detail(vec![of.to_owned(), "tags".to_owned(), tag.to_owned()])
+                }
+                None if !key.is_empty() => detail(vec![of.to_owned(), key.to_owned()]),
+                _ => None,
+            },
+            _ => None,
+        };
+    }
+    match name.to_ascii_lowercase().as_str() {
+        "name" => Some(Field::Text(TextField::Computer)),
+        "tag" => Some(Field::Text(TextField::Tag)),
+        "lastseen" => Some(Field::Time(TimeField::At)),
+        "activatedat" => Some(Field::Time(TimeField::Received)),
+        word => TEXTS
+            .iter()
+            .find(|known| known.eq_ignore_ascii_case(word))
+            .and_then(|known| detail(vec![(*known).to_owned()])),
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Order {
     Less,
@@ -79,6 +145,7 @@ struct Value {
 struct Parser {
     tokens: std::iter::Peekable<std::vec::IntoIter<Token>>,
     now: i64,
+    vocabulary: Vocabulary,
     tests: usize,
     findings: Vec<Diagnostic>,
 }
@@ -205,7 +272,11 @@ impl Parser {
         };
         let field = if quoted { None } else { self.field(&name, column) };
         if field.is_none() && (quoted || !self.findings.iter().any(|f| f.column == column)) {
-            let help = format!("The fields are {FIELDS}.");
+            let fields = match self.vocabulary {
+                Vocabulary::Events => FIELDS,
+                Vocabulary::Computers => COMPUTER_FIELDS,
+            };
+            let help = format!("The fields are {fields}.");
             self.note("Q005", format!("there is no field {name}"), column, &help);
         }
         let at = self.take().column;
@@ -224,6 +295,9 @@ impl Parser {
     }
 
     fn field(&mut self, name: &str, column: u32) -> Option<Field> {
+        if self.vocabulary == Vocabulary::Computers {
+            return computer_field(name);
+        }
         Some(match name.to_ascii_lowercase().as_str() {
             "at" => Field::Time(TimeField::At),
             "received" => Field::Time(TimeField::Received),

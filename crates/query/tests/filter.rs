@@ -193,3 +193,71 @@ proptest! {
         }
     }
 }
+
+struct Computer;
+
+impl Record for Computer {
+    fn time(&self, field: TimeField) -> i64 {
+        match field {
+            TimeField::At => NOW - 3_600_000_000,
+            TimeField::Received => NOW - 30 * 86_400_000_000,
+        }
+    }
+
+    fn severity(&self) -> Option<Severity> {
+        None
+    }
+
+    fn texts(&self, field: &TextField) -> Vec<Scalar> {
+        match field {
+            TextField::Computer => vec![Scalar::text("web1")],
+            TextField::Tag => vec![Scalar::text("role"), Scalar::text("role=web")],
+            TextField::Detail(path) => {
+                let path: Vec<&str> = path.iter().map(String::as_str).collect();
+                match path.as_slice() {
+                    ["status"] => vec![Scalar::text("offline")],
+                    ["group"] => vec![Scalar::text("Shop"), Scalar::text("Japan")],
+                    ["tags", "app.kubernetes.io/name"] => vec![Scalar::text("shop")],
+                    ["module", "anti-malware"] => vec![Scalar::text("failed")],
+                    ["cloud", "region"] => vec![Scalar::text("japaneast")],
+                    ["cloud", "tags", "env"] => vec![Scalar::text("prod")],
+                    ["assetValue"] => vec![Scalar { text: "90".to_owned(), number: Some(90.0) }],
+                    _ => Vec::new(),
+                }
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn words(&self) -> String {
+        "web1 192.0.2.1".to_owned()
+    }
+}
+
+#[test]
+fn computers_have_fields_of_their_own() {
+    let finds = |text: &str| match sakimori_query::parse_computers(text, NOW) {
+        Ok(filter) => filter.matches(&Computer),
+        Err(findings) => panic!("{text}: {findings:?}"),
+    };
+    for text in [
+        "status = offline AND group = Japan",
+        "tag = role AND tag = role=web",
+        "tags.app.kubernetes.io/name = shop",
+        "module.anti-malware = failed",
+        "cloud.region = japan* cloud.tags.env = prod",
+        "ASSETVALUE >= 50 AND assetvalue < 91",
+        "lastSeen < -30m AND lastSeen > -2h AND activatedAt < -7d",
+        "name = web* 192.0.2.1",
+    ] {
+        assert!(finds(text), "{text}");
+    }
+    for text in ["status = online", "assetValue < 90", "NOT group = Shop", "tags.none = x"] {
+        assert!(!finds(text), "{text}");
+    }
+    assert!(sakimori_query::parse_computers("cloud.tags.x.. = 1", NOW).is_ok(), "a tag may have dots");
+    for text in ["severity = high", "detail.sid = 1", "cloud. = x", "tags. = x", "status.x = 1"] {
+        let findings = sakimori_query::parse_computers(text, NOW);
+        assert_eq!(findings.unwrap_err().first().map(|finding| finding.code), Some("Q005"), "{text}");
+    }
+}

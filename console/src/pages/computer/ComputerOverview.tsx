@@ -13,6 +13,7 @@ import { moduleReasonTexts, statusReasonText } from "../../ui/reasons";
 import { SaveError } from "../../ui/states";
 import { Ago, Time } from "../../ui/Time";
 import { AssignPolicy } from "./AssignPolicy";
+import { ComputerOrder } from "./ComputerOrder";
 
 /** What to do when two machines have one identity. */
 function CloneNotice({ computer }: { computer: Computer }) {
@@ -107,6 +108,12 @@ export function ComputerOverview({ computer }: { computer: Computer }) {
             <CardTitle component="h2">{t("computer.policy")}</CardTitle>
             <CardBody>
               <AssignPolicy computer={computer} />
+            </CardBody>
+          </Card>
+          <Card>
+            <CardTitle component="h2">{t("fleet.order")}</CardTitle>
+            <CardBody>
+              <ComputerOrder key={computer.etag} computer={computer} />
             </CardBody>
           </Card>
         </div>

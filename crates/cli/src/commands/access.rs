@@ -1,5 +1,5 @@
 //! `sakimori login`, `tokens`, `api-keys`, `audit`: who gets in, and what they did.
-use super::{NAMES_MAX, Out, policy_id, word};
+use super::{NAMES_MAX, Out, group_id, policy_id, tag, word};
 use crate::client::Client;
 use crate::command_line::{ApiKeys, Audit, Login, Role, Tokens};
 use crate::problem::Failure;
@@ -120,12 +120,26 @@ pub(super) async fn tokens(out: Out, client: &Client, command: Tokens) -> Result
                 table.to_string()
             })
         }
-        Tokens::Create { name, policy, expires_in, max_uses } => {
+        Tokens::Create { name, policy, expires_in, max_uses, group, tags, ephemeral, needs_task } => {
+            let group_id = match group {
+                Some(group) => Some(group_id(client, &group).await?),
+                None => None,
+            };
+            let tags = tags.iter().map(|text| tag(text)).collect();
             let policy_id = match policy {
                 Some(policy) => Some(policy_id(client, &policy).await?),
                 None => None,
             };
-            let new = NewActivationToken { name, policy_id, expires_in_secs: expires_in, max_uses };
+            let new = NewActivationToken {
+                name,
+                policy_id,
+                group_id,
+                tags,
+                ephemeral,
+                needs_task,
+                expires_in_secs: expires_in,
+                max_uses,
+            };
             let made: CreatedActivationToken = client.post("/activation-tokens", &new).await?;
             out.show(&made, |made| {
                 format!(

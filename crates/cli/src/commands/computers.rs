@@ -1,19 +1,20 @@
 //! `sakimori computers`.
 use super::policies::{patch_of, settings_text};
-use super::{NAMES_MAX, Out, computer_id, fact, policy_id, word};
+use super::{NAMES_MAX, Out, computer_id, fact, group_id, policy_id, search_id, tag, tags_text, word};
 use crate::client::Client;
-use crate::command_line::{Computers, Status};
+use crate::command_line::{ComputerSort, Computers, ComputersWanted, Status};
 use crate::problem::Failure;
 use crate::table::{Table, shown};
-use sakimori_api::{Computer, ComputerPatch, ComputerSettings, ComputerSettingsPatch};
+use sakimori_api::{
+    Computer, ComputerCoverage, ComputerPatch, ComputerSettings, ComputerSettingsPatch, Patch,
+};
+use std::collections::BTreeMap;
 
 pub(super) async fn execute(out: Out, client: &Client, command: Computers) -> Result<(), Failure> {
     match command {
-        Computers::List { status, query } => {
-            let mut filter = Vec::new();
-            filter.extend(status.map(|status| ("status", status_word(status).to_owned())));
-            filter.extend(query.map(|query| ("q", query)));
-            let all: Vec<Computer> = client.list("/computers", &filter, NAMES_MAX).await?;
+        Computers::List(wanted) => {
+            let all: Vec<Computer> =
+                client.list("/computers", &filter(client, wanted).await?, NAMES_MAX).await?;
             out.show(&all, |all| table(all))
         }
         Computers::Show { computer } => {
@@ -44,6 +45,43 @@ pub(super) async fn execute(out: Out, client: &Client, command: Computers) -> Re
             };
             out.show(&shown, settings_of)
         }
+        Computers::Tag { computer, tags, remove } => {
+            let mut changes: BTreeMap<String, Option<String>> =
+                remove.into_iter().map(|key| (key, None)).collect();
+            changes.extend(tags.iter().map(|text| tag(text)).map(|(key, value)| (key, Some(value))));
+            if changes.is_empty() {
+                return Err(Failure::Usage("give a tag to add, or one to --remove".to_owned()));
+            }
+            let patch = ComputerPatch { tags: Some(changes), ..ComputerPatch::default() };
+            let changed = change(client, &computer, &patch).await?;
+            out.show(&changed, |c| {
+                format!("{} now has the tags: {}\n", shown(&c.display_name), shown(&tags_text(&c.tags)))
+            })
+        }
+        Computers::Move { computer, group } => {
+            let group = match group.as_str() {
+                "none" => Patch::Clear,
+                group => Patch::Set(group_id(client, group).await?),
+            };
+            let patch = ComputerPatch { group_id: group, ..ComputerPatch::default() };
+            let changed = change(client, &computer, &patch).await?;
+            out.show(&changed, |c| match &c.group_name {
+                Some(group) => format!("{} is now in group '{}'.\n", shown(&c.display_name), shown(group)),
+                None => format!("{} is now in no group.\n", shown(&c.display_name)),
+            })
+        }
+        Computers::Edit { computer, name, asset_value, ephemeral } => {
+            let display_name = name.map_or(Patch::Keep, Patch::Set);
+            let patch = ComputerPatch { display_name, asset_value, ephemeral, ..ComputerPatch::default() };
+            out.show(&change(client, &computer, &patch).await?, text)
+        }
+        Computers::Coverage { computer } => {
+            let id = computer_id(client, &computer).await?;
+            let coverage: ComputerCoverage = client.get(&format!("/computers/{id}/coverage"), &[]).await?;
+            out.show(&coverage, covered)
+        }
+        Computers::Deactivate { computer } => live(out, client, &computer, "deactivate").await,
+        Computers::Reactivate { computer } => live(out, client, &computer, "reactivate").await,
         Computers::Delete { computer } => {
             let id = computer_id(client, &computer).await?;
             client.delete(&format!("/computers/{id}"), None).await?;
@@ -62,6 +100,61 @@ fn settings_of(c: &ComputerSettings) -> String {
     text
 }
 
+async fn change(client: &Client, computer: &str, patch: &ComputerPatch) -> Result<Computer, Failure> {
+    let path = format!("/computers/{}", computer_id(client, computer).await?);
+    let etag = client.etag(&path).await?;
+    client.patch(&path, &etag, patch).await
+}
+
+async fn live(out: Out, client: &Client, computer: &str, what: &str) -> Result<(), Failure> {
+    let id = computer_id(client, computer).await?;
+    let path = format!("/computers/{id}/{what}");
+    let changed: Computer = client.post(&path, &serde_json::json!({})).await?;
+    out.show(&changed, |c| format!("{} is {}.\n", shown(&c.display_name), word(&c.status)))
+}
+
+async fn filter(client: &Client, wanted: ComputersWanted) -> Result<Vec<(&'static str, String)>, Failure> {
+    let mut filter = Vec::new();
+    filter.extend(wanted.status.map(|status| ("status", status_word(status).to_owned())));
+    filter.extend(wanted.query.map(|query| ("q", query)));
+    if let Some(group) = wanted.group {
+        filter.push(("groupId", group_id(client, &group).await?.to_string()));
+    }
+    filter.extend(wanted.tag.map(|tag| ("tag", tag)));
+    if let Some(policy) = wanted.policy {
+        filter.push(("policyId", policy_id(client, &policy).await?.to_string()));
+    }
+    filter.extend(wanted.platform.map(|platform| ("platform", platform)));
+    filter.extend(wanted.filter.map(|text| ("filter", text)));
+    if let Some(search) = wanted.search {
+        filter.push(("searchId", search_id(client, &search).await?.to_string()));
+    }
+    let sort = wanted.sort.map(|sort| match sort {
+        ComputerSort::Activated => "activatedAt",
+        ComputerSort::Name => "displayName",
+        ComputerSort::LastSeen => "lastSeen",
+        ComputerSort::AssetValue => "assetValue",
+    });
+    filter.extend(sort.map(|sort| ("sort", sort.to_owned())));
+    if wanted.descending {
+        filter.push(("descending", "true".to_owned()));
+    }
+    Ok(filter)
+}
+
+fn covered(coverage: &ComputerCoverage) -> String {
+    let mut text = String::new();
+    fact(&mut text, "Computer", &format!("{} ({})", shown(&coverage.display_name), word(&coverage.status)));
+    for module in &coverage.modules {
+        let mode = module.mode.as_ref().map(|mode| format!(", {}", word(mode))).unwrap_or_default();
+        fact(&mut text, &module.module, &format!("{}{mode}", word(&module.state)));
+        for finding in &module.findings {
+            fact(&mut text, "", &shown(&finding.text.en));
+        }
+    }
+    text
+}
+
 const fn status_word(status: Status) -> &'static str {
     match status {
         Status::Online => "online",
@@ -69,17 +162,22 @@ const fn status_word(status: Status) -> &'static str {
         Status::Degraded => "degraded",
         Status::Clone => "clone",
         Status::Pending => "pending",
+        Status::Suspended => "suspended",
+        Status::Unmanaged => "unmanaged",
     }
 }
 
 fn table(all: &[Computer]) -> String {
-    let mut table = Table::new(&["NAME", "STATUS", "POLICY", "UP TO DATE", "AGENT", "LAST SEEN", "ID"]);
+    let mut table =
+        Table::new(&["NAME", "STATUS", "POLICY", "UP TO DATE", "GROUP", "TAGS", "AGENT", "LAST SEEN", "ID"]);
     for c in all {
         table.row([
             &c.display_name,
             &word(&c.status),
             &c.policy_name,
             if c.bundle.up_to_date { "yes" } else { "no" },
+            c.group_name.as_deref().unwrap_or_default(),
+            &tags_text(&c.tags),
             &c.agent_version,
             c.last_seen.as_deref().unwrap_or("never"),
             &c.id.to_string(),
@@ -116,6 +214,22 @@ fn text(c: &Computer) -> String {
     );
     fact(&mut text, "Addresses", &shown(&c.addresses.join(", ")));
     fact(&mut text, "Agent", &format!("{}, queue {}", shown(&c.agent_version), shown(&c.queue_mechanism)));
+    if let Some(group) = &c.group_name {
+        fact(&mut text, "Group", &shown(group));
+    }
+    if !c.tags.is_empty() {
+        fact(&mut text, "Tags", &shown(&tags_text(&c.tags)));
+    }
+    fact(
+        &mut text,
+        "Worth",
+        &format!("{} of 100{}", c.asset_value, if c.ephemeral { ", comes and goes" } else { "" }),
+    );
+    if let Some(cloud) = &c.cloud {
+        let of = [&cloud.provider, &cloud.account, &cloud.region, &cloud.scale_set, &cloud.instance];
+        let of: Vec<&str> = of.into_iter().map(String::as_str).filter(|text| !text.is_empty()).collect();
+        fact(&mut text, "Cloud", &shown(&of.join(", ")));
+    }
     fact(&mut text, "Last seen", c.last_seen.as_deref().unwrap_or("never"));
     for module in &c.modules {
         let reasons = if module.reasons.is_empty() {

@@ -50,18 +50,22 @@ impl Record for Seen<'_> {
                 let detail = self
                     .detail
                     .get_or_init(|| serde_json::from_str(&stored.event.detail).unwrap_or_default());
-                let member = path.iter().try_fold(detail, |value, member| value.as_object()?.get(member));
-                match member {
-                    None => Vec::new(),
-                    Some(Value::Array(items)) => items.iter().filter_map(scalar).collect(),
-                    Some(value) => scalar(value).into_iter().collect(),
-                }
+                scalars(detail, path)
             }
         }
     }
 
     fn words(&self) -> String {
         format!("{} {}", self.stored.event.detail, self.stored.computer_name)
+    }
+}
+
+/// What a document has at this path: of a list its elements, and nothing of objects and null.
+pub(crate) fn scalars(document: &Value, path: &[String]) -> Vec<Scalar> {
+    match path.iter().try_fold(document, |value, member| value.as_object()?.get(member)) {
+        None => Vec::new(),
+        Some(Value::Array(items)) => items.iter().filter_map(scalar).collect(),
+        Some(value) => scalar(value).into_iter().collect(),
     }
 }
 

@@ -1,14 +1,17 @@
 //! The long-poll: presence and state come in; it is answered when what the computer enforces should change.
-use super::{Peer, Refuse, check_machine, note_clone, tidy};
+use super::{Peer, Refuse, check_machine, note_clone, tidy, tidy_cloud};
 use crate::app::{App, stopped};
 use crate::bundles::Compiled;
+use crate::fleet::{self, Before};
 use crate::http::Message;
 use crate::metrics::count;
-use crate::store::{ComputerRow, TenantCtx};
+use crate::reactions::{self, Aftermath};
+use crate::store::{ComputerRow, Life, TenantCtx};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use sakimori_api::Trigger;
 use sakimori_model::Timestamp;
 use sakimori_protocol::{CheckIn, CheckInAnswer, Command, FullStatus, Hash, paths};
 use std::sync::Arc;
@@ -37,6 +40,11 @@ pub(crate) async fn check_in(
     check(&said)?;
     let now = app.clock.now();
     check_machine(&app, &row, &said.fingerprint, now).await?;
+    if let Some(leaving) = said.leaving {
+        let after = reactions::left(&app, &row, leaving, now).await?;
+        after.tell(&app, row.tenant, row.id).await;
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
     let mut changes = app.bundles.subscribe();
     let mut stopping = app.stopping.clone();
     let noted = app.fleet.arrived(&row, &said, now);
@@ -46,9 +54,18 @@ pub(crate) async fn check_in(
     }
     let full_changed = match &said.full {
         Some(full) => keep_full(&app, &row, full, now).await?,
-        None => false,
+        None => Aftermath::default(),
     };
-    if noted.changed || full_changed {
+    full_changed.tell(&app, row.tenant, row.id).await;
+    let back = match noted.before {
+        Before::There => false,
+        Before::Away => true,
+        Before::Unknown => was_away(&app, &row),
+    };
+    if back || row.life == Life::Suspended {
+        let after = reactions::returned(&app, &row, now).await?;
+        after.tell(&app, row.tenant, row.id).await;
+    } else if noted.changed {
         app.tell_computer(row.tenant, row.id).await;
     }
     count(&app.metrics.check_ins, 1);
@@ -89,6 +106,13 @@ pub(crate) async fn check_in(
     Ok(Json(answer).into_response())
 }
 
+/// Whether a computer that is in contact for the first time since the manager's start had gone before: others were
+/// in contact when it was not.
+fn was_away(app: &App, row: &ComputerRow) -> bool {
+    let there = app.was_there_until.get(&row.tenant).copied().unwrap_or_default();
+    row.last_seen.is_some_and(|seen| there > seen.plus(fleet::OFFLINE_AFTER))
+}
+
 /// Whether the computer should have another bundle. One that it refused is not sent again and again.
 fn differs(current: &Compiled, enforced: Option<Hash>, refused: Option<Hash>) -> bool {
     enforced != Some(current.hash) && refused != Some(current.hash)
@@ -109,8 +133,13 @@ fn check(said: &CheckIn) -> Result<(), Refuse> {
     Ok(())
 }
 
-/// Keeps a full status where it says something new.
-async fn keep_full(app: &App, row: &ComputerRow, full: &FullStatus, now: Timestamp) -> Result<bool, Refuse> {
+/// Keeps a full status where it says something new, and runs the event-based tasks that wait for that.
+async fn keep_full(
+    app: &App,
+    row: &ComputerRow,
+    full: &FullStatus,
+    now: Timestamp,
+) -> Result<Aftermath, Refuse> {
     let full = FullStatus {
         host_name: tidy(&full.host_name, 253),
         operating_system: tidy(&full.operating_system, 128),
@@ -118,20 +147,32 @@ async fn keep_full(app: &App, row: &ComputerRow, full: &FullStatus, now: Timesta
         addresses: full.addresses.iter().map(|address| tidy(address, 64)).collect(),
         queue_mechanism: tidy(&full.queue_mechanism, 32),
         ports: full.ports.clone(),
-        cloud: full.cloud.clone(),
+        cloud: full.cloud.as_ref().map(tidy_cloud),
     };
+    let cloud_changed = full.cloud.is_some() && full.cloud != row.cloud;
+    // The first addresses that are heard of are no change.
+    let addresses_changed = row.addresses != full.addresses && !row.kernel.is_empty();
     let same = row.host_name == full.host_name
         && row.operating_system == full.operating_system
         && row.kernel == full.kernel
         && row.addresses == full.addresses
         && row.queue_mechanism == full.queue_mechanism
-        && row.ports == full.ports;
+        && row.ports == full.ports
+        && !cloud_changed;
     if same {
-        return Ok(false);
+        return Ok(Aftermath::default());
     }
     let ctx = TenantCtx::computer(row.tenant, row.id, row.name());
     let mut write = app.store.begin(&ctx, now).await?;
     write.set_full_status(row.id, &full).await?;
+    let mut after = Aftermath::seen();
+    for (changed, trigger) in
+        [(addresses_changed, Trigger::AddressChanged), (cloud_changed, Trigger::CloudChanged)]
+    {
+        if changed && !after.gone() {
+            after = after.then(reactions::react(&mut write, row.id, trigger).await?);
+        }
+    }
     write.commit().await?;
-    Ok(true)
+    Ok(after)
 }

@@ -1,19 +1,25 @@
 //! How a machine becomes a computer of the fleet, and stays one.
-use super::{Refuse, check_machine, tidy};
+use super::{Refuse, check_machine, tidy, tidy_cloud};
 use crate::app::{App, authority_of};
 use crate::authority::{CertificateRequest, RequestError};
+use crate::event_based_tasks::Facts;
+use crate::fingerprint::{Machine, compare};
 use crate::http::Message;
 use crate::metrics::count;
+use crate::reactions;
 use crate::secrets;
 use crate::store::{
-    Actor, CertificateRow, Change, ComputerRow, NewComputer, PolicyRow, TenantCtx, TokenRow, Write,
+    Actor, CertificateRow, Change, ComputerRow, Life, NewComputer, PolicyRow, StoreError, TenantCtx,
+    TokenRow, Write, names_upwards,
 };
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{ConnectInfo, Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
+use sakimori_api::{TaskActionKind, TaskOutcome, TaskVerdict, Trigger};
 use sakimori_model::Timestamp;
-use sakimori_protocol::{Enrol, EnrolAnswer, Fingerprint, Hash, RefusalCode, Renew, RenewAnswer};
+use sakimori_protocol::{Cloud, Enrol, EnrolAnswer, Fingerprint, Hash, RefusalCode, Renew, RenewAnswer};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -82,6 +88,7 @@ fn check_fingerprint(fingerprint: &Fingerprint) -> Result<(), Refuse> {
 pub(crate) async fn enrol(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     message: Result<Message<Enrol>, crate::problem::Refused>,
 ) -> Result<Json<EnrolAnswer>, Refuse> {
     let Message(said) = message?;
@@ -101,7 +108,14 @@ pub(crate) async fn enrol(
     let known = write.computer_enrolled(said.enrolment).await?;
     let (computer, repeated) = match known {
         // The answer to an earlier try was lost: no second computer, and no use of the token is counted.
-        Some(row) if row.spki_hash == spki_hash => (row.id, true),
+        Some(row)
+            if row.spki_hash == spki_hash
+                && !matches!(compare(&row.fingerprint, &said.fingerprint), Machine::Another(_)) =>
+        {
+            (row.id, true)
+        }
+        // The disk was copied while an attempt lay on it.
+        Some(row) if row.spki_hash == spki_hash => return Err(Refuse::clone_of(&row)),
         Some(_) => {
             return Err(Refuse::new(
                 StatusCode::CONFLICT,
@@ -122,12 +136,46 @@ pub(crate) async fn enrol(
             if let Some(why) = token.unusable(now) {
                 return Err(bad_token(why));
             }
-            let policy = policy(&token, said.policy.as_deref(), &write.policies().await?)?;
+            let arrival = Arrival {
+                host_name: &host_name,
+                platform: &tidy(&said.operating_system, 128),
+                cloud: said.cloud.as_ref().map(tidy_cloud),
+                source: peer.ip().to_canonical().to_string(),
+                token: &token,
+            };
+            let verdict = arrival.judge(&mut write).await?;
+            if let Some(refused) = refusal(&token, &verdict) {
+                // Who was not let in, and why, is to be found; no use of the token is counted.
+                arrival.note_refused(&mut write, &verdict).await?;
+                write.commit().await?;
+                return Err(refused);
+            }
+            let policies = write.policies().await?;
+            let asked = policy(&token, said.policy.as_deref(), &policies);
+            // A task counts more than the deployment script, and that more than the default.
+            let by_task = verdict.outcome.policy_id.filter(|id| policies.iter().any(|row| row.id == *id));
+            let policy = match by_task {
+                Some(policy) => policy,
+                None => asked?,
+            };
+            let groups = write.groups().await?;
+            let exists = |id: &Uuid| groups.iter().any(|row| row.id == *id);
+            let group = verdict.outcome.group_id.filter(exists).or_else(|| token.group.filter(exists));
+            let mut tags = token.tags.clone();
+            reactions::add_tags(&mut tags, &verdict.outcome.tags);
             if !write.use_token(token.id).await? {
                 return Err(bad_token("has been used as often as it allows"));
             }
-            let id = Uuid::now_v7();
+            let told = !said.fingerprint.dmi_uuid.is_empty() || !said.fingerprint.cloud_instance.is_empty();
+            let known = if told { write.computer_unmanaged(&said.fingerprint).await? } else { None };
+            let id = known.as_ref().map_or_else(Uuid::now_v7, |row| row.id);
             let new = NewComputer {
+                group,
+                tags: &tags,
+                ephemeral: token.ephemeral || verdict.outcome.ephemeral,
+                cloud: arrival.cloud.as_ref(),
+                source: &arrival.source,
+                token: token.id,
                 id,
                 enrolment: said.enrolment,
                 spki_hash: &spki_hash,
@@ -137,16 +185,23 @@ pub(crate) async fn enrol(
                 operating_system: &tidy(&said.operating_system, 128),
                 fingerprint: &said.fingerprint,
             };
-            write.insert_computer(&new).await?;
+            match known {
+                None => write.insert_computer(&new).await?,
+                Some(row) => write.take_up(row, &new, by_task, &verdict.outcome.tags).await?,
+            }
             write
                 .audit(Change {
                     action: "computer.activate",
                     object_kind: "computer",
                     object_id: id.to_string(),
                     before: None,
-                    after: Some(serde_json::json!({"hostName": host_name, "policyId": policy})),
+                    after: Some(serde_json::json!({
+                        "hostName": host_name, "policyId": policy, "groupId": group, "tags": tags,
+                        "ephemeral": new.ephemeral, "tokenId": token.id,
+                    })),
                 })
                 .await?;
+            reactions::note_tasks(&mut write, id, &host_name, Trigger::Activated, &verdict).await?;
             (id, false)
         }
     };
@@ -155,6 +210,7 @@ pub(crate) async fn enrol(
     if !repeated {
         count(&app.metrics.enrolments, 1);
         tracing::info!(%computer, host = %host_name, "a computer was activated");
+        app.fleet.welcome(computer);
         app.tell_computer(token.tenant, computer).await;
     }
     Ok(Json(EnrolAnswer {
@@ -164,6 +220,69 @@ pub(crate) async fn enrol(
         gateway: format!("https://{}", authority_of(app.host_used(&headers), app.gateway_port)),
         bundle_key: app.authority.bundle_key(),
     }))
+}
+
+/// A machine that shows a token.
+struct Arrival<'a> {
+    host_name: &'a str,
+    platform: &'a str,
+    cloud: Option<Cloud>,
+    source: String,
+    token: &'a TokenRow,
+}
+
+impl Arrival<'_> {
+    /// What event-based tasks make of it. They see the group and the tags that the token gives.
+    async fn judge(&self, write: &mut Write) -> Result<TaskVerdict, StoreError> {
+        let tasks = write.event_based_tasks().await?;
+        if tasks.is_empty() {
+            return Ok(TaskVerdict { tasks: Vec::new(), outcome: TaskOutcome::default() });
+        }
+        let facts = Facts {
+            host_name: self.host_name.to_owned(),
+            tags: self.token.tags.clone(),
+            platform: self.platform.to_owned(),
+            groups: names_upwards(self.token.group, &write.groups().await?),
+            cloud: self.cloud.as_ref().map(reactions::cloud_facts),
+            addresses: Vec::new(),
+            source: self.source.clone(),
+            token: vec![self.token.id.to_string(), self.token.name.clone()],
+        };
+        Ok(reactions::judge(&tasks, Trigger::Activated, &facts))
+    }
+
+    async fn note_refused(&self, write: &mut Write, verdict: &TaskVerdict) -> Result<(), StoreError> {
+        write
+            .audit(Change {
+                action: "computer.refuse",
+                object_kind: "activation-token",
+                object_id: self.token.id.to_string(),
+                before: None,
+                after: Some(serde_json::json!({
+                    "hostName": self.host_name, "sourceAddress": self.source,
+                    "tasks": reactions::deciding(verdict),
+                })),
+            })
+            .await
+    }
+}
+
+/// Whether tasks keep a machine out.
+fn refusal(token: &TokenRow, verdict: &TaskVerdict) -> Option<Refuse> {
+    let refuse = |title: &str, detail: &str| {
+        Some(Refuse::new(StatusCode::FORBIDDEN, RefusalCode::Other, title, detail))
+    };
+    match verdict.outcome.identity {
+        Some(TaskActionKind::Deactivate | TaskActionKind::Delete) => refuse(
+            "An event-based task does not let this machine in.",
+            "The audit trail says which; change its conditions, or this machine.",
+        ),
+        None if token.needs_task => refuse(
+            "No event-based task lets this machine in, and the activation token needs one.",
+            "Add a task with the action 'activate' whose conditions this machine meets, or use another token.",
+        ),
+        Some(_) | None => None,
+    }
 }
 
 async fn issue(
@@ -194,6 +313,9 @@ pub(crate) async fn renew(
     let row = row
         .filter(|row| secrets::equal(&row.spki_hash, &request.spki_hash()))
         .ok_or_else(Refuse::unknown_computer)?;
+    if row.life == Life::Unmanaged {
+        return Err(Refuse::unknown_computer());
+    }
     check_machine(&app, &row, &said.fingerprint, now).await?;
     let ctx = TenantCtx::computer(row.tenant, row.id, row.name());
     let mut write = app.store.begin(&ctx, now).await?;

@@ -1,21 +1,30 @@
 //! Computers.
 use super::auth::{Access, Caller, Resource};
-use super::extract::{Id, Message, Query, check_if_match, limit, name, page};
+use super::computer_search::SeenComputer;
+use super::event_search::parse_of;
+use super::extract::{Id, Message, Query, check_if_match, check_tag, limit, name, page};
+use super::groups::check_group;
 use crate::app::App;
 use crate::clock;
 use crate::fleet::{self, Presence};
 use crate::problem::Refused;
-use crate::store::{Change, ComputerRow, TenantCtx};
+use crate::reactions::{self, cloud_facts};
+use crate::store::{
+    Change, ComputerRow, ComputerSort, ComputersWanted, GroupRow, Life, TenantCtx, with_descendants,
+};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as Base64UrlUnpadded;
 use sakimori_api::{
     BundleState, Computer, ComputerModule, ComputerPatch, ComputerPort, ComputerStatus, Coverage,
-    FingerprintState, ModuleState, Page, Patch, StatusReason,
+    FingerprintState, ModuleState, Page, Patch, SearchSubject, StatusReason,
 };
 use sakimori_model::Timestamp;
 use sakimori_protocol as wire;
+use sakimori_query::Filter;
 use std::collections::HashMap;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -76,6 +85,17 @@ fn status(
     if let Some(sighting) = &row.clone {
         reasons.push(reason("clone", &[("differsIn", &sighting.differs_in.join(", "))]));
     }
+    let since = row.life_since.map(clock::text).unwrap_or_default();
+    match row.life {
+        Life::Managed => {}
+        Life::Suspended => {
+            reasons.push(reason("suspended", &[("since", &since), ("reason", &row.life_reason)]));
+        }
+        Life::Unmanaged => {
+            reasons.push(reason("unmanaged", &[("since", &since), ("reason", &row.life_reason)]));
+            return (ComputerStatus::Unmanaged, reasons);
+        }
+    }
     let Some(seen) = seen else {
         reasons.push(reason("no-contact-yet", &[]));
         let status = if row.clone.is_some() { ComputerStatus::Clone } else { ComputerStatus::Pending };
@@ -102,6 +122,8 @@ fn status(
     }
     let status = if row.clone.is_some() {
         ComputerStatus::Clone
+    } else if row.life == Life::Suspended {
+        ComputerStatus::Suspended
     } else if !online {
         ComputerStatus::Offline
     } else if degraded {
@@ -113,7 +135,7 @@ fn status(
 }
 
 /// A computer as the API shows it: its row with what it said since the last flush laid over.
-fn computer(app: &App, row: &ComputerRow, policy_name: String, presence: Option<&Presence>) -> Computer {
+pub(super) fn shown(app: &App, row: &ComputerRow, names: &Names, presence: Option<&Presence>) -> Computer {
     let now = app.clock.now();
     let last_seen = presence.map_or(row.last_seen, |p| Some(p.last_seen));
     let held = presence.map_or(0, |p| p.held);
@@ -138,7 +160,16 @@ fn computer(app: &App, row: &ComputerRow, policy_name: String, presence: Option<
         status,
         status_reasons,
         policy_id: row.policy,
-        policy_name,
+        policy_name: names.policies.get(&row.policy).cloned().unwrap_or_default(),
+        group_id: row.group,
+        group_name: row.group.and_then(|id| names.group(id)),
+        tags: row.tags.clone(),
+        asset_value: row.asset_value,
+        ephemeral: row.ephemeral,
+        managed: row.life != Life::Unmanaged,
+        cloud: row.cloud.as_ref().map(cloud_facts),
+        source_address: row.source.clone(),
+        token_id: row.token,
         agent_version: presence.map_or(&row.agent_version, |p| &p.agent_version).clone(),
         operating_system: row.operating_system.clone(),
         kernel: row.kernel.clone(),
@@ -161,15 +192,29 @@ fn computer(app: &App, row: &ComputerRow, policy_name: String, presence: Option<
     }
 }
 
-async fn policy_names(app: &App, ctx: &TenantCtx) -> Result<HashMap<Uuid, String>, Refused> {
-    Ok(app.store.policies(ctx).await?.into_iter().map(|row| (row.id, row.name)).collect())
+/// The names of policies and groups.
+#[derive(Debug)]
+pub(super) struct Names {
+    policies: HashMap<Uuid, String>,
+    groups: Vec<GroupRow>,
+}
+
+impl Names {
+    pub(super) async fn read(app: &App, ctx: &TenantCtx) -> Result<Self, Refused> {
+        let policies = app.store.policies(ctx).await?.into_iter().map(|row| (row.id, row.name)).collect();
+        Ok(Self { policies, groups: app.store.groups(ctx).await? })
+    }
+
+    fn group(&self, id: Uuid) -> Option<String> {
+        self.groups.iter().find(|row| row.id == id).map(|row| row.name.clone())
+    }
 }
 
 /// One computer as the API shows it.
 pub(crate) async fn load(app: &App, ctx: &TenantCtx, id: Uuid) -> Result<Computer, Refused> {
     let row = app.store.computer(ctx, id).await?.ok_or_else(|| Refused::not_found("computer"))?;
-    let policy = policy_names(app, ctx).await?.remove(&row.policy).unwrap_or_default();
-    Ok(computer(app, &row, policy, app.fleet.presence(id).as_ref()))
+    let names = Names::read(app, ctx).await?;
+    Ok(shown(app, &row, &names, app.fleet.presence(id).as_ref()))
 }
 
 fn with_etag(computer: &Computer) -> Response {
@@ -184,8 +229,26 @@ fn with_etag(computer: &Computer) -> Response {
 fn audited(row: &ComputerRow) -> serde_json::Value {
     serde_json::json!({
         "displayName": row.display_name, "hostName": row.host_name, "policyId": row.policy,
-        "clone": row.clone.is_some(),
+        "clone": row.clone.is_some(), "groupId": row.group, "tags": row.tags, "assetValue": row.asset_value,
+        "ephemeral": row.ephemeral,
     })
+}
+
+/// In which order computers are listed.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
+)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum SortComputersBy {
+    /// By activation.
+    #[default]
+    ActivatedAt,
+    /// By name, in any case of ASCII letters.
+    DisplayName,
+    /// By last contact, which is written down every half minute.
+    LastSeen,
+    /// By what they are worth.
+    AssetValue,
 }
 
 /// Filter of a list of computers.
@@ -197,13 +260,116 @@ pub(super) struct ComputerQuery {
     pub(super) status: Option<ComputerStatus>,
     /// Only computers whose name, host name or address contains this text.
     pub(super) q: Option<String>,
+    /// Only computers in this group or in one below it.
+    pub(super) group_id: Option<Uuid>,
+    /// Only computers with this tag: `key`, or `key=value`.
+    pub(super) tag: Option<String>,
+    /// Only computers with this policy.
+    pub(super) policy_id: Option<Uuid>,
+    /// Only computers whose operating system contains this text.
+    pub(super) platform: Option<String>,
+    /// Only computers of which this module is in `moduleState`.
+    pub(super) module: Option<String>,
+    /// See `module`.
+    pub(super) module_state: Option<ModuleState>,
+    /// Only computers that this filter finds: `status = offline AND tags.role = web`.
+    pub(super) filter: Option<String>,
+    /// Only computers of this smart folder: a saved search of computers.
+    pub(super) search_id: Option<Uuid>,
+    /// In which order.
+    #[param(inline)]
+    pub(super) sort: Option<SortComputersBy>,
+    /// The other way round.
+    pub(super) descending: Option<bool>,
     /// At most so many, 1 to 500; 100 where absent.
     pub(super) limit: Option<u32>,
     /// The `nextCursor` of the part before.
     pub(super) cursor: Option<String>,
 }
 
-/// The computers, oldest activation first.
+/// What of a query the database does not know: it takes what is in memory.
+struct Beyond {
+    status: Option<ComputerStatus>,
+    module: Option<(String, ModuleState)>,
+    filters: Vec<Filter>,
+}
+
+impl Beyond {
+    fn finds(&self, computer: &Computer, names: &Names) -> bool {
+        let in_state = |(id, state): &(String, ModuleState)| {
+            computer.modules.iter().any(|module| module.module == *id && module.state == *state)
+        };
+        self.status.is_none_or(|status| status == computer.status)
+            && self.module.as_ref().is_none_or(in_state)
+            && (self.filters.is_empty() || {
+                let seen = SeenComputer::new(computer, &names.groups);
+                self.filters.iter().all(|filter| filter.matches(&seen))
+            })
+    }
+}
+
+async fn beyond(app: &App, ctx: &TenantCtx, query: &ComputerQuery) -> Result<Beyond, Refused> {
+    let now = app.clock.now();
+    let mut filters = Vec::new();
+    if let Some(text) = &query.filter {
+        filters.push(parse_of(SearchSubject::Computers, "/filter", text, now)?);
+    }
+    if let Some(id) = query.search_id {
+        let row = app.store.saved_search(ctx, id).await?;
+        let row = row.filter(|row| row.subject == SearchSubject::Computers);
+        let row = row.ok_or_else(|| {
+            Refused::field("/searchId", "no-such-search", "There is no such saved search of computers.")
+        })?;
+        filters.push(parse_of(SearchSubject::Computers, "/searchId", &row.filter, now)?);
+    }
+    let module = match (&query.module, query.module_state) {
+        (Some(module), Some(state)) => Some((module.clone(), state)),
+        (None, None) => None,
+        _ => return Err(Refused::invalid("module and moduleState come together.")),
+    };
+    Ok(Beyond { status: query.status, module, filters })
+}
+
+fn wanted(query: ComputerQuery, names: &Names) -> Result<ComputersWanted, Refused> {
+    let groups = match query.group_id {
+        None => None,
+        Some(id) => {
+            check_group("/groupId", id, &names.groups)?;
+            Some(with_descendants(id, &names.groups))
+        }
+    };
+    Ok(ComputersWanted {
+        text: query.q,
+        groups,
+        tag: query.tag.map(|tag| match tag.split_once('=') {
+            Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
+            None => (tag, None),
+        }),
+        policy: query.policy_id,
+        platform: query.platform,
+        sort: match query.sort.unwrap_or_default() {
+            SortComputersBy::ActivatedAt => ComputerSort::Activated,
+            SortComputersBy::DisplayName => ComputerSort::Name,
+            SortComputersBy::LastSeen => ComputerSort::LastSeen,
+            SortComputersBy::AssetValue => ComputerSort::AssetValue,
+        },
+        descending: query.descending.unwrap_or_default(),
+    })
+}
+
+/// Id and place, so that a cursor is one word: the id has no `~`.
+fn cursor((place, id): &(String, String)) -> String {
+    if place.is_empty() { id.clone() } else { format!("{id}~{}", Base64UrlUnpadded.encode(place)) }
+}
+
+fn place(cursor: &str) -> Result<(String, String), Refused> {
+    let Some((id, place)) = cursor.split_once('~') else { return Ok((String::new(), cursor.to_owned())) };
+    let place = Base64UrlUnpadded.decode(place).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let place = place.ok_or_else(|| Refused::invalid("cursor is not one that was given."))?;
+    Ok((place, id.to_owned()))
+}
+
+/// The computers, oldest activation first unless said otherwise.
 #[utoipa::path(get, path = "/computers", tag = "computers", operation_id = "listComputers", params(ComputerQuery),
     responses((status = 200, body = Page<Computer>)))]
 pub(super) async fn list(
@@ -213,29 +379,31 @@ pub(super) async fn list(
 ) -> Result<Json<Page<Computer>>, Refused> {
     let ctx = caller.may(Resource::Computers, Access::Read)?;
     let limit = limit(query.limit)?;
-    let names = policy_names(&app, ctx).await?;
-    let wanted = usize::try_from(limit).unwrap_or(usize::MAX).saturating_add(1);
-    let mut after = query.cursor.unwrap_or_default();
+    let names = Names::read(&app, ctx).await?;
+    let beyond = beyond(&app, ctx, &query).await?;
+    let most = usize::try_from(limit).unwrap_or(usize::MAX).saturating_add(1);
+    let mut after = query.cursor.as_deref().map(place).transpose()?;
+    let wanted = wanted(query, &names)?;
     let mut found = Vec::new();
-    // The status is known only with what is in memory, so rows are read until enough of them fit.
+    // What is in memory only is not known to the database, so rows are read until enough of them fit.
     loop {
-        let rows = app.store.computers(ctx, query.q.as_deref(), &after, 500).await?;
-        let last = rows.last().map(|row| row.id.to_string());
+        let rows = app.store.computers(ctx, &wanted, after.as_ref(), 500).await?;
         let ended = rows.len() < 500;
-        for row in &rows {
-            let name = names.get(&row.policy).cloned().unwrap_or_default();
-            let shown = computer(&app, row, name, app.fleet.presence(row.id).as_ref());
-            if query.status.is_none_or(|status| status == shown.status) {
-                found.push(shown);
+        after = rows.last().map(|(_, place)| place.clone());
+        for (row, place) in rows {
+            let computer = shown(&app, &row, &names, app.fleet.presence(row.id).as_ref());
+            if beyond.finds(&computer, &names) {
+                found.push((computer, place));
             }
         }
-        match last {
-            Some(last) if !ended && found.len() < wanted => after = last,
-            _ => break,
+        if ended || found.len() >= most {
+            break;
         }
     }
-    found.truncate(wanted);
-    Ok(Json(page(found, limit, |computer| computer.id.to_string())))
+    found.truncate(most);
+    let page = page(found, limit, |(_, place)| cursor(place));
+    let items = page.items.into_iter().map(|(computer, _)| computer).collect();
+    Ok(Json(Page { items, next_cursor: page.next_cursor }))
 }
 
 /// One computer.
@@ -279,6 +447,35 @@ pub(super) async fn update(
         Patch::Clear => row.display_name = None,
         Patch::Set(text) => row.display_name = Some(name("/displayName", &text)?),
     }
+    match patch.group_id {
+        Patch::Keep => {}
+        Patch::Clear => row.group = None,
+        Patch::Set(group) => {
+            check_group("/groupId", group, &write.groups().await?)?;
+            row.group = Some(group);
+        }
+    }
+    for (key, value) in patch.tags.into_iter().flatten() {
+        match value {
+            None => {
+                row.tags.remove(&key);
+            }
+            Some(value) => {
+                check_tag("/tags", &key, &value)?;
+                row.tags.insert(key, value);
+            }
+        }
+    }
+    if row.tags.len() > reactions::MAX_TAGS {
+        return Err(Refused::field("/tags", "too-many", "A computer has at most 64 tags."));
+    }
+    if let Some(value) = patch.asset_value {
+        if !(1..=100).contains(&value) {
+            return Err(Refused::field("/assetValue", "out-of-range", "Between 1 and 100."));
+        }
+        row.asset_value = value;
+    }
+    row.ephemeral = patch.ephemeral.unwrap_or(row.ephemeral);
     match patch.clone {
         None => {}
         Some(false) => row.clone = None,
@@ -332,4 +529,44 @@ pub(super) async fn delete(
     app.fleet.remove(id);
     app.bundles.wake();
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Takes a computer's identity away: its certificate counts no more. What is known of it stays.
+#[utoipa::path(post, path = "/computers/{id}/deactivate", tag = "computers", operation_id = "deactivateComputer",
+    params(("id" = uuid::Uuid, Path)), responses((status = 200, body = Computer)))]
+pub(super) async fn deactivate(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<Response, Refused> {
+    live(&app, &caller, id, Life::Unmanaged, "by-a-person").await
+}
+
+/// Gives a computer that was deactivated or suspended its identity back: an agent that still has its key is let in.
+#[utoipa::path(post, path = "/computers/{id}/reactivate", tag = "computers", operation_id = "reactivateComputer",
+    params(("id" = uuid::Uuid, Path)), responses((status = 200, body = Computer)))]
+pub(super) async fn reactivate(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<Response, Refused> {
+    live(&app, &caller, id, Life::Managed, "by-a-person").await
+}
+
+async fn live(app: &Arc<App>, caller: &Caller, id: Uuid, life: Life, why: &str) -> Result<Response, Refused> {
+    let ctx = caller.may(Resource::Computers, Access::Write)?;
+    let mut write = app.store.begin(ctx, app.clock.now()).await?;
+    let row = write.computer(id).await?.ok_or_else(|| Refused::not_found("computer"))?;
+    if row.life != life {
+        reactions::set_life(&mut write, &row, life, why).await?;
+        write.commit().await?;
+        if life == Life::Unmanaged {
+            app.fleet.remove(id);
+        } else {
+            app.fleet.welcome(id);
+        }
+        app.bundles.wake();
+        app.tell_computer(ctx.tenant, id).await;
+    }
+    Ok(with_etag(&load(app, ctx, id).await?))
 }

@@ -1,14 +1,28 @@
 //! What the lists, counts and exports of events have in common: how they are narrowed.
 use crate::clock;
 use crate::problem::Refused;
-use sakimori_api::FieldError;
+use sakimori_api::{FieldError, SearchSubject};
 use sakimori_model::{Diagnostic, Timestamp};
 use sakimori_query::{Filter, TextField, TextTest, TimeField};
 use std::collections::BTreeMap;
 
-/// Reads a filter; `pointer` says where it stood in the request.
+/// Reads a filter of events; `pointer` says where it stood in the request.
 pub(super) fn parse(pointer: &str, text: &str, now: Timestamp) -> Result<Filter, Refused> {
-    sakimori_query::parse(text, now.0).map_err(|findings| {
+    parse_of(SearchSubject::Events, pointer, text, now)
+}
+
+/// Reads a filter of what `subject` says; `pointer` says where it stood in the request.
+pub(super) fn parse_of(
+    subject: SearchSubject,
+    pointer: &str,
+    text: &str,
+    now: Timestamp,
+) -> Result<Filter, Refused> {
+    let parsed = match subject {
+        SearchSubject::Events => sakimori_query::parse(text, now.0),
+        SearchSubject::Computers => sakimori_query::parse_computers(text, now.0),
+    };
+    parsed.map_err(|findings| {
         Refused::fields(findings.into_iter().map(|finding| field_error(pointer, finding)).collect())
     })
 }

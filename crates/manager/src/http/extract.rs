@@ -120,3 +120,14 @@ pub(crate) fn name(pointer: &str, text: &str) -> Result<String, Refused> {
     }
     Ok(trimmed.to_owned())
 }
+
+/// A tag of a computer: a key, and a value that may be empty.
+pub(crate) fn check_tag(pointer: &str, key: &str, value: &str) -> Result<(), Refused> {
+    let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '/');
+    let key_fits = !key.is_empty() && key.chars().count() <= 64 && key.chars().all(fits);
+    if !key_fits || value.chars().count() > 256 || value.chars().any(char::is_control) {
+        let message = "A tag's key has 1 to 64 letters, digits and -_.:/; its value at most 256 characters.";
+        return Err(Refused::field(pointer, "not-a-tag", message));
+    }
+    Ok(())
+}

@@ -1,6 +1,6 @@
 //! Searches that people keep: one's own, and those that others share.
 use super::auth::{Access, Caller, Resource};
-use super::event_search::parse;
+use super::event_search::parse_of;
 use super::extract::{Id, Message, Query, check_if_match, limit, name, page};
 use crate::app::App;
 use crate::clock;
@@ -18,6 +18,7 @@ fn shown(row: &SavedSearchRow, ctx: &TenantCtx) -> SavedSearch {
     SavedSearch {
         id: row.id,
         name: row.name.clone(),
+        subject: row.subject,
         filter: row.filter.clone(),
         owner_name: row.owner_name.clone(),
         own: row.owner == owner_key(&ctx.actor),
@@ -36,7 +37,7 @@ fn with_etag(status: StatusCode, search: &SavedSearch) -> Response {
 }
 
 fn audited(row: &SavedSearchRow) -> serde_json::Value {
-    serde_json::json!({"name": row.name, "filter": row.filter, "shared": row.shared})
+    serde_json::json!({"name": row.name, "subject": row.subject, "filter": row.filter, "shared": row.shared})
 }
 
 /// What others see is theirs to rely on: sharing, and changing what is shared, takes more than reading.
@@ -76,10 +77,11 @@ pub(super) async fn create(
         caller.may(Resource::Events, Access::Write)?;
     }
     let now = app.clock.now();
-    parse("/filter", &new.filter, now)?;
+    parse_of(new.subject, "/filter", &new.filter, now)?;
     let row = SavedSearchRow {
         id: Uuid::now_v7(),
         name: name("/name", &new.name)?,
+        subject: new.subject,
         filter: new.filter,
         owner: owner_key(&ctx.actor),
         owner_name: ctx.actor.name.clone(),
@@ -139,7 +141,7 @@ pub(super) async fn update(
         row.name = name("/name", &text)?;
     }
     if let Some(filter) = patch.filter {
-        parse("/filter", &filter, now)?;
+        parse_of(row.subject, "/filter", &filter, now)?;
         row.filter = filter;
     }
     if let Some(shared) = patch.shared {

@@ -1,9 +1,11 @@
 //! Activation tokens.
 use super::auth::{Access, Caller, Resource};
-use super::extract::{Id, Message, Query, limit, name, page};
+use super::extract::{Id, Message, Query, check_tag, limit, name, page};
+use super::groups::check_group;
 use crate::app::{App, authority_of};
 use crate::clock;
 use crate::problem::Refused;
+use crate::reactions;
 use crate::secrets;
 use crate::store::{Change, TokenRow};
 use axum::Json;
@@ -25,6 +27,10 @@ fn token(row: &TokenRow, now: Timestamp) -> ActivationToken {
         id: row.id,
         name: row.name.clone(),
         policy_id: row.policy,
+        group_id: row.group,
+        tags: row.tags.clone(),
+        ephemeral: row.ephemeral,
+        needs_task: row.needs_task,
         created_at: clock::text(row.created_at),
         expires_at: clock::text(row.expires_at),
         max_uses: row.max_uses,
@@ -75,6 +81,15 @@ pub(super) async fn create(
             "There is no such policy; read the list again.",
         ));
     }
+    if let Some(group) = new.group_id {
+        check_group("/groupId", group, &app.store.groups(ctx).await?)?;
+    }
+    for (key, value) in &new.tags {
+        check_tag("/tags", key, value)?;
+    }
+    if new.tags.len() > reactions::MAX_TAGS {
+        return Err(Refused::field("/tags", "too-many", "A computer has at most 64 tags."));
+    }
     let secret = secrets::new_secret()?;
     let row = TokenRow {
         tenant: ctx.tenant,
@@ -82,6 +97,10 @@ pub(super) async fn create(
         name: name("/name", &new.name)?,
         secret_hash: secrets::digest(&secret),
         policy: new.policy_id,
+        group: new.group_id,
+        tags: new.tags,
+        ephemeral: new.ephemeral,
+        needs_task: new.needs_task,
         created_at: now,
         expires_at: now.plus(Duration::from_secs(secs)),
         max_uses: new.max_uses,

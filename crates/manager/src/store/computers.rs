@@ -3,8 +3,9 @@ use super::db::{Row, Scope, Tx, query};
 use super::{Store, StoreError, Write, json, to_json, uuid};
 use crate::store::TenantCtx;
 use sakimori_model::Timestamp;
-use sakimori_protocol::{Fingerprint, FullStatus, ListeningPort, ModuleStatus};
+use sakimori_protocol::{Cloud, Fingerprint, FullStatus, ListeningPort, ModuleStatus};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// A computer.
@@ -44,6 +45,26 @@ pub struct ComputerRow {
     pub fingerprint: Fingerprint,
     /// Another machine that used its identity.
     pub clone: Option<CloneSighting>,
+    /// The group it is in.
+    pub group: Option<Uuid>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// How much it is worth.
+    pub asset_value: u32,
+    /// Whether it comes and goes.
+    pub ephemeral: bool,
+    /// Whether it is expected, and may come.
+    pub life: Life,
+    /// Since when.
+    pub life_since: Option<Timestamp>,
+    /// Why, by code.
+    pub life_reason: String,
+    /// What the cloud says of it.
+    pub cloud: Option<Cloud>,
+    /// The address from which it was activated.
+    pub source: String,
+    /// The token that it was activated with.
+    pub token: Option<Uuid>,
     /// When it was activated.
     pub activated_at: Timestamp,
     /// When it was last in contact, as last flushed.
@@ -59,6 +80,86 @@ impl ComputerRow {
     pub fn name(&self) -> &str {
         self.display_name.as_deref().unwrap_or(&self.host_name)
     }
+}
+
+/// Whether a computer is expected, and may come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// Both.
+    Managed,
+    /// Nobody expects it; it may come back.
+    Suspended,
+    /// It has no identity any more.
+    Unmanaged,
+}
+
+impl Life {
+    /// As the database writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Managed => "managed",
+            Self::Suspended => "suspended",
+            Self::Unmanaged => "unmanaged",
+        }
+    }
+
+    fn of(text: &str) -> Self {
+        match text {
+            "managed" => Self::Managed,
+            "suspended" => Self::Suspended,
+            _ => Self::Unmanaged,
+        }
+    }
+}
+
+/// What decides whether a computer is suspended or cleaned up.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// The computer.
+    pub id: Uuid,
+    /// Whether it comes and goes.
+    pub ephemeral: bool,
+    /// Whether it is expected.
+    pub life: Life,
+    /// Since when.
+    pub life_since: Option<Timestamp>,
+    /// Why, by code.
+    pub life_reason: String,
+    /// When it was last in contact, or activated, as last flushed.
+    pub last_seen: Timestamp,
+}
+
+/// In which order computers are listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ComputerSort {
+    /// By activation.
+    #[default]
+    Activated,
+    /// By name, in any case of ASCII letters.
+    Name,
+    /// By last contact as last written down.
+    LastSeen,
+    /// By what they are worth.
+    AssetValue,
+}
+
+/// Which computers are listed.
+#[derive(Clone, Debug, Default)]
+pub struct ComputersWanted {
+    /// Name, host name or address contain this.
+    pub text: Option<String>,
+    /// In one of these groups.
+    pub groups: Option<Vec<Uuid>>,
+    /// With this tag; with this value where one is given.
+    pub tag: Option<(String, Option<String>)>,
+    /// With this policy.
+    pub policy: Option<Uuid>,
+    /// Operating system contains this.
+    pub platform: Option<String>,
+    /// In which order.
+    pub sort: ComputerSort,
+    /// The other way round.
+    pub descending: bool,
 }
 
 /// Another machine used a computer's identity.
@@ -92,6 +193,18 @@ pub struct NewComputer<'a> {
     pub operating_system: &'a str,
     /// The machine.
     pub fingerprint: &'a Fingerprint,
+    /// The group it is in.
+    pub group: Option<Uuid>,
+    /// Its tags.
+    pub tags: &'a BTreeMap<String, String>,
+    /// Whether it comes and goes.
+    pub ephemeral: bool,
+    /// What the cloud says of it.
+    pub cloud: Option<&'a Cloud>,
+    /// The address from which it came.
+    pub source: &'a str,
+    /// The token.
+    pub token: Uuid,
 }
 
 /// A certificate.
@@ -126,8 +239,19 @@ pub struct Contact {
     pub bundle_refused: Option<(String, String)>,
 }
 
-const COLUMNS: &str = "SELECT c.*, coalesce((SELECT max(not_after) FROM certificate k \
-     WHERE k.tenant_id = c.tenant_id AND k.computer_id = c.id), 0) AS certificate_expires_at FROM computer c";
+/// Every column, and as `place` what is sorted by.
+macro_rules! sorted_by {
+    ($place:literal) => {
+        concat!(
+            "SELECT c.*, ",
+            $place,
+            " AS place, coalesce((SELECT max(not_after) FROM certificate k WHERE k.tenant_id = c.tenant_id \
+             AND k.computer_id = c.id), 0) AS certificate_expires_at FROM computer c"
+        )
+    };
+}
+
+const COLUMNS: &str = sorted_by!("''");
 
 fn computer(row: &Row) -> Result<ComputerRow, StoreError> {
     let id: String = row.get("id")?;
@@ -135,6 +259,7 @@ fn computer(row: &Row) -> Result<ComputerRow, StoreError> {
     let policy: String = row.get("policy_id")?;
     let refused: Option<String> = row.get("bundle_refused")?;
     let clone: Option<String> = row.get("clone")?;
+    let cloud: Option<String> = row.get("cloud")?;
     let last_seen: Option<i64> = row.get("last_seen")?;
     Ok(ComputerRow {
         tenant: uuid(&tenant),
@@ -154,6 +279,16 @@ fn computer(row: &Row) -> Result<ComputerRow, StoreError> {
         bundle_refused: refused.map(|text| json("computer.bundle_refused", &text)).transpose()?,
         fingerprint: json("computer.fingerprint", &row.get::<String>("fingerprint")?)?,
         clone: clone.map(|text| json("computer.clone", &text)).transpose()?,
+        group: row.get::<Option<String>>("group_id")?.map(|id| uuid(&id)),
+        tags: json("computer.tags", &row.get::<String>("tags")?)?,
+        asset_value: u32::try_from(row.get::<i64>("asset_value")?).unwrap_or(1),
+        ephemeral: row.get::<i64>("ephemeral")? != 0,
+        life: Life::of(&row.get::<String>("life")?),
+        life_since: row.get::<Option<i64>>("life_since")?.map(Timestamp),
+        life_reason: row.get("life_reason")?,
+        cloud: cloud.map(|text| json("computer.cloud", &text)).transpose()?,
+        source: row.get("source")?,
+        token: row.get::<Option<String>>("token_id")?.map(|id| uuid(&id)),
         activated_at: Timestamp(row.get("activated_at")?),
         last_seen: last_seen.map(Timestamp),
         revision: row.get("revision")?,
@@ -170,26 +305,120 @@ impl Store {
         query.rows(self.read(ctx)).await?.first().map(computer).transpose()
     }
 
-    /// Computers by id, after `after`, at most `limit`; with `text` only those that contain it.
+    /// Computers in their order, after `after` (what they are sorted by, and id), at most `limit`; with the place of
+    /// each, for the next part.
     pub async fn computers(
         &self,
         ctx: &TenantCtx,
-        text: Option<&str>,
-        after: &str,
+        wanted: &ComputersWanted,
+        after: Option<&(String, String)>,
         limit: u32,
-    ) -> Result<Vec<ComputerRow>, StoreError> {
-        let mut query = query(COLUMNS);
+    ) -> Result<Vec<(ComputerRow, (String, String))>, StoreError> {
+        let mut query = query(match wanted.sort {
+            ComputerSort::Activated => sorted_by!("''"),
+            ComputerSort::Name => sorted_by!("lower(coalesce(c.display_name, c.host_name))"),
+            ComputerSort::LastSeen => sorted_by!("coalesce(c.last_seen, 0)"),
+            ComputerSort::AssetValue => sorted_by!("c.asset_value"),
+        });
         query.push(" WHERE c.tenant_id = ").push_bind(ctx.tenant.to_string());
-        query.push(" AND c.id > ").push_bind(after.to_owned());
-        if let Some(text) = text {
+        if let Some(text) = &wanted.text {
             // instr, not LIKE: nothing in the text is a wildcard.
             let needle = text.to_lowercase();
             query.push(" AND (instr(lower(c.host_name), ").push_bind(needle.clone());
             query.push(") > 0 OR instr(lower(coalesce(c.display_name, '')), ").push_bind(needle.clone());
             query.push(") > 0 OR instr(c.addresses, ").push_bind(needle).push(") > 0)");
         }
-        query.push(" ORDER BY c.id LIMIT ").push_bind(limit);
-        query.rows(self.read(ctx)).await?.iter().map(computer).collect()
+        if let Some(groups) = &wanted.groups {
+            query.push(" AND c.group_id IN (''");
+            for group in groups {
+                query.push(", ").push_bind(*group);
+            }
+            query.push(")");
+        }
+        if let Some((key, value)) = &wanted.tag {
+            // A member of an object as it is written: within texts every quote has a backslash before it.
+            let key = to_json("tag", key)?;
+            let needle = match value {
+                Some(value) => format!("{key}:{}", to_json("tag", value)?),
+                None => format!("{key}:"),
+            };
+            query.push(" AND instr(c.tags, ").push_bind(needle).push(") > 0");
+        }
+        if let Some(policy) = wanted.policy {
+            query.push(" AND c.policy_id = ").push_bind(policy);
+        }
+        if let Some(platform) = &wanted.platform {
+            query
+                .push(" AND instr(lower(c.operating_system), ")
+                .push_bind(platform.to_lowercase())
+                .push(") > 0");
+        }
+        if let Some((place, id)) = after {
+            let order = if wanted.descending { " < (" } else { " > (" };
+            match wanted.sort {
+                ComputerSort::Activated => query.push(" AND ('', c.id)"),
+                ComputerSort::Name => query.push(" AND (lower(coalesce(c.display_name, c.host_name)), c.id)"),
+                ComputerSort::LastSeen => query.push(" AND (coalesce(c.last_seen, 0), c.id)"),
+                ComputerSort::AssetValue => query.push(" AND (c.asset_value, c.id)"),
+            };
+            query.push(order);
+            match wanted.sort {
+                ComputerSort::Activated => query.push("''"),
+                ComputerSort::Name => query.push_bind(place),
+                ComputerSort::LastSeen | ComputerSort::AssetValue => {
+                    query.push_bind(place.parse::<i64>().unwrap_or_default())
+                }
+            };
+            query.push(", ").push_bind(id).push(")");
+        }
+        query.push(if wanted.descending {
+            " ORDER BY place DESC, c.id DESC LIMIT "
+        } else {
+            " ORDER BY place, c.id LIMIT "
+        });
+        query.push_bind(limit);
+        let rows = query.rows(self.read(ctx)).await?;
+        let placed = rows.iter().map(|row| {
+            let place = match wanted.sort {
+                ComputerSort::Activated | ComputerSort::Name => row.get::<String>("place")?,
+                ComputerSort::LastSeen | ComputerSort::AssetValue => row.get::<i64>("place")?.to_string(),
+            };
+            let computer = computer(row)?;
+            let id = computer.id.to_string();
+            Ok((computer, (place, id)))
+        });
+        placed.collect()
+    }
+
+    /// What decides who is suspended or cleaned up, of all computers of the tenant that have an identity or are
+    /// ephemeral.
+    pub async fn standings(&self, ctx: &TenantCtx) -> Result<Vec<Standing>, StoreError> {
+        let rows: Vec<(String, i64, String, Option<i64>, String, i64)> = query(
+            "SELECT id, ephemeral, life, life_since, life_reason, coalesce(last_seen, activated_at) FROM computer \
+             WHERE tenant_id = ? AND (ephemeral = 1 OR life <> 'unmanaged')",
+        )
+        .bind(ctx.tenant)
+        .fetch_all(self.read(ctx))
+        .await?;
+        let each =
+            rows.into_iter().map(|(id, ephemeral, life, life_since, life_reason, last_seen)| Standing {
+                id: uuid(&id),
+                ephemeral: ephemeral != 0,
+                life: Life::of(&life),
+                life_since: life_since.map(Timestamp),
+                life_reason,
+                last_seen: Timestamp(last_seen),
+            });
+        Ok(each.collect())
+    }
+
+    /// When any computer of the tenant was last in contact: as far as the manager was there itself.
+    pub async fn last_contact(&self, ctx: &TenantCtx) -> Result<Timestamp, StoreError> {
+        let row: Option<(Option<i64>,)> = query("SELECT max(last_seen) FROM computer WHERE tenant_id = ?")
+            .bind(ctx.tenant)
+            .fetch_optional(self.read(ctx))
+            .await?;
+        Ok(Timestamp(row.and_then(|(at,)| at).unwrap_or_default()))
     }
 
     /// Whose certificate this is, unless it was revoked.
@@ -284,7 +513,8 @@ impl Write {
     pub async fn insert_computer(&mut self, new: &NewComputer<'_>) -> Result<(), StoreError> {
         query(
             "INSERT INTO computer (tenant_id, id, enrolment_id, spki_hash, host_name, policy_id, agent_version, \
-             operating_system, fingerprint, activated_at, revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
+             operating_system, fingerprint, group_id, tags, ephemeral, cloud, source, token_id, activated_at, revision) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
         )
         .bind(self.tenant())
         .bind(new.id.to_string())
@@ -295,10 +525,105 @@ impl Write {
         .bind(new.agent_version)
         .bind(new.operating_system)
         .bind(to_json("computer.fingerprint", new.fingerprint)?)
+        .bind(new.group)
+        .bind(to_json("computer.tags", new.tags)?)
+        .bind(new.ephemeral)
+        .bind(new.cloud.map(|cloud| to_json("computer.cloud", cloud)).transpose()?)
+        .bind(new.source)
+        .bind(new.token)
         .bind(self.now.0)
         .execute(&mut self.tx)
         .await
         .map_err(StoreError::of_write)?;
+        Ok(())
+    }
+
+    /// The computer without an identity that was this very machine, where there is one.
+    pub async fn computer_unmanaged(
+        &mut self,
+        machine: &Fingerprint,
+    ) -> Result<Option<ComputerRow>, StoreError> {
+        let mut query = query(COLUMNS);
+        query.push(" WHERE c.tenant_id = ").push_bind(self.tenant());
+        query.push(" AND c.life = 'unmanaged' AND c.fingerprint = ");
+        query.push_bind(to_json("computer.fingerprint", machine)?);
+        query.push(" ORDER BY c.id DESC LIMIT 1");
+        query.rows(&mut self.tx).await?.first().map(computer).transpose()
+    }
+
+    /// Gives a computer that had lost its identity a new one.
+    pub async fn give_identity(&mut self, id: Uuid, new: &NewComputer<'_>) -> Result<(), StoreError> {
+        query(
+            "UPDATE computer SET enrolment_id = ?, spki_hash = ?, host_name = ?, agent_version = ?, \
+             operating_system = ?, cloud = coalesce(?, cloud), source = ?, token_id = ?, activated_at = ?, \
+             bundle_enforced = NULL, clone = NULL WHERE tenant_id = ? AND id = ?",
+        )
+        .bind(new.enrolment)
+        .bind(new.spki_hash)
+        .bind(new.host_name)
+        .bind(new.agent_version)
+        .bind(new.operating_system)
+        .bind(new.cloud.map(|cloud| to_json("computer.cloud", cloud)).transpose()?)
+        .bind(new.source)
+        .bind(new.token)
+        .bind(self.now.0)
+        .bind(self.tenant())
+        .bind(id)
+        .execute(&mut self.tx)
+        .await
+        .map_err(StoreError::of_write)?;
+        Ok(())
+    }
+
+    /// Takes up a computer that had lost its identity: it has a new one, and what people said of it stays, but for what
+    /// event-based tasks say.
+    pub async fn take_up(
+        &mut self,
+        mut row: ComputerRow,
+        new: &NewComputer<'_>,
+        policy: Option<Uuid>,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<(), StoreError> {
+        self.set_life(row.id, Life::Managed, "activated-anew").await?;
+        query("UPDATE certificate SET revoked_at = ? WHERE tenant_id = ? AND computer_id = ?")
+            .bind(self.now.0)
+            .bind(self.tenant())
+            .bind(row.id)
+            .execute(&mut self.tx)
+            .await?;
+        self.give_identity(row.id, new).await?;
+        row.policy = policy.unwrap_or(row.policy);
+        row.group = new.group.or(row.group);
+        row.tags.extend(tags.iter().map(|(key, value)| (key.clone(), value.clone())));
+        row.ephemeral = new.ephemeral;
+        row.clone = None;
+        self.update_computer(&row).await
+    }
+
+    /// Says whether a computer is expected. Taking its identity away revokes its certificates; giving it back makes
+    /// those count again that have not ended.
+    pub async fn set_life(&mut self, id: Uuid, life: Life, reason: &str) -> Result<(), StoreError> {
+        query(
+            "UPDATE computer SET life = ?, life_since = ?, life_reason = ?, revision = revision + 1 \
+             WHERE tenant_id = ? AND id = ?",
+        )
+        .bind(life.as_str())
+        .bind(self.now.0)
+        .bind(reason)
+        .bind(self.tenant())
+        .bind(id)
+        .execute(&mut self.tx)
+        .await?;
+        let revoked = (life == Life::Unmanaged).then_some(self.now.0);
+        query(
+            "UPDATE certificate SET revoked_at = ? WHERE tenant_id = ? AND computer_id = ? AND not_after > ?",
+        )
+        .bind(revoked)
+        .bind(self.tenant())
+        .bind(id)
+        .bind(self.now.0)
+        .execute(&mut self.tx)
+        .await?;
         Ok(())
     }
 
@@ -320,11 +645,15 @@ impl Write {
     /// Writes a person's changes back; the revision goes up.
     pub async fn update_computer(&mut self, row: &ComputerRow) -> Result<(), StoreError> {
         query(
-            "UPDATE computer SET display_name = ?, policy_id = ?, clone = ?, revision = revision + 1 \
-             WHERE tenant_id = ? AND id = ?",
+            "UPDATE computer SET display_name = ?, policy_id = ?, group_id = ?, tags = ?, asset_value = ?, \
+             ephemeral = ?, clone = ?, revision = revision + 1 WHERE tenant_id = ? AND id = ?",
         )
         .bind(&row.display_name)
         .bind(row.policy.to_string())
+        .bind(row.group)
+        .bind(to_json("computer.tags", &row.tags)?)
+        .bind(row.asset_value)
+        .bind(row.ephemeral)
         .bind(row.clone.as_ref().map(|c| to_json("computer.clone", c)).transpose()?)
         .bind(self.tenant())
         .bind(row.id.to_string())
@@ -338,7 +667,7 @@ impl Write {
     pub async fn set_full_status(&mut self, id: Uuid, full: &FullStatus) -> Result<(), StoreError> {
         query(
             "UPDATE computer SET host_name = ?, operating_system = ?, kernel = ?, addresses = ?, \
-             queue_mechanism = ?, ports = ? WHERE tenant_id = ? AND id = ?",
+             queue_mechanism = ?, ports = ?, cloud = coalesce(?, cloud) WHERE tenant_id = ? AND id = ?",
         )
         .bind(&full.host_name)
         .bind(&full.operating_system)
@@ -346,6 +675,7 @@ impl Write {
         .bind(to_json("computer.addresses", &full.addresses)?)
         .bind(&full.queue_mechanism)
         .bind(to_json("computer.ports", &full.ports)?)
+        .bind(full.cloud.as_ref().map(|cloud| to_json("computer.cloud", cloud)).transpose()?)
         .bind(self.tenant())
         .bind(id.to_string())
         .execute(&mut self.tx)

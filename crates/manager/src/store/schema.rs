@@ -54,6 +54,11 @@ pub const STEPS: &[Step] = &[
         name: "policy model",
         sql: Statements::Both(include_str!("../../migrations/0004_policy_model.sql")),
     },
+    Step {
+        version: 5,
+        name: "fleet",
+        sql: Statements::Both(include_str!("../../migrations/0005_fleet.sql")),
+    },
 ];
 
 /// Brings the database to this version's schema, or to that of step `until`.

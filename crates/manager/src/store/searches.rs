@@ -2,6 +2,7 @@
 use super::db::query;
 use super::{Store, StoreError, Write, uuid};
 use crate::store::{Actor, TenantCtx};
+use sakimori_api::SearchSubject;
 use sakimori_model::Timestamp;
 use uuid::Uuid;
 
@@ -12,6 +13,8 @@ pub struct SavedSearchRow {
     pub id: Uuid,
     /// Its name, once for each owner.
     pub name: String,
+    /// What it looks through.
+    pub subject: SearchSubject,
     /// The filter, in the filter language.
     pub filter: String,
     /// Who keeps it: kind and id of the actor.
@@ -45,15 +48,16 @@ pub struct AutoTagRuleRow {
     pub updated_at: Timestamp,
 }
 
-type SearchTuple = (String, String, String, String, String, i64, i64, i64);
+type SearchTuple = (String, String, String, String, String, String, i64, i64, i64);
 type RuleTuple = (String, String, String, String, i64, i64, i64);
 
 fn search(
-    (id, name, filter, owner, owner_name, shared, revision, updated_at): SearchTuple,
+    (id, name, subject, filter, owner, owner_name, shared, revision, updated_at): SearchTuple,
 ) -> SavedSearchRow {
     SavedSearchRow {
         id: uuid(&id),
         name,
+        subject: if subject == "computers" { SearchSubject::Computers } else { SearchSubject::Events },
         filter,
         owner,
         owner_name,
@@ -89,7 +93,7 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<SavedSearchRow>, StoreError> {
         let rows: Vec<SearchTuple> = query(
-            "SELECT id, name, filter, owner, owner_name, shared, revision, updated_at FROM saved_search \
+            "SELECT id, name, subject, filter, owner, owner_name, shared, revision, updated_at FROM saved_search \
              WHERE tenant_id = ? AND (shared = 1 OR owner = ?) AND id > ? ORDER BY id LIMIT ?",
         )
         .bind(ctx.tenant)
@@ -108,7 +112,7 @@ impl Store {
         id: Uuid,
     ) -> Result<Option<SavedSearchRow>, StoreError> {
         let row: Option<SearchTuple> = query(
-            "SELECT id, name, filter, owner, owner_name, shared, revision, updated_at FROM saved_search \
+            "SELECT id, name, subject, filter, owner, owner_name, shared, revision, updated_at FROM saved_search \
              WHERE tenant_id = ? AND (shared = 1 OR owner = ?) AND id = ?",
         )
         .bind(ctx.tenant)
@@ -159,7 +163,7 @@ impl Write {
     /// A search as this transaction sees it, if the asker keeps it or it is shared.
     pub async fn saved_search(&mut self, id: Uuid) -> Result<Option<SavedSearchRow>, StoreError> {
         let row: Option<SearchTuple> = query(
-            "SELECT id, name, filter, owner, owner_name, shared, revision, updated_at FROM saved_search \
+            "SELECT id, name, subject, filter, owner, owner_name, shared, revision, updated_at FROM saved_search \
              WHERE tenant_id = ? AND (shared = 1 OR owner = ?) AND id = ?",
         )
         .bind(self.tenant())
@@ -173,12 +177,13 @@ impl Write {
     /// Keeps a search.
     pub async fn insert_saved_search(&mut self, row: &SavedSearchRow) -> Result<(), StoreError> {
         query(
-            "INSERT INTO saved_search (tenant_id, id, name, filter, owner, owner_name, shared, revision, updated_at) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO saved_search (tenant_id, id, name, subject, filter, owner, owner_name, shared, revision, \
+             updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(self.tenant())
         .bind(row.id)
         .bind(&row.name)
+        .bind(if row.subject == SearchSubject::Computers { "computers" } else { "events" })
         .bind(&row.filter)
         .bind(&row.owner)
         .bind(&row.owner_name)

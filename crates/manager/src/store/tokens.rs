@@ -1,8 +1,9 @@
 //! Activation tokens.
-use super::db::query;
-use super::{Store, StoreError, Write, uuid};
+use super::db::{Row, query};
+use super::{Store, StoreError, Write, json, to_json, uuid};
 use crate::store::TenantCtx;
 use sakimori_model::Timestamp;
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// An activation token.
@@ -18,6 +19,14 @@ pub struct TokenRow {
     pub secret_hash: String,
     /// The only policy it gives.
     pub policy: Option<Uuid>,
+    /// The group of computers activated with it.
+    pub group: Option<Uuid>,
+    /// Their tags.
+    pub tags: BTreeMap<String, String>,
+    /// Whether they come and go.
+    pub ephemeral: bool,
+    /// Whether an event-based task has to let them in.
+    pub needs_task: bool,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it ends.
@@ -45,39 +54,37 @@ impl TokenRow {
     }
 }
 
-type Row = (String, String, String, String, Option<String>, i64, i64, Option<i64>, i64, Option<i64>);
+const COLUMNS: &str = "SELECT * FROM activation_token WHERE ";
 
 fn number(value: i64) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }
 
-fn token(row: Row) -> TokenRow {
-    let (tenant, id, name, secret_hash, policy, created_at, expires_at, max_uses, uses, revoked_at) = row;
-    TokenRow {
-        tenant: uuid(&tenant),
-        id: uuid(&id),
-        name,
-        secret_hash,
-        policy: policy.map(|id| uuid(&id)),
-        created_at: Timestamp(created_at),
-        expires_at: Timestamp(expires_at),
-        max_uses: max_uses.map(number),
-        uses: number(uses),
-        revoked_at: revoked_at.map(Timestamp),
-    }
+fn token(row: &Row) -> Result<TokenRow, StoreError> {
+    Ok(TokenRow {
+        tenant: uuid(&row.get::<String>("tenant_id")?),
+        id: uuid(&row.get::<String>("id")?),
+        name: row.get("name")?,
+        secret_hash: row.get("secret_hash")?,
+        policy: row.get::<Option<String>>("policy_id")?.map(|id| uuid(&id)),
+        group: row.get::<Option<String>>("group_id")?.map(|id| uuid(&id)),
+        tags: json("activation_token.tags", &row.get::<String>("tags")?)?,
+        ephemeral: row.get::<i64>("ephemeral")? != 0,
+        needs_task: row.get::<i64>("needs_task")? != 0,
+        created_at: Timestamp(row.get("created_at")?),
+        expires_at: Timestamp(row.get("expires_at")?),
+        max_uses: row.get::<Option<i64>>("max_uses")?.map(number),
+        uses: number(row.get("uses")?),
+        revoked_at: row.get::<Option<i64>>("revoked_at")?.map(Timestamp),
+    })
 }
 
 impl Store {
     /// The token with this id, of whichever tenant: the token says whose it is.
     pub async fn activation_token(&self, id: Uuid) -> Result<Option<TokenRow>, StoreError> {
-        let row: Option<Row> = query(
-            "SELECT tenant_id, id, name, secret_hash, policy_id, created_at, expires_at, max_uses, uses, \
-             revoked_at FROM activation_token WHERE id = ?",
-        )
-        .bind(id.to_string())
-        .fetch_optional(self.anywhere())
-        .await?;
-        Ok(row.map(token))
+        let mut query = query(COLUMNS);
+        query.push("id = ").push_bind(id);
+        query.rows(self.anywhere()).await?.first().map(token).transpose()
     }
 
     /// The tokens, newest first, before the id `before`.
@@ -87,16 +94,10 @@ impl Store {
         before: &str,
         limit: u32,
     ) -> Result<Vec<TokenRow>, StoreError> {
-        let rows: Vec<Row> = query(
-            "SELECT tenant_id, id, name, secret_hash, policy_id, created_at, expires_at, max_uses, uses, \
-             revoked_at FROM activation_token WHERE tenant_id = ? AND id < ? ORDER BY id DESC LIMIT ?",
-        )
-        .bind(ctx.tenant.to_string())
-        .bind(before)
-        .bind(limit)
-        .fetch_all(self.read(ctx))
-        .await?;
-        Ok(rows.into_iter().map(token).collect())
+        let mut query = query(COLUMNS);
+        query.push("tenant_id = ").push_bind(ctx.tenant).push(" AND id < ").push_bind(before);
+        query.push(" ORDER BY id DESC LIMIT ").push_bind(limit);
+        query.rows(self.read(ctx)).await?.iter().map(token).collect()
     }
 }
 
@@ -104,14 +105,18 @@ impl Write {
     /// Makes a token.
     pub async fn insert_token(&mut self, row: &TokenRow) -> Result<(), StoreError> {
         query(
-            "INSERT INTO activation_token (tenant_id, id, name, secret_hash, policy_id, created_at, expires_at, \
-             max_uses) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO activation_token (tenant_id, id, name, secret_hash, policy_id, group_id, tags, ephemeral, \
+             needs_task, created_at, expires_at, max_uses) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(self.tenant())
         .bind(row.id.to_string())
         .bind(&row.name)
         .bind(&row.secret_hash)
-        .bind(row.policy.map(|id| id.to_string()))
+        .bind(row.policy)
+        .bind(row.group)
+        .bind(to_json("activation_token.tags", &row.tags)?)
+        .bind(row.ephemeral)
+        .bind(row.needs_task)
         .bind(self.now.0)
         .bind(row.expires_at.0)
         .bind(row.max_uses)

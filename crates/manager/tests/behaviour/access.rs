@@ -19,7 +19,10 @@ fn body(operation: &str) -> Option<Value> {
         "logIn" => json!({"user": "nobody", "password": "wrong"}),
         "changePassword" => json!({"currentPassword": "x", "newPassword": "twelve characters"}),
         "createApiKey" => json!({"name": "k", "role": "auditor"}),
-        "createPolicy" => json!({"name": Uuid::now_v7()}),
+        "createPolicy" | "createComputerGroup" => json!({"name": Uuid::now_v7()}),
+        "createEventBasedTask" => json!({"name": Uuid::now_v7(), "triggers": ["activated"],
+            "actions": [{"action": "mark-ephemeral"}]}),
+        "testEventBasedTasks" => json!({"trigger": "activated"}),
         "createActivationToken" => json!({"name": "t"}),
         "createSavedSearch" => json!({"name": Uuid::now_v7(), "filter": "severity >= high"}),
         "createAutoTagRule" => json!({"name": Uuid::now_v7(), "filter": "severity >= high", "tag": "grave"}),
@@ -28,8 +31,15 @@ fn body(operation: &str) -> Option<Value> {
         "updateComputerSettings" => json!({"settings": {}}),
         "createCommonObject" => json!({"kind": "ports", "name": Uuid::now_v7(), "items": ["80"]}),
         "commentEvent" => json!({"text": "seen"}),
-        "updateComputer" | "updatePolicy" | "dryRunPolicy" | "updateCommonObject" | "updateSavedSearch"
-        | "updateAutoTagRule" => json!({}),
+        "updateComputer"
+        | "updatePolicy"
+        | "dryRunPolicy"
+        | "updateCommonObject"
+        | "updateSavedSearch"
+        | "updateAutoTagRule"
+        | "updateComputerGroup"
+        | "updateEventBasedTask"
+        | "updateFleetSettings" => json!({}),
         _ => return None,
     };
     Some(body)

@@ -8,8 +8,10 @@
 )]
 
 mod access;
+mod autoscale;
 mod events;
 mod fleet;
+mod groups;
 mod life;
 mod policies;
 mod policy_model;

@@ -1,6 +1,6 @@
 //! The schema goes forward from every released one, on both databases, and is the same whichever way it came.
 use sakimori_manager::store::schema::{STEPS, Statements, for_postgres};
-use sakimori_manager::store::{Database, Store, TenantCtx};
+use sakimori_manager::store::{ComputersWanted, Database, Store, TenantCtx};
 use sakimori_testkit::postgres::Postgres;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection};
 use std::path::Path;
@@ -40,9 +40,9 @@ async fn check(store: &Store) {
     let web = policies.iter().find(|policy| policy.name == "Web server").unwrap();
     let resolved = &sakimori_manager::settings::resolve(&[&web.settings])["intrusion-prevention"];
     assert_eq!(resolved.values["ruleModes"]["7000001"], "off", "every member is one that this version knows");
-    let computers = store.computers(&ctx, None, "", 10).await.unwrap();
+    let computers = store.computers(&ctx, &ComputersWanted::default(), None, 10).await.unwrap();
     assert_eq!(computers.len(), 1);
-    assert_eq!(computers.first().unwrap().host_name, "web1");
+    assert_eq!(computers.first().unwrap().0.host_name, "web1");
     assert_eq!(store.activation_tokens(&ctx, "~", 10).await.unwrap().len(), 1);
     assert_eq!(store.api_keys(&ctx, "", 10).await.unwrap().len(), 1);
     let mut records = store.audit_records(&ctx, u64::MAX, 10).await.unwrap();

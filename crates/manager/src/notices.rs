@@ -1,0 +1,56 @@
+//! The manager's own notices on their way to the events.
+//!
+//! A notice is written with the change that it is about, and is taken from there to the events by whichever manager
+//! comes first. Its id is the stream's epoch: what was appended and not yet forgotten when a manager died is known
+//! to be there already when it is appended again.
+use crate::app::{App, News};
+use crate::events::{AppendError, Batch, EventStore as _, NewEvent};
+use crate::store::{NoticeRow, TenantCtx};
+use sakimori_modules::agent::Notice;
+use sakimori_modules::{EventDetail as _, manager};
+use uuid::Uuid;
+
+/// Taken at once.
+const AT_ONCE: u32 = 200;
+
+/// Takes what waits to the events; true where more waits.
+pub(crate) async fn deliver(app: &App, tenant: Uuid) -> Result<bool, AppendError> {
+    let ctx = TenantCtx::system(tenant);
+    let failed = |error: crate::store::StoreError| AppendError::Failed(error.to_string());
+    let waiting = app.store.manager_notices(&ctx, AT_ONCE).await.map_err(failed)?;
+    let full = u32::try_from(waiting.len()).unwrap_or(u32::MAX) == AT_ONCE;
+    for notice in waiting {
+        let id = notice.id;
+        let appended = app.events.append(batch(tenant, notice)).await?;
+        app.store.manager_notice_done(&ctx, id).await.map_err(failed)?;
+        if app.news.receiver_count() > 0 {
+            for stored in appended.new {
+                if let Ok(data) = serde_json::to_string(&crate::http::events::shown(stored)) {
+                    app.tell(News { tenant, kind: "event", data });
+                }
+            }
+        }
+    }
+    Ok(full)
+}
+
+fn batch(tenant: Uuid, notice: NoticeRow) -> Batch {
+    let args: Vec<(&str, &str)> =
+        notice.args.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let detail = serde_json::to_string(&Notice::new(&notice.code, &args)).unwrap_or_default();
+    Batch {
+        tenant,
+        computer: notice.computer,
+        computer_name: notice.computer_name,
+        epoch: notice.id,
+        first_sequence: 1,
+        events: vec![NewEvent {
+            at: notice.at,
+            module: manager::MODULE.id.to_owned(),
+            severity: notice.severity,
+            action: "noted".to_owned(),
+            kind: Notice::KIND.to_owned(),
+            detail,
+        }],
+    }
+}
