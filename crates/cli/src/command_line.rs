@@ -424,6 +424,7 @@ pub(crate) enum RuleMode {
 }
 
 #[derive(Debug, Args)]
+#[group(skip)]
 pub(crate) struct Settings {
     /// MODULE.SETTING=VALUE, several times: intrusion-prevention.mode=prevent, intrusion-prevention.httpPorts=80,8000-8090,
     /// firewall.rules.ssh={"action":"allow","direction":"in"}. 'inherit' as a value takes the parent's again, 'excluded'
@@ -574,4 +575,20 @@ pub(crate) enum Agent {
         #[arg(long)]
         run_dir: Option<PathBuf>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn every_command_can_be_typed() {
+        CommandLine::command().debug_assert();
+        let line = ["sakimori", "computers", "settings", "web1", "--set", "firewall.mode=detect"];
+        assert!(CommandLine::try_parse_from(line).is_ok());
+        assert!(
+            CommandLine::try_parse_from(["sakimori", "policy", "apply", "-f", "dir", "--dry-run"]).is_ok()
+        );
+    }
 }

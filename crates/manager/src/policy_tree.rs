@@ -212,10 +212,12 @@ impl Tree {
             let new = after.in_force(row, None).expanded(&new_lists);
             let changes = old.changes(&new);
             let of_policy = assignments.iter().filter(|assigned| assigned.policy == row.id);
-            let (alone, with_policy): (Vec<_>, Vec<_>) = of_policy.partition(|assigned| {
-                after.computers.iter().any(|own| own.computer == assigned.computer)
-                    || self.computers.iter().any(|own| own.computer == assigned.computer)
-            });
+            let has_own = |tree: &Self, id: Uuid| {
+                tree.computers.iter().any(|own| own.computer == id && !own.settings.is_empty())
+            };
+            let (alone, with_policy): (Vec<_>, Vec<_>) = of_policy
+                .partition(|assigned| has_own(self, assigned.computer) || has_own(after, assigned.computer));
+            let all_alone = with_policy.is_empty() && !alone.is_empty();
             let reach = |computers, changes| Reach {
                 policy: row.id,
                 policy_name: row.name.clone(),
@@ -233,7 +235,7 @@ impl Tree {
                     reached.push(reach(vec![(assigned.computer, assigned.name.clone())], changes));
                 }
             }
-            if !changes.is_empty() {
+            if !changes.is_empty() && !all_alone {
                 let computers =
                     with_policy.iter().map(|assigned| (assigned.computer, assigned.name.clone())).collect();
                 reached.push(reach(computers, changes));

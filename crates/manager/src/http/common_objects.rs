@@ -69,15 +69,10 @@ pub(super) fn items(
 fn in_use(tree: &Tree, row: &CommonObjectRow, remedy: &str) -> Option<Refused> {
     let users = tree.users_of(row);
     let first = users.first()?;
-    let names: BTreeSet<&str> = users.iter().map(|user| user.name.as_str()).collect();
-    let names: Vec<&str> = names.into_iter().take(20).collect();
-    let detail = format!(
-        "{} refers to it at {}; in all {} do: {}. {remedy}",
-        first.name,
-        first.pointer,
-        users.len(),
-        names.join(", ")
-    );
+    let others: BTreeSet<&str> = users.iter().map(|user| user.name.as_str()).collect();
+    let others: Vec<&str> = others.into_iter().filter(|name| *name != first.name).take(20).collect();
+    let others = if others.is_empty() { String::new() } else { format!(", and so do {}", others.join(", ")) };
+    let detail = format!("{} refers to it at {}{others}. {remedy}", first.name, first.pointer);
     Some(Refused::conflict("in-use", "The list is still in use.", detail))
 }
 
