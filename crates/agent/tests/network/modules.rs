@@ -216,12 +216,11 @@ fn sites_on_a_list_are_blocked_for_real_clients_and_others_are_not() {
     let blocked = curl("https://www.bad.example.test/page");
     assert_eq!((blocked.status.code(), blocked.stdout.len()), (Some(35), 0), "the handshake is reset");
 
-    let seen: Vec<WebReputationEvent> = events
-        .lock()
-        .unwrap()
-        .iter()
-        .filter_map(sakimori_protocol::Event::read::<WebReputationEvent>)
-        .collect();
+    let seen = || -> Vec<WebReputationEvent> {
+        events.lock().unwrap().iter().filter_map(sakimori_protocol::Event::read).collect()
+    };
+    assert!(until(SOON, || seen().len() >= 3));
+    let seen = seen();
     let told: Vec<_> = seen
         .iter()
         .map(|e| (e.url.as_str(), e.category.as_str(), e.list.as_str(), e.seen_in.as_str()))
