@@ -242,7 +242,7 @@ fn computers_have_fields_of_their_own() {
     };
     for text in [
         "status = offline AND group = Japan",
-        "tag = role AND tag = role=web",
+        "tag = role AND tag = \"role=web\"",
         "tags.app.kubernetes.io/name = shop",
         "module.anti-malware = failed",
         "cloud.region = japan* cloud.tags.env = prod",
