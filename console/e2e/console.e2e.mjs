@@ -223,7 +223,7 @@ describe("computers", () => {
         const { body } = await ask(page, "GET", "/computers?limit=1");
         if (body.items.length === 0) return context.skip("this manager has no computer");
         const [computer] = body.items;
-        for (const tab of ["overview", "modules", "ports", "events"]) {
+        for (const tab of ["overview", "modules", "ports", "inventory", "recommendations", "events"]) {
           await page.goTo(`/computers/${computer.id}?tab=${tab}`);
           await page.getByRole("heading", { level: 1, name: computer.displayName }).waitFor();
           await assertSound(page, `computer-${tab}-${look.name}`);

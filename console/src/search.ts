@@ -33,7 +33,16 @@ export interface ComputerSearch {
   tag?: string;
 }
 
-export const TABS = ["overview", "coverage", "modules", "settings", "ports", "events"] as const;
+export const TABS = [
+  "overview",
+  "coverage",
+  "modules",
+  "settings",
+  "ports",
+  "inventory",
+  "recommendations",
+  "events",
+] as const;
 export type Tab = (typeof TABS)[number];
 
 export interface OneComputerSearch extends EventSearch {

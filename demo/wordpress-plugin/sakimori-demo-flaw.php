@@ -1,6 +1,7 @@
 <?php
 /*
  * Plugin Name: Sakimori demo flaw
+ * Version: 0.1
  * Description: Brings the hole of CVE-2017-1001000 back on the REST route of posts. For the demo alone.
  *
  * WordPress 4.7.0 and 4.7.1 took the id of the path, of the query or of the body, the last one

@@ -65,6 +65,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "sakimori-signatures",
             "sakimori-protocol",
             "sakimori-query",
+            "sakimori-recommend",
             "sakimori-api",
         ],
     ),

@@ -6,9 +6,11 @@ import type {
   ComputerSettings,
   ComputerStatus,
   Event,
+  Inventory,
   Policy,
   PolicyDiff,
   PolicyVersion,
+  Recommendations,
   Rule,
 } from "./types";
 
@@ -92,6 +94,26 @@ export const computerQuery = (id: string) =>
   queryOptions({
     queryKey: ["computer", id],
     queryFn: () => take(api.GET("/api/v1/computers/{id}", { params: { path: { id } } })) as Promise<Computer>,
+  });
+
+/** What is installed on a computer; nothing where its agent has not said yet. */
+export const inventoryQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["computer", id, "inventory"],
+    queryFn: async () => {
+      const answer = await api.GET("/api/v1/computers/{id}/inventory", { params: { path: { id } } });
+      if (answer.error?.code === "no-inventory") return null;
+      return (await take(Promise.resolve(answer))) as Inventory;
+    },
+  });
+
+export const recommendationsQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["computer", id, "recommendations"],
+    queryFn: () =>
+      take(
+        api.GET("/api/v1/computers/{id}/recommendations", { params: { path: { id } } }),
+      ) as Promise<Recommendations>,
   });
 
 /** The first part of the events that match; also what live updates read anew. */

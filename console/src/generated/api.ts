@@ -272,6 +272,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/computers/{id}/inventory": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is installed and runs on a computer. */
+        get: operations["getInventory"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/computers/{id}/reactivate": {
         parameters: {
             query?: never;
@@ -283,6 +300,40 @@ export interface paths {
         put?: never;
         /** Gives a computer that was deactivated or suspended its identity back: an agent that still has its key is let in. */
         post: operations["reactivateComputer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/computers/{id}/recommendations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Which rules a computer needs, and why. */
+        get: operations["getRecommendations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/computers/{id}/recommendations/scan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks a computer's agent for a new look at what is installed. */
+        post: operations["scanForRecommendations"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2311,12 +2362,14 @@ export interface components {
              */
             answerPage: boolean;
             /**
-             * @description Whether every rule of the content is assigned. Otherwise only those that `assigned` or a recommendation names.
+             * @description Whether every rule of the content is assigned that `assigned` does not exclude; otherwise only those that it
+             *     names. Does not count where `assignRecommended` is on.
              * @default true
              */
             assignAll: boolean;
             /**
-             * @description Whether recommended rules are assigned, and no longer recommended ones unassigned, by themselves.
+             * @description Whether each computer is assigned what its recommendation scan says, beside what `assigned` names: recommended
+             *     rules are assigned, and no longer recommended ones unassigned, by themselves.
              * @default false
              */
             assignRecommended: boolean;
@@ -2360,6 +2413,100 @@ export interface components {
             ruleModes: {
                 [key: string]: components["schemas"]["Mode"];
             };
+        };
+        /** @description What is installed and runs on a computer, as its agent last said. */
+        Inventory: {
+            /** @description Applications, plugins and libraries that lie on disk without a package. */
+            applications: components["schemas"]["InventoryApplication"][];
+            cloud: components["schemas"]["InventoryCloud"] | null;
+            /** @description Kinds of software that were not looked for, or not to the end: `package`, or a kind of application. */
+            incomplete: string[];
+            /** @description Packages of the distribution. */
+            packages: components["schemas"]["InventoryPackage"][];
+            /** @description Each listening port. */
+            ports: components["schemas"]["ComputerPort"][];
+            /** @description Programs that run. */
+            processes: components["schemas"]["InventoryProcess"][];
+            /**
+             * Format: date-time
+             * @description When it came.
+             */
+            receivedAt: string;
+        };
+        /** @description Something on disk that says its name and version. */
+        InventoryApplication: {
+            /** @description `application`, `wordpress-plugin`, `wordpress-theme`, `composer` or `java`. */
+            kind: string;
+            /** @description Its name as its kind counts names. */
+            name: string;
+            /** @description Where it lies. */
+            place: string;
+            /** @description Its name for people, empty where it has no other. */
+            title: string;
+            /** @description Its version, empty where it says none. */
+            version: string;
+        };
+        /** @description What the cloud says of a computer. Texts are empty where it does not say. */
+        InventoryCloud: {
+            /** @description Subscription or account. */
+            account: string;
+            /** @description Image it was made from. */
+            image: string;
+            /** @description The instance's id. */
+            instance: string;
+            /** @description Its name in the cloud. */
+            name: string;
+            /** @description `azure` or `aws`. */
+            provider: string;
+            /** @description Region. */
+            region: string;
+            /** @description Resource group. */
+            resourceGroup: string;
+            /** @description Scale set or auto-scaling group. */
+            scaleSet: string;
+            /** @description Its kind of hardware. */
+            size: string;
+            /** @description Tags, in the order of their names. */
+            tags: components["schemas"]["InventoryTag"][];
+            /** @description Availability zone. */
+            zone: string;
+        };
+        /** @description A package of the distribution. */
+        InventoryPackage: {
+            /** @description Architecture. */
+            architecture: string;
+            /** @description Its name. */
+            name: string;
+            /** @description The source package that it was built from. */
+            source: string;
+            /** @description The source package's version. */
+            sourceVersion: string;
+            /** @description Its version. */
+            version: string;
+        };
+        /** @description A program that runs. */
+        InventoryProcess: {
+            /**
+             * Format: int32
+             * @description How many there are.
+             */
+            count: number;
+            /** @description Its name. */
+            name: string;
+            /** @description Its file, empty where it has none. */
+            program: string;
+            /**
+             * Format: int32
+             * @description The user that it runs as, by number.
+             */
+            user: number;
+        };
+        /** @description A tag of a cloud's instance. */
+        InventoryTag: {
+            /** @description Name. */
+            name: string;
+            /** @description Value. */
+            value: string;
         };
         /** @description What the policy sets itself; the rest is inherited. */
         LocalSettingsView: {
@@ -2684,12 +2831,14 @@ export interface components {
                  */
                 answerPage: boolean;
                 /**
-                 * @description Whether every rule of the content is assigned. Otherwise only those that `assigned` or a recommendation names.
+                 * @description Whether every rule of the content is assigned that `assigned` does not exclude; otherwise only those that it
+                 *     names. Does not count where `assignRecommended` is on.
                  * @default true
                  */
                 assignAll: boolean;
                 /**
-                 * @description Whether recommended rules are assigned, and no longer recommended ones unassigned, by themselves.
+                 * @description Whether each computer is assigned what its recommendation scan says, beside what `assigned` names: recommended
+                 *     rules are assigned, and no longer recommended ones unassigned, by themselves.
                  * @default false
                  */
                 assignRecommended: boolean;
@@ -3963,16 +4112,76 @@ export interface components {
         };
         /** @description Rules became recommended, or no longer are. */
         RecommendationDetail: {
-            /** @description Whether they were assigned and unassigned. */
-            assigned: boolean;
+            /** @description Those of the recommended ones that were assigned by this. */
+            assigned: string[];
             /** @description The module of the rules. */
             module: string;
-            /** @description The first reason, for people. */
-            reason: string;
+            /** @description Why, for the first of the rules. */
+            reason: components["schemas"]["Explanation"];
             /** @description Rules that are newly recommended. */
             recommended: string[];
+            /** @description Those of the withdrawn ones that were unassigned by this. */
+            unassigned: string[];
             /** @description Rules that no longer are. */
             withdrawn: string[];
+        };
+        /** @description Why a rule is needed. */
+        RecommendationReason: {
+            /** @description Versions with the hole. */
+            affected: string;
+            /** @description `affected`: a version with the hole is installed; `version-unknown`: it does not say its version. */
+            code: string;
+            /** @description In words. */
+            explanation: components["schemas"]["Explanation"];
+            /** @description Kind of product: `package` or a kind of application. */
+            kind: string;
+            /** @description The distribution may have closed the hole without changing the version. */
+            maybeBackported: boolean;
+            /** @description Where it lies, empty for packages. */
+            place: string;
+            /** @description The product. */
+            product: string;
+            /** @description The version found, empty where it says none. */
+            version: string;
+        };
+        /** @description Which rules a computer needs, by what is installed on it. */
+        Recommendations: {
+            /** @description Whether the policy assigns what is recommended. */
+            assignsRecommended: boolean;
+            /** @description Kinds of software that were not looked for, or not to the end. */
+            incomplete: string[];
+            /** @description The rules, by number. */
+            rules: components["schemas"]["RecommendedRule"][];
+            /**
+             * Format: date-time
+             * @description When somebody asked for a new scan that did not come yet.
+             */
+            scanRequestedAt: string | null;
+            /**
+             * Format: date-time
+             * @description When the inventory came that they are derived from; nothing before the first.
+             */
+            scannedAt: string | null;
+        };
+        /** @description A rule that a computer needs. */
+        RecommendedRule: {
+            /** @description Whether the computer's policy assigns it. */
+            assigned: boolean;
+            /** @description The holes that it closes. */
+            cves: string[];
+            /** @description The module of the rule. */
+            module: string;
+            /** @description Why it is needed: at least one, at most 16. */
+            reasons: components["schemas"]["RecommendationReason"][];
+            /** @description `info`, `low`, `medium`, `high` or `critical`. */
+            severity: string;
+            /**
+             * Format: int32
+             * @description The rule.
+             */
+            sid: number;
+            /** @description The rule's name. */
+            title: components["schemas"]["Explanation"];
         };
         /**
          * @description What a user or key may do.
@@ -4066,6 +4275,16 @@ export interface components {
             name?: string | null;
             /** @description Whether others see it. */
             shared?: boolean | null;
+        };
+        /** @description A scan that was asked for. */
+        ScanRequest: {
+            /** @description Whether the computer is in contact: else it scans when it comes back. */
+            online: boolean;
+            /**
+             * Format: date-time
+             * @description When it was asked for.
+             */
+            requestedAt: string;
         };
         /**
          * @description What a search looks through.
@@ -5387,6 +5606,36 @@ export interface operations {
             };
         };
     };
+    getInventory: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Inventory"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     reactivateComputer: {
         parameters: {
             query?: never;
@@ -5404,6 +5653,66 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Computer"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getRecommendations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Recommendations"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    scanForRecommendations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScanRequest"];
                 };
             };
             /** @description Refused; `code` and `detail` say why and what to do. */

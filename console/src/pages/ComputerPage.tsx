@@ -11,9 +11,11 @@ import { StatusLabel } from "../ui/labels";
 import { PageHeading } from "../ui/PageHeading";
 import { LoadError, Loading } from "../ui/states";
 import { ComputerCoverage } from "./computer/ComputerCoverage";
+import { ComputerInventory } from "./computer/ComputerInventory";
 import { ComputerModules } from "./computer/ComputerModules";
 import { ComputerOverview } from "./computer/ComputerOverview";
 import { ComputerPorts } from "./computer/ComputerPorts";
+import { ComputerRecommendations } from "./computer/ComputerRecommendations";
 import { ComputerSettings } from "./computer/ComputerSettings";
 import { DeleteComputer } from "./computer/DeleteComputer";
 import { Identity } from "./computer/Identity";
@@ -36,6 +38,8 @@ function Parts({ computer }: { computer: Computer }) {
     modules: () => <ComputerModules modules={computer.modules} />,
     settings: () => <ComputerSettings computer={computer} />,
     ports: () => <ComputerPorts ports={computer.ports} />,
+    inventory: () => <ComputerInventory computerId={computer.id} />,
+    recommendations: () => <ComputerRecommendations computerId={computer.id} />,
     events: () => <EventList search={search} computerId={computer.id} onFilter={filter} />,
   };
   return (

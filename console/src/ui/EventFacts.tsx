@@ -19,6 +19,7 @@ import { Excerpt } from "./Excerpt";
 import { endpoint, protocolName } from "./eventText";
 import { Fact, Facts } from "./Facts";
 import { Cves } from "./Outside";
+import { spoken } from "./ruleText";
 
 /** A fact that some events do not have: nothing where the text is empty. */
 function Maybe({ name, code, children }: { name: string; code?: boolean; children: string }) {
@@ -243,7 +244,7 @@ function WebReputationFacts({ detail }: { detail: WebReputationDetail }) {
 }
 
 function RecommendationFacts({ detail }: { detail: RecommendationDetail }) {
-  const { t } = useTranslation();
+  const { t, i18n } = useTranslation();
   const rules = (numbers: string[]) =>
     numbers.map((one, index) => (
       <span key={one}>
@@ -266,8 +267,9 @@ function RecommendationFacts({ detail }: { detail: RecommendationDetail }) {
       {detail.withdrawn.length > 0 && (
         <Fact name={t("event.noLongerRecommended")}>{rules(detail.withdrawn)}</Fact>
       )}
-      <Maybe name={t("event.lostReason")}>{detail.reason}</Maybe>
-      <Fact name={t("event.assigned")}>{t(detail.assigned ? "common.yes" : "common.no")}</Fact>
+      {detail.assigned.length > 0 && <Fact name={t("event.assigned")}>{rules(detail.assigned)}</Fact>}
+      {detail.unassigned.length > 0 && <Fact name={t("event.unassigned")}>{rules(detail.unassigned)}</Fact>}
+      <Maybe name={t("event.lostReason")}>{spoken(detail.reason, i18n.language)}</Maybe>
     </Facts>
   );
 }

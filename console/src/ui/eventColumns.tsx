@@ -1,8 +1,9 @@
-import type { TFunction } from "i18next";
+import i18next, { type TFunction } from "i18next";
 import type { ReactNode } from "react";
 import { type Details, detailOf, type Event } from "../api/types";
 import { textOfCode } from "../i18n";
 import { endpoint } from "./eventText";
+import { spoken } from "./ruleText";
 
 /** What a list shows of an event beside when, how bad and what. */
 export interface EventColumn {
@@ -160,7 +161,7 @@ const COLUMNS: Record<string, EventColumn[]> = {
       "recommendation",
       "reason",
       (t) => t("event.lostReason"),
-      (detail) => detail.reason,
+      (detail) => spoken(detail.reason, i18next.language),
     ),
   ],
   agent: [

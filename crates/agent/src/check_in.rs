@@ -135,6 +135,9 @@ impl CheckInError {
 
 impl Conversation {
     async fn once(&mut self) -> Result<(), CheckInError> {
+        if self.control.inventory_awaited() {
+            self.send_inventory().await?;
+        }
         let message = self.message();
         let hold = Duration::from_secs(message.hold_secs);
         let answer: Option<CheckInAnswer> = self.gateway.poll(paths::CHECK_IN, &message, hold).await?;
@@ -149,25 +152,29 @@ impl Conversation {
         }
         self.control.update(|state| state.link = Link::Connected);
         let Some(answer) = answer else { return Ok(()) };
+        let mut send_inventory = false;
         for command in answer.commands {
             match command {
                 Command::SendFullStatus => self.full_sent = None,
-                Command::SendInventory => self.send_inventory().await?,
+                Command::SendInventory => send_inventory = true,
+                Command::TakeInventory => self.control.take_inventory(),
                 Command::ReEnrol => self.must_enrol_anew(),
             }
         }
-        match answer.bundle {
-            Some(signed) => self.take(signed).await,
-            None => Ok(()),
+        if let Some(signed) = answer.bundle {
+            self.take(signed).await?;
         }
+        // After the bundle: an inventory that does not get through must not keep a policy from being enforced.
+        if send_inventory { self.send_inventory().await } else { Ok(()) }
     }
 
     /// Sends what is installed here; the manager has only its name.
     async fn send_inventory(&self) -> Result<(), CheckInError> {
-        let Some((_hash, inventory)) = self.control.inventory() else { return Ok(()) };
-        let sent: Option<serde_json::Value> =
+        let Some((hash, inventory)) = self.control.inventory() else { return Ok(()) };
+        let _no_content: Option<serde_json::Value> =
             self.gateway.poll(paths::INVENTORY, &*inventory, Duration::ZERO).await?;
-        tracing::debug!("inventory sent: {sent:?}");
+        self.control.inventory_sent();
+        tracing::debug!("inventory {hash} sent");
         Ok(())
     }
 

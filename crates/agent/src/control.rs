@@ -141,6 +141,26 @@ impl Control {
         self.with.inventory.get()
     }
 
+    /// Somebody waits for a new inventory.
+    pub fn take_inventory(&self) {
+        self.with.inventory.ask();
+    }
+
+    /// Whether the inventory that somebody waits for was taken and has to be sent.
+    pub fn inventory_awaited(&self) -> bool {
+        self.with.inventory.is_awaited()
+    }
+
+    /// The inventory was sent.
+    pub fn inventory_sent(&self) {
+        self.with.inventory.sent();
+    }
+
+    /// Waits until an inventory was taken.
+    pub async fn inventory_taken(&self) {
+        self.with.inventory.taken().await;
+    }
+
     /// Hands an order to the part that knows it; words for whoever gave it.
     pub fn order(&self, order: &str) -> Result<String, String> {
         let known = self.slots.iter().find_map(|slot| slot.lock().running.as_ref()?.order(order));

@@ -16,13 +16,16 @@ pub mod worker;
 use cloud::Provider;
 use material::{Kind, Piece};
 use sakimori_kernel::spawn::{self, Program};
+use sakimori_modules::recommendation::Recommendation;
 use sakimori_protocol::{Hash, Inventory};
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// The worker has this long for everything.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -141,20 +144,85 @@ pub fn provider() -> Provider {
     cloud::by_firmware(&word("sys_vendor"), &word("chassis_asset_tag"))
 }
 
-/// The last inventory, for whoever reports it.
+/// The last inventory, for whoever reports it, and the way to ask for a new one.
 #[derive(Debug, Default)]
-pub struct Current(Mutex<Option<(Hash, Arc<Inventory>)>>);
+pub struct Current {
+    state: Mutex<State>,
+    taken: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    last: Option<(Hash, Arc<Inventory>)>,
+    /// Somebody waits for the next one.
+    asked: bool,
+    /// The last one is what somebody waits for.
+    awaited: bool,
+    /// Wakes whoever takes inventories.
+    taker: Option<Sender<Ask>>,
+}
+
+/// What the thread that takes inventories is told.
+#[derive(Clone, Debug)]
+pub enum Ask {
+    /// These settings are in force: take one.
+    Settings(Recommendation),
+    /// Take one now.
+    Now,
+    /// End.
+    End,
+}
 
 impl Current {
     /// It is this now.
     pub fn set(&self, inventory: Option<Inventory>) {
         let named = inventory.map(|inventory| (inventory.hash(), Arc::new(inventory)));
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = named;
+        let mut state = self.lock();
+        state.awaited |= std::mem::take(&mut state.asked) && named.is_some();
+        let news = state.awaited || state.last.as_ref().map(|last| last.0) != named.as_ref().map(|now| now.0);
+        state.last = named;
+        drop(state);
+        if news {
+            self.taken.notify_one();
+        }
     }
 
     /// It and its name.
     pub fn get(&self) -> Option<(Hash, Arc<Inventory>)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lock().last.clone()
+    }
+
+    /// Who takes inventories from now on.
+    pub fn set_taker(&self, taker: Sender<Ask>) {
+        self.lock().taker = Some(taker);
+    }
+
+    /// Somebody waits for a new one. Where none is taken, nothing comes of it.
+    pub fn ask(&self) {
+        let mut state = self.lock();
+        state.asked = true;
+        if let Some(taker) = &state.taker {
+            let _ended = taker.send(Ask::Now);
+        }
+    }
+
+    /// Whether the last one is what somebody waits for.
+    pub fn is_awaited(&self) -> bool {
+        self.lock().awaited
+    }
+
+    /// The last one was sent.
+    pub fn sent(&self) {
+        self.lock().awaited = false;
+    }
+
+    /// Waits for a new one.
+    pub async fn taken(&self) {
+        self.taken.notified().await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -108,6 +108,7 @@ pub async fn run(control: Arc<Control>, world: &World) -> Result<End, SuperviseE
             converse(Arc::clone(&control)),
             look(Arc::clone(&control), world.sockets, &world.service),
             beat(&world.service),
+            tell_inventories(Arc::clone(&control)),
         )
     };
     tokio::pin!(socket, loops);
@@ -169,7 +170,6 @@ async fn look(control: Arc<Control>, sockets: fn() -> Vec<ListeningSocket>, serv
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut before = Vec::new();
     let mut listening = Vec::new();
-    let mut inventory = None;
     let mut looks = 0_u32;
     loop {
         every.tick().await;
@@ -192,13 +192,11 @@ async fn look(control: Arc<Control>, sockets: fn() -> Vec<ListeningSocket>, serv
         let Ok((modules, inspected)) = looked.await else { continue };
         let ports = coverage::judge(listening.clone(), &inspected, &modules);
         let ports_changed = control.state().ports != ports;
-        let inventory_now = control.inventory().map(|(hash, _inventory)| hash);
-        let inventory_changed = std::mem::replace(&mut inventory, inventory_now) != inventory_now;
         if ports_changed {
             control.update(|state| state.ports = ports);
         }
         let now = shown(&modules);
-        if ports_changed || inventory_changed || before != now {
+        if ports_changed || before != now {
             control.touch();
         }
         before = now;
@@ -218,6 +216,14 @@ fn line(control: &Control, modules: &[ModuleStatus]) -> String {
         if on.is_empty() { "nothing on".to_owned() } else { on.join(", ") },
         state.link
     )
+}
+
+/// Makes the check-in speak when an inventory was taken.
+async fn tell_inventories(control: Arc<Control>) {
+    loop {
+        control.inventory_taken().await;
+        control.touch();
+    }
 }
 
 /// Tells the service manager that the loops turn.

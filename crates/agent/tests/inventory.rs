@@ -51,6 +51,7 @@ fn a_web_root_is_looked_through() {
     put(root, &format!("{plugins}/wp-file-manager/other.php"), "<?php echo 1;");
     put(root, &format!("{plugins}/wp-file-manager/lib/deep.php"), "<?php /* Plugin Name: not here */");
     put(root, &format!("{plugins}/hello.php"), "<?php\n/*\nPlugin Name: Hello Dolly\nVersion: 1.7.2\n*/");
+    put(root, "blog/wp-content/mu-plugins/must.php", "<?php\n/*\nPlugin Name: Must\nVersion: 0.1\n*/");
     put(root, "blog/wp-content/themes/twenty/style.css", "/*\nTheme Name: Twenty\nVersion: 2.1\n*/");
     put(
         root,
@@ -69,6 +70,7 @@ fn a_web_root_is_looked_through() {
             "composer phpunit/phpunit 5.6.2",
             "java log4j-core 2.14.1",
             "wordpress-plugin hello 1.7.2",
+            "wordpress-plugin must 0.1",
             "wordpress-plugin wp-file-manager 6.8",
             "wordpress-theme twenty 2.1",
         ]

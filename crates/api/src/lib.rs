@@ -12,6 +12,7 @@ pub mod event;
 pub mod event_based_task;
 pub mod fleet;
 pub mod group;
+pub mod inventory;
 pub mod patch;
 pub mod policy;
 pub mod policy_document;
@@ -39,6 +40,10 @@ pub use fleet::{
     FleetModuleCoverage, FleetSettings, FleetSettingsPatch, ModuleCoverage,
 };
 pub use group::{ComputerGroup, ComputerGroupPatch, NewComputerGroup};
+pub use inventory::{
+    Inventory, InventoryApplication, InventoryCloud, InventoryPackage, InventoryProcess, InventoryTag,
+    RecommendationReason, Recommendations, RecommendedRule, ScanRequest,
+};
 pub use patch::Patch;
 pub use policy::{LocalSettingsView, Mode, NewPolicy, Policy, PolicyPatch, SettingsInForce, SettingsPatch};
 pub use policy_document::{

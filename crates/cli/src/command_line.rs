@@ -216,6 +216,27 @@ pub(crate) enum Computers {
         /// Id or name.
         computer: String,
     },
+    /// What is installed and runs on a computer.
+    Inventory {
+        /// Id or name.
+        computer: String,
+        /// Packages of the distribution as well.
+        #[arg(long)]
+        packages: bool,
+        /// Programs that run as well.
+        #[arg(long)]
+        processes: bool,
+    },
+    /// Which rules a computer needs, and why.
+    Recommendations {
+        /// Id or name.
+        computer: String,
+    },
+    /// Have a computer look anew at what is installed.
+    Scan {
+        /// Id or name.
+        computer: String,
+    },
     /// Forget a computer; its agent is no longer let in.
     Delete {
         /// Id or name.

@@ -4,6 +4,7 @@ mod agent;
 mod computers;
 mod events;
 mod fleet;
+mod inventory;
 mod lists;
 mod policies;
 mod policy_files;

@@ -1,4 +1,4 @@
--- Every change of a policy, the newest ones kept; what is set on one computer above its policy, and what that comes to.
+-- Every change of a policy, the newest ones kept; what is set on one computer above its policy.
 CREATE TABLE policy_version (
     tenant_id TEXT NOT NULL,
     policy_id TEXT NOT NULL,
@@ -28,16 +28,6 @@ CREATE TABLE computer_settings (
     settings TEXT NOT NULL,
     revision INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
-    PRIMARY KEY (tenant_id, computer_id),
-    FOREIGN KEY (tenant_id, computer_id) REFERENCES computer (tenant_id, id) ON DELETE CASCADE
-) STRICT;
-
-CREATE TABLE computer_bundle (
-    tenant_id TEXT NOT NULL,
-    computer_id TEXT NOT NULL,
-    content_hash TEXT NOT NULL,
-    bundle TEXT NOT NULL,
-    signature TEXT NOT NULL,
     PRIMARY KEY (tenant_id, computer_id),
     FOREIGN KEY (tenant_id, computer_id) REFERENCES computer (tenant_id, id) ON DELETE CASCADE
 ) STRICT;

@@ -1,10 +1,11 @@
 //! What every handler is handed.
 use crate::authority::Authority;
-use crate::bundles::Bundles;
+use crate::bundles::{Bundles, Compiler};
 use crate::clock::Clock;
 use crate::content::Content;
 use crate::events::{AutoTags, Events};
 use crate::fleet::Fleet;
+use crate::inventories::Inventories;
 use crate::metrics::Metrics;
 use crate::problem::Refused;
 use crate::store::{Store, StoreError, TenantCtx};
@@ -34,6 +35,8 @@ pub(crate) struct App {
     pub(crate) bundles: Bundles,
     /// Presence.
     pub(crate) fleet: Fleet,
+    /// Which inventories are here, and which are waited for.
+    pub(crate) inventories: Inventories,
     /// Counters.
     pub(crate) metrics: Arc<Metrics>,
     /// What happens, for consoles.
@@ -80,9 +83,26 @@ pub(crate) struct News {
 impl App {
     /// Compiles the tenant's policies and wakes waiting check-ins.
     pub(crate) async fn refresh_bundles(&self, tenant: Uuid) -> Result<(), Refused> {
-        let ctx = TenantCtx::system(tenant);
-        let now = self.clock.now();
-        Ok(self.bundles.refresh(&self.store, &ctx, &self.authority, &self.content, now).await?)
+        Ok(self.bundles.refresh(self.compiler(), &TenantCtx::system(tenant)).await?)
+    }
+
+    /// Sees to it that the bundle of a computer that has this policy is compiled.
+    pub(crate) async fn prepare_bundle(
+        &self,
+        tenant: Uuid,
+        computer: Uuid,
+        policy: Uuid,
+    ) -> Result<(), StoreError> {
+        self.bundles.prepare(self.compiler(), &TenantCtx::system(tenant), computer, policy).await
+    }
+
+    fn compiler(&self) -> Compiler<'_> {
+        Compiler {
+            store: &self.store,
+            authority: &self.authority,
+            content: &self.content,
+            now: self.clock.now(),
+        }
     }
 
     /// Reads the tenant's rules that tag events.

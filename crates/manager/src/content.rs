@@ -3,7 +3,9 @@ use sakimori_api::{Explanation, Rule};
 use sakimori_content::{Metadata, Pack, embedded_files};
 use sakimori_modules::{MODULES, intrusion_prevention};
 use sakimori_protocol::{BlobRef, Hash};
+use sakimori_recommend::RuleFacts;
 use sakimori_signatures::{SourceFile, Variables, compile};
+use std::fmt::Write as _;
 
 /// The content pack of this manager.
 #[derive(Clone, Debug, Default)]
@@ -12,6 +14,8 @@ pub struct Content {
     pub files: Vec<ContentFile>,
     /// Their rules, by sid.
     pub rules: Vec<Rule>,
+    /// What the rules say of the software that they protect, for the recommendation scan.
+    pub facts: Vec<RuleFacts>,
 }
 
 /// A file of rules or a list.
@@ -37,6 +41,20 @@ impl Content {
     /// What a module works with.
     pub fn of_module(&self, module: &str) -> Vec<BlobRef> {
         self.files.iter().filter(|file| file.module == module).map(|file| file.blob.clone()).collect()
+    }
+
+    /// Names what recommendations depend on: it changes when they have to be derived anew.
+    pub fn facts_hash(&self) -> Hash {
+        let mut text = String::new();
+        for facts in &self.facts {
+            let _infallible = write!(text, "{} {:?}", facts.id, facts.cves);
+            for affects in &facts.affects {
+                let (product, versions) = (&affects.product, &affects.versions);
+                let _infallible = write!(text, " {}:{product:?} {versions}", product.kind.as_str());
+            }
+            text.push('\n');
+        }
+        Hash::of(text.as_bytes())
     }
 
     /// The content that came with the product.
@@ -72,7 +90,7 @@ impl Content {
         rules.sort_by_key(|rule| rule.sid);
         let module = intrusion_prevention::MODULE.id;
         let files = sources.into_iter().map(|file| ContentFile::new(module, &file.name, file.text)).collect();
-        Ok(Self { files, rules })
+        Ok(Self { files, rules, facts: crate::recommendation::facts(pack) })
     }
 }
 

@@ -2,10 +2,12 @@
 mod check_in;
 mod enrolment;
 mod events;
+mod inventory;
 
 pub(crate) use check_in::check_in;
 pub(crate) use enrolment::{blob, enrol, renew};
 pub(crate) use events::events;
+pub(crate) use inventory::inventory;
 
 use crate::app::App;
 use crate::authority::PeerIdentity;

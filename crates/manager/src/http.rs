@@ -17,6 +17,7 @@ pub(crate) mod events;
 mod extract;
 mod fleet_settings;
 mod groups;
+mod inventory;
 mod openapi;
 mod policies;
 mod policy_document;
@@ -90,6 +91,9 @@ fn api() -> OpenApiRouter<Arc<App>> {
             .routes(routes!(event_based_tasks::test))
             .routes(routes!(fleet_settings::get, fleet_settings::update))
             .routes(routes!(fleet_settings::release))
+            .routes(routes!(inventory::inventory))
+            .routes(routes!(inventory::recommendations))
+            .routes(routes!(inventory::scan))
             .routes(routes!(policies::list, policies::create))
             .routes(routes!(policies::get, policies::update, policies::delete))
             .routes(routes!(policy_history::versions))
@@ -151,6 +155,10 @@ pub(crate) fn gateway(app: &Arc<App>) -> Router {
     let router = Router::new()
         .route(paths::CHECK_IN, post(gateway::check_in))
         .route(paths::EVENTS, batches)
+        .route(
+            paths::INVENTORY,
+            post(gateway::inventory).layer(DefaultBodyLimit::max(paths::INVENTORY_BYTES)),
+        )
         .route(&format!("{}/{{hash}}", paths::BLOBS), get(gateway::blob))
         .fallback(async || Refused::not_found("resource"));
     finish(router, app)

@@ -14,6 +14,8 @@ pub mod event_based_tasks;
 pub mod events;
 pub mod fingerprint;
 pub mod fleet;
+pub mod inventories;
+pub mod recommendation;
 pub mod secrets;
 pub mod settings;
 pub mod store;

@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use crate::content::Content;
 use crate::events::{AutoTags, EventStore as _, Events};
 use crate::fleet::Fleet;
+use crate::inventories::{self, Inventories};
 use crate::listener::Listener;
 use crate::metrics::Metrics;
 use crate::problem::Refused;
@@ -204,6 +205,7 @@ impl Manager {
             content,
             bundles: Bundles::default(),
             fleet: Fleet::default(),
+            inventories: Inventories::default(),
             metrics: Arc::new(Metrics::default()),
             news: broadcast::channel(NEWS).0,
             log_ins: Mutex::new(HashMap::new()),
@@ -226,7 +228,9 @@ impl Manager {
                 .await
                 .map_err(|refused: Refused| StartError::Policies(refused.title))?;
         }
+        app.inventories.load(&app.store).await?;
         let tasks = vec![
+            tokio::spawn(inventories::consider_new_content(Arc::clone(&app))),
             tokio::spawn(
                 listener(&app, "public", public_socket, tls(&app, false)?, crate::http::public(&app)).run(),
             ),

@@ -129,6 +129,13 @@ impl Tree {
         InForce { modules: settings::resolve(&locals), layers }
     }
 
+    /// What a policy comes to with these settings of some computer's own, by whatever name it has.
+    pub(crate) fn in_force_with(&self, policy: &PolicyRow, own: &LocalSettings) -> InForce {
+        let line = self.lineage(policy);
+        let locals: Vec<&LocalSettings> = line.iter().map(|row| &row.settings).chain([own]).collect();
+        InForce { modules: settings::resolve(&locals), layers: Vec::new() }
+    }
+
     /// Whether a policy may hang below its parent: that is there, is not below the policy itself, and not too deep.
     pub(crate) fn check_parent(&self, id: Uuid, parent: Option<Uuid>) -> Result<(), Refused> {
         let mut next = parent;

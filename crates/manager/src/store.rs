@@ -12,6 +12,7 @@ mod computers;
 pub(crate) mod db;
 mod event_based_tasks;
 mod groups;
+mod inventory;
 mod policies;
 mod policy_versions;
 pub mod schema;
@@ -21,7 +22,7 @@ mod tokens;
 pub use access::{AccountRow, ApiKeyRow, SessionRow};
 pub use audit::{Change, verify_chain};
 pub use common_objects::CommonObjectRow;
-pub use computer_settings::{AssignmentRow, ComputerBundleRow, ComputerSettingsRow};
+pub use computer_settings::{AssignmentRow, ComputerSettingsRow};
 pub use computers::{
     CertificateRow, CloneSighting, ComputerRow, ComputerSort, ComputersWanted, Contact, Life, NewComputer,
     Standing,
@@ -29,6 +30,7 @@ pub use computers::{
 pub use db::Database;
 pub use event_based_tasks::{EventBasedTaskRow, NoticeRow};
 pub use groups::{GroupRow, names_upwards, with_descendants};
+pub use inventory::{InventoryRow, RecommendationRow, VariantRow};
 pub use policies::{BundleRow, PolicyRow};
 pub use policy_versions::{PolicyVersionRow, VERSIONS, VersionNote};
 pub use searches::{AutoTagRuleRow, SavedSearchRow, owner_key};

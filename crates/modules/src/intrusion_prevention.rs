@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use sakimori_model as model;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use utoipa::ToSchema;
 
@@ -59,9 +59,11 @@ pub struct IntrusionPrevention {
     pub answer_page: bool,
     /// Mode of a rule that `ruleModes` does not name.
     pub default_rule_mode: Mode,
-    /// Whether every rule of the content is assigned. Otherwise only those that `assigned` or a recommendation names.
+    /// Whether every rule of the content is assigned that `assigned` does not exclude; otherwise only those that it
+    /// names. Does not count where `assignRecommended` is on.
     pub assign_all: bool,
-    /// Whether recommended rules are assigned, and no longer recommended ones unassigned, by themselves.
+    /// Whether each computer is assigned what its recommendation scan says, beside what `assigned` names: recommended
+    /// rules are assigned, and no longer recommended ones unassigned, by themselves.
     pub assign_recommended: bool,
     /// Rules assigned by hand, by sid; `false` is never assigned, whatever is recommended.
     pub assigned: BTreeMap<u32, bool>,
@@ -107,19 +109,45 @@ impl Settings for IntrusionPrevention {
     }
 }
 
+impl IntrusionPrevention {
+    /// The settings of a computer to which these rules are recommended: what is assigned stands in `assigned` and
+    /// `assignAll` alone, and no scan has to be asked any more.
+    #[must_use]
+    pub fn with_recommended(mut self, recommended: &BTreeSet<u32>) -> Self {
+        if self.assign_recommended {
+            self.assign_recommended = false;
+            self.assign_all = false;
+            for sid in recommended {
+                self.assigned.entry(*sid).or_insert(true);
+            }
+        }
+        self
+    }
+
+    /// Whether a rule is assigned, of settings that [`Self::with_recommended`] gave.
+    pub fn assigns(&self, sid: u32) -> bool {
+        self.assigned.get(&sid).copied().unwrap_or(self.assign_all)
+    }
+}
+
+/// A rule that is not assigned is off, whatever mode it would have.
 impl From<IntrusionPrevention> for model::IntrusionPrevention {
     fn from(settings: IntrusionPrevention) -> Self {
+        let mode_of = |sid: u32| match settings.rule_modes.get(&sid) {
+            _ if !settings.assigns(sid) => Mode::Off,
+            Some(mode) => *mode,
+            None => settings.default_rule_mode,
+        };
+        let named: BTreeSet<u32> =
+            settings.rule_modes.keys().chain(settings.assigned.keys()).copied().collect();
+        let others = if settings.assign_all { settings.default_rule_mode } else { Mode::Off };
         Self {
             mode: settings.mode.into(),
             failure_response: settings.failure_response.into(),
+            rule_modes: named.into_iter().map(|sid| (model::Sid(sid), mode_of(sid).into())).collect(),
             http_ports: settings.http_ports.into_iter().map(|ports| ports.0).collect(),
             answer_page: settings.answer_page,
-            default_rule_mode: settings.default_rule_mode.into(),
-            rule_modes: settings
-                .rule_modes
-                .into_iter()
-                .map(|(sid, mode)| (model::Sid(sid), mode.into()))
-                .collect(),
+            default_rule_mode: others.into(),
         }
     }
 }
@@ -268,5 +296,52 @@ impl EventDetail for Intrusion {
                 ),
             )
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn modes(settings: IntrusionPrevention, sids: [u32; 4]) -> [model::Mode; 4] {
+        let settings = model::IntrusionPrevention::from(settings);
+        sids.map(|sid| {
+            settings.rule_modes.get(&model::Sid(sid)).copied().unwrap_or(settings.default_rule_mode)
+        })
+    }
+
+    fn settings() -> IntrusionPrevention {
+        IntrusionPrevention {
+            mode: Mode::Prevent,
+            default_rule_mode: Mode::Prevent,
+            assigned: BTreeMap::from([(1, true), (2, false)]),
+            rule_modes: BTreeMap::from([(2, Mode::Prevent), (3, Mode::Detect)]),
+            ..IntrusionPrevention::default()
+        }
+    }
+
+    #[test]
+    fn with_all_assigned_only_the_excluded_is_off() {
+        use model::Mode::{Detect, Off, Prevent};
+        assert_eq!(modes(settings(), [1, 2, 3, 4]), [Prevent, Off, Detect, Prevent]);
+        let recommended = settings().with_recommended(&BTreeSet::from([4]));
+        assert_eq!(recommended, settings(), "the policy does not assign what is recommended");
+    }
+
+    #[test]
+    fn without_all_only_what_is_named_is_on() {
+        use model::Mode::{Off, Prevent};
+        let some = IntrusionPrevention { assign_all: false, ..settings() };
+        assert_eq!(modes(some, [1, 2, 3, 4]), [Prevent, Off, Off, Off]);
+    }
+
+    #[test]
+    fn what_is_recommended_is_assigned_where_the_policy_says_so_and_never_what_is_excluded() {
+        use model::Mode::{Detect, Off, Prevent};
+        let policy = IntrusionPrevention { assign_recommended: true, ..settings() };
+        let none = policy.clone().with_recommended(&BTreeSet::new());
+        assert_eq!(modes(none, [1, 2, 3, 4]), [Prevent, Off, Off, Off], "assigned by hand alone");
+        let some = policy.with_recommended(&BTreeSet::from([2, 3, 4]));
+        assert_eq!(modes(some, [1, 2, 3, 4]), [Prevent, Off, Detect, Prevent]);
     }
 }

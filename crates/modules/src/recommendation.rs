@@ -83,10 +83,12 @@ pub struct RecommendationEvent {
     pub recommended: Vec<String>,
     /// Rules that no longer are.
     pub withdrawn: Vec<String>,
-    /// Whether they were assigned and unassigned.
-    pub assigned: bool,
-    /// The first reason, for people.
-    pub reason: String,
+    /// Those of the recommended ones that were assigned by this.
+    pub assigned: Vec<String>,
+    /// Those of the withdrawn ones that were unassigned by this.
+    pub unassigned: Vec<String>,
+    /// Why, for the first of the rules.
+    pub reason: Explanation,
 }
 
 impl EventDetail for RecommendationEvent {
@@ -95,30 +97,94 @@ impl EventDetail for RecommendationEvent {
         Column::text("module"),
         Column::texts("recommended"),
         Column::texts("withdrawn"),
-        Column::text("reason"),
+        Column::texts("assigned"),
+        Column::texts("unassigned"),
     ];
 
     fn explain(&self, about: &About<'_>) -> Explanation {
         let computer = about.computer;
-        let (more, fewer) = (self.recommended.len(), self.withdrawn.len());
-        let reason = &self.reason;
-        let (done, done_ja) = if self.assigned {
-            ("They were assigned as the policy allows.", "ポリシーに従って割り当てました。")
-        } else {
-            (
-                "Assign them, or let the policy do so.",
-                "割り当てるか、ポリシーで自動割り当てを有効にしてください。",
-            )
+        let list = |rules: &[String]| {
+            let more = rules.len().saturating_sub(NAMED);
+            let named = rules.get(..NAMED).unwrap_or(rules);
+            (named.join(", "), named.join("、"), more)
         };
-        Explanation::new(
-            format!(
-                "What is installed on {computer} makes {more} rules newly recommended and {fewer} no longer so. {reason} \
-                 {done}"
-            ),
-            format!(
-                "{computer} のインストール状況により、新たに {more} 件のルールが推奨され、{fewer} 件が推奨から外れました。\
-                 {reason} {done_ja}"
-            ),
-        )
+        let mut en = Vec::new();
+        let mut ja = Vec::new();
+        if !self.recommended.is_empty() {
+            let (rules, rules_ja, more) = list(&self.recommended);
+            let (and, and_ja) = and_more(more);
+            let (done, done_ja) = if self.assigned.is_empty() {
+                (
+                    "Assign them, or let the policy do so.",
+                    "割り当てるか、ポリシーで自動割り当てを有効にしてください。",
+                )
+            } else {
+                ("They were assigned, as the policy says.", "ポリシーに従って割り当てました。")
+            };
+            en.push(format!("What is installed on {computer} needs rules {rules}{and}. {done}"));
+            ja.push(format!(
+                "{computer} のインストール状況により、ルール {rules_ja}{and_ja} が推奨されました。{done_ja}"
+            ));
+        }
+        if !self.withdrawn.is_empty() {
+            let (rules, rules_ja, more) = list(&self.withdrawn);
+            let (and, and_ja) = and_more(more);
+            let (done, done_ja) = if self.unassigned.is_empty() {
+                ("", "")
+            } else {
+                (" They were unassigned, as the policy says.", "ポリシーに従って割り当てを解除しました。")
+            };
+            en.push(format!("Rules {rules}{and} are no longer needed on {computer}.{done}"));
+            ja.push(format!("ルール {rules_ja}{and_ja} は {computer} では不要になりました。{done_ja}"));
+        }
+        en.push(format!("Why: {}.", self.reason.en));
+        ja.push(format!("理由: {}。", self.reason.ja));
+        Explanation::new(en.join(" "), ja.concat())
+    }
+}
+
+/// Rules named in a sentence; the detail has all.
+const NAMED: usize = 8;
+
+fn and_more(more: usize) -> (String, String) {
+    if more == 0 {
+        return (String::new(), String::new());
+    }
+    (format!(" and {more} more"), format!(" ほか {more} 件"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(recommended: usize, assigned: bool, withdrawn: usize) -> Explanation {
+        let rules = |count: usize| (1..=count).map(|number| number.to_string()).collect::<Vec<_>>();
+        let detail = RecommendationEvent {
+            module: "intrusion-prevention".to_owned(),
+            recommended: rules(recommended),
+            withdrawn: rules(withdrawn),
+            assigned: if assigned { rules(recommended) } else { Vec::new() },
+            unassigned: if assigned { rules(withdrawn) } else { Vec::new() },
+            reason: Explanation::new("blog 0.1 has the hole".to_owned(), "blog 0.1 に脆弱性".to_owned()),
+        };
+        detail.explain(&About { computer: "web1", action: "noted", severity: "info" })
+    }
+
+    #[test]
+    fn it_says_what_was_recommended_and_what_was_done() {
+        assert_eq!(
+            event(2, true, 0).en,
+            "What is installed on web1 needs rules 1, 2. They were assigned, as the policy says. Why: blog 0.1 has the \
+             hole."
+        );
+        assert_eq!(
+            event(10, false, 1).en,
+            "What is installed on web1 needs rules 1, 2, 3, 4, 5, 6, 7, 8 and 2 more. Assign them, or let the policy do \
+             so. Rules 1 are no longer needed on web1. Why: blog 0.1 has the hole."
+        );
+        assert_eq!(
+            event(0, true, 1).ja,
+            "ルール 1 は web1 では不要になりました。ポリシーに従って割り当てを解除しました。理由: blog 0.1 に脆弱性。"
+        );
     }
 }

@@ -141,6 +141,8 @@ pub enum Command {
     SendFullStatus,
     /// Send the inventory that was named: the manager does not have it.
     SendInventory,
+    /// Take the inventory anew and send it, whether or not it is another: somebody waits for it.
+    TakeInventory,
     /// This identity is used by another machine: enrol anew with a token.
     ReEnrol,
 }

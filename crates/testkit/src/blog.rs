@@ -10,6 +10,13 @@ use crate::{Host, Lab, Process, Programs, Role};
 /// The secret of `POST /restore`; it guards nothing but a blog inside a lab.
 const RESTORE_SECRET: &str = "lab-restores-its-blog";
 
+/// The blog's folder: a file system of its own, in the server's private mounts.
+pub const FOLDER: &str = "/var/www/blog";
+/// Where uploads land, in the blog's folder.
+pub(crate) const UPLOADS: &str = "wp-content/plugins/wp-file-manager/lib/files";
+/// Its access log.
+pub const ACCESS_LOG: &str = "/var/log/blog/access.log";
+
 /// The running blog.
 #[derive(Debug)]
 pub struct Blog<'lab> {
@@ -29,14 +36,14 @@ impl<'lab> Blog<'lab> {
         let host = lab.host(Role::Server);
         let secret = host.folder().join("restore-secret");
         std::fs::write(&secret, RESTORE_SECRET)?;
+        host.mount_memory(FOLDER)?;
         let mut command = host.command(programs.blog());
         command
-            .args(["--i-know-this-is-vulnerable", "--listen", &address.to_string(), "--uploads"])
-            .arg(host.folder().join("uploads"))
-            .arg("--restore-secret-file")
-            .arg(&secret)
-            .arg("--manifest")
-            .arg(host.folder().join("sakimori-application.json"));
+            .args(["--i-know-this-is-vulnerable", "--listen", &address.to_string()])
+            .args(["--uploads", &format!("{FOLDER}/{UPLOADS}"), "--pages", FOLDER])
+            .args(["--manifest", &format!("{FOLDER}/sakimori-application.json")])
+            .args(["--access-log", ACCESS_LOG, "--restore-secret-file"])
+            .arg(&secret);
         let mut process = host.start("blog", command)?;
         host.wait_for(address, &mut process, Duration::from_secs(20))?;
         Ok(Self { host, address, _process: process })

@@ -120,8 +120,13 @@ pub fn computer_enforcing(api: &Api<'_>, policy: &str) -> anyhow::Result<Value> 
 
 /// Every event of intrusion prevention, newest first.
 pub fn events(api: &Api<'_>) -> anyhow::Result<Vec<Value>> {
-    let events = api.list("/events?limit=100")?;
-    Ok(events.into_iter().filter(|event| text(event, "/kind") == "intrusion").collect())
+    events_of(api, "intrusion")
+}
+
+/// The events of a kind, newest first.
+pub fn events_of(api: &Api<'_>, kind: &str) -> anyhow::Result<Vec<Value>> {
+    let events = api.list("/events?limit=500")?;
+    Ok(events.into_iter().filter(|event| text(event, "/kind") == kind).collect())
 }
 
 /// Waits until `expected` more intrusions were told than `before`, and gives the new ones, oldest first.

@@ -115,6 +115,14 @@ exec sleep infinity"#
         Process::start(name, command, &self.folder)
     }
 
+    /// Mounts a file system of its own, in memory, on a folder of this private machine, unless there is one.
+    pub fn mount_memory(&self, folder: &str) -> anyhow::Result<()> {
+        self.shell(&format!(
+            "mkdir -p '{folder}' && (mountpoint -q '{folder}' || mount -t tmpfs -o size=512m,mode=755 tmpfs '{folder}')"
+        ))?;
+        Ok(())
+    }
+
     /// The path of a file of this machine as the rest of the system sees it (private mounts included).
     pub fn outside(&self, path: &str) -> PathBuf {
         match &self.anchor {

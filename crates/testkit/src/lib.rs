@@ -32,6 +32,7 @@ pub mod programs;
 pub mod report;
 pub mod rest;
 pub mod story;
+pub mod stub;
 pub mod wait;
 pub mod wordpress;
 

@@ -1,5 +1,7 @@
 //! The demo: an attack that works, the agent, the same attack that does not, and what the operator sees.
 
+mod other_ways;
+mod policy;
 mod steps;
 mod target;
 mod visitors;
@@ -10,6 +12,11 @@ use std::time::Duration;
 use crate::agent::Agent;
 use crate::manager::{Manager, PUBLIC};
 use crate::{Lab, Programs, Role, fleet, forward, interrupt, wait};
+
+use crate::fleet::text;
+use other_ways::Surroundings;
+use serde_json::Value;
+use steps::CommandLine;
 
 pub use steps::Steps;
 pub use target::{Target, Website};
@@ -87,6 +94,7 @@ struct Stage<'lab> {
     lab: &'lab Lab,
     programs: &'lab Programs,
     website: Website<'lab>,
+    surroundings: Surroundings<'lab>,
     manager: Manager<'lab>,
     agent: Option<Agent<'lab>>,
 }
@@ -95,7 +103,8 @@ impl<'lab> Stage<'lab> {
     fn set(lab: &'lab Lab, programs: &'lab Programs, target: Target) -> anyhow::Result<Self> {
         let manager = fleet::start_manager(lab, programs)?;
         let website = Website::start(target, lab, programs)?;
-        Ok(Self { lab, programs, website, manager, agent: None })
+        let surroundings = Surroundings::start(lab, website.address())?;
+        Ok(Self { lab, programs, website, surroundings, manager, agent: None })
     }
 
     fn play(&mut self, steps: &mut Steps) -> anyhow::Result<()> {
@@ -113,6 +122,7 @@ impl<'lab> Stage<'lab> {
         steps.check("visitors see the defaced page", page.is_defaced(), page.words());
         let marker = self.website.has_backdoor(visitor)?;
         steps.check("the backdoor's marker answers", marker, target::BACKDOOR);
+        self.surroundings.unprotected(steps)?;
 
         steps::chapter("2. Restored, and protected");
         self.website.restore()?;
@@ -125,9 +135,16 @@ impl<'lab> Stage<'lab> {
         self.agent = Some(Agent::deploy(self.lab.host(Role::Server), &line)?);
         let computer = fleet::computer_online(&api)?;
         steps.check("the agent is activated and online", true, &steps::computer_words(&computer));
-        fleet::assign_policy(&api, &computer, "Web server")?;
-        let computer = fleet::computer_enforcing(&api, "Web server")?;
-        steps.check("the policy is enforced", true, &steps::policy_words(&computer));
+        policy::create(&api)?;
+        fleet::assign_policy(&api, &computer, policy::NAME)?;
+        let cli = CommandLine::new(&api, &self.manager, self.lab, self.programs);
+        let (computer, recommended) = policy::recommended_and_enforced(&api)?;
+        steps::recommendations(steps, &cli, &computer, &recommended)?;
+        let told = other_ways::event(&api, "recommendation", |_first| true)?;
+        let assigned = told.pointer("/detail/assigned").and_then(Value::as_array).map_or(0, Vec::len);
+        steps.check("an event says what was assigned, and why", assigned > 0, text(&told, "/explanation/en"));
+        let computer = policy::all_on(&api)?;
+        steps.check("all six modules are on", true, &steps::policy_words(&computer));
 
         steps::chapter("3. The same attack again");
         let before = fleet::events(&api)?.len();
@@ -145,13 +162,19 @@ impl<'lab> Stage<'lab> {
         let marker = self.website.has_backdoor(visitor)?;
         steps.check("there is no backdoor", !marker, target::BACKDOOR);
 
-        steps::chapter("4. What the operator sees");
+        steps::chapter("4. Ways in that no patch closes");
+        let others = self.surroundings.protected(steps, &api)?;
+        let page = self.website.page(visitor)?;
+        steps.check("visitors still read the blog", page.is_intact(), page.words());
+
+        steps::chapter("5. What the operator sees");
         let expected = target::ATTACKS.len();
         let events = fleet::blocked_events(&api, before, expected)?;
-        for event in &events {
+        for event in events.iter().take(expected) {
             steps::explain(steps, event, attacker.v4());
+            steps::by_recommendation(steps, event, &recommended);
         }
-        steps::command_line(steps, &api, &self.manager, self.lab, self.programs, &events)?;
+        steps::command_line(steps, &cli, &events, &others)?;
         Ok(())
     }
 

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
+use crate::blog::FOLDER;
 use crate::{Host, Lab, Process, Role, programs, wait};
 
-/// Site, database and configuration, in the server's private `/var`.
+/// Database and configuration, in the server's private `/var`; the site lies where the blog does.
 const HOME: &str = "/var/lab-wordpress";
 /// Sockets, in the server's private `/run`.
 const SOCKETS: &str = "/run/lab-wordpress";
@@ -37,7 +38,7 @@ pid /run/lab-wordpress/nginx.pid;
 error_log stderr;
 events { worker_connections 256; }
 http {
-    access_log off;
+    access_log /var/log/blog/access.log combined;
     include /etc/nginx/mime.types;
     client_body_temp_path /run/lab-wordpress/body;
     proxy_temp_path /run/lab-wordpress/proxy;
@@ -47,7 +48,7 @@ http {
     server {
         listen 80;
         listen [::]:80;
-        root /var/lab-wordpress/site;
+        root /var/www/blog;
         index index.php;
         # What the upload hole takes in is handed out as text and never run.
         location ^~ /wp-content/plugins/wp-file-manager/lib/files/ { types {} default_type text/plain; }
@@ -77,6 +78,9 @@ if (!defined('ABSPATH')) { define('ABSPATH', __DIR__ . '/'); }
 require_once ABSPATH . 'wp-settings.php';
 ";
 
+/// A page that is served as it lies there.
+const ABOUT: &str = "<!doctype html>\n<title>About</title>\n<p>Notes on the coast guards of Kyushu.</p>\n";
+
 /// The running site.
 #[derive(Debug)]
 pub struct WordPress<'lab> {
@@ -91,24 +95,31 @@ impl<'lab> WordPress<'lab> {
         let host = lab.host(Role::Server);
         let address = SocketAddr::new(IpAddr::V4(host.v4()), 80);
         let plugin = programs::source().join("demo/wordpress-plugin");
+        host.mount_memory(FOLDER)?;
         host.shell(&format!(
             "set -e
-mkdir -p {HOME}/database {SOCKETS}
+mkdir -p {HOME}/database {SOCKETS} /var/log/blog
 chown mysql:mysql {HOME}/database
 chmod 1777 {SOCKETS}
-cp -rL /usr/share/wordpress {HOME}/site
-rm -rf {HOME}/site/wp-content/plugins/wp-file-manager
-mkdir -p {HOME}/site/wp-content/mu-plugins
-cp '{plugin}/sakimori-demo-flaw.php' {HOME}/site/wp-content/mu-plugins/
-cp -r '{plugin}/wp-file-manager' {HOME}/site/wp-content/plugins/
-mkdir {HOME}/site/wp-content/plugins/wp-file-manager/lib/files
-chown -R www-data:www-data {HOME}/site/wp-content
+cp -rL /usr/share/wordpress/. {FOLDER}/
+rm -rf {FOLDER}/wp-content/plugins/wp-file-manager
+mkdir -p {FOLDER}/wp-content/mu-plugins
+cp '{plugin}/sakimori-demo-flaw.php' {FOLDER}/wp-content/mu-plugins/
+cp -r '{plugin}/wp-file-manager' {FOLDER}/wp-content/plugins/
+mkdir {FOLDER}/wp-content/plugins/wp-file-manager/lib/files
+chown -R www-data:www-data {FOLDER}/wp-content
 mariadb-install-db --no-defaults --user=mysql --datadir={HOME}/database --skip-test-db \
     --auth-root-authentication-method=normal >/dev/null",
             plugin = plugin.display(),
         ))?;
-        for (name, text) in [("fpm.conf", FPM), ("nginx.conf", NGINX), ("site/wp-config.php", CONFIG)] {
-            std::fs::write(host.outside(&format!("{HOME}/{name}")), text)?;
+        let files = [
+            (format!("{HOME}/fpm.conf"), FPM),
+            (format!("{HOME}/nginx.conf"), NGINX),
+            (format!("{FOLDER}/wp-config.php"), CONFIG),
+            (format!("{FOLDER}/about.html"), ABOUT),
+        ];
+        for (path, text) in files {
+            std::fs::write(host.outside(&path), text)?;
         }
         let mut processes = vec![start_database(host)?];
 
@@ -138,8 +149,7 @@ mariadb-install-db --no-defaults --user=mysql --datadir={HOME}/database --skip-t
     fn script(&self, what: &str) -> anyhow::Result<()> {
         let script = programs::source().join("demo/wordpress-plugin/install.php");
         let url = format!("http://{}", self.address.ip());
-        let output =
-            self.host.run("php", &[&script.to_string_lossy(), &format!("{HOME}/site"), &url, what])?;
+        let output = self.host.run("php", &[&script.to_string_lossy(), FOLDER, &url, what])?;
         if !output.trim_end().ends_with("ed") {
             bail!("the site's script to {what} said: {output}");
         }

@@ -89,7 +89,7 @@ fn the_blog_listens_only_where_it_was_told_and_only_when_it_was_told() {
     drop(blog);
     let secret = server.folder().join("restore-secret").to_string_lossy().into_owned();
     let folder = server.folder().join("uploads").to_string_lossy().into_owned();
-    let options = ["--uploads", &folder, "--restore-secret-file", &secret];
+    let options = ["--uploads", &folder, "--pages", &folder, "--restore-secret-file", &secret];
     let program = programs.blog();
     let unasked = server.run(&program, &[&["--listen", "127.0.0.1:8000"][..], &options].concat());
     assert!(unasked.unwrap_err().to_string().contains("server"));

@@ -4,9 +4,11 @@
 //! CVE-2017-1001000 (the REST route for posts checks permissions of the id as it was sent, and
 //! updates the post of the id as a number) and CVE-2020-25213 (a file manager's connector takes
 //! uploads from anybody). What an attacker can reach through them is kept harmless: the text of a
-//! post in memory, and a small text file in a folder given on the command line; nothing uploaded is ever run.
+//! post in memory, and a small text file in a folder given on the command line; nothing uploaded is ever run. Its
+//! log-in lets nobody in.
 #![forbid(unsafe_code)]
 
+mod access_log;
 mod pages;
 mod posts;
 mod uploads;
@@ -18,6 +20,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use clap::Parser;
 use tokio::net::TcpListener;
@@ -35,6 +38,12 @@ struct Arguments {
     /// Folder that takes the uploads; made when absent.
     #[arg(long)]
     uploads: PathBuf,
+    /// Folder of pages that are served as they lie there: `about.html`; made when absent.
+    #[arg(long)]
+    pages: PathBuf,
+    /// File that takes a line for each request, in the combined format.
+    #[arg(long)]
+    access_log: Option<PathBuf>,
     /// File with the secret that `POST /restore` wants in its `x-restore-secret` header.
     #[arg(long)]
     restore_secret_file: PathBuf,
@@ -52,6 +61,8 @@ struct Arguments {
 pub(crate) struct Blog {
     posts: posts::Posts,
     uploads: uploads::Uploads,
+    pages: PathBuf,
+    access_log: Option<access_log::AccessLog>,
     restore_secret: String,
 }
 
@@ -83,19 +94,24 @@ fn main() -> anyhow::Result<()> {
     let blog = Arc::new(Blog {
         posts: posts::Posts::fresh(),
         uploads: uploads::Uploads::open(arguments.uploads)?,
+        pages: pages::open(arguments.pages)?,
+        access_log: arguments.access_log.map(|path| access_log::AccessLog::open(&path)).transpose()?,
         restore_secret,
     });
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(async {
         let listener = TcpListener::bind(arguments.listen)
             .await
             .with_context(|| format!("listening on {}", arguments.listen))?;
-        axum::serve(listener, router(blog)).await.context("serving")
+        let service = router(blog).into_make_service_with_connect_info::<SocketAddr>();
+        axum::serve(listener, service).await.context("serving")
     })
 }
 
 fn router(blog: Arc<Blog>) -> Router {
     Router::new()
         .route("/", get(pages::front))
+        .route("/about.html", get(pages::about))
+        .route("/wp-login.php", get(pages::log_in_form).post(pages::log_in))
         .route("/restore", post(pages::restore))
         .route("/index.php", get(posts::read_by_query).post(posts::write_by_query))
         .route("/wp-json/wp/v2/posts", get(posts::list))
@@ -103,5 +119,6 @@ fn router(blog: Arc<Blog>) -> Router {
         .route(uploads::CONNECTOR, post(uploads::connector))
         .route("/wp-content/plugins/wp-file-manager/lib/files/{name}", get(uploads::file))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(from_fn_with_state(Arc::clone(&blog), access_log::note))
         .with_state(blog)
 }

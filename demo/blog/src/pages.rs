@@ -1,8 +1,10 @@
 //! The page that visitors read, and the way back to the original text.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Html;
@@ -48,6 +50,36 @@ pub(crate) async fn front(State(blog): State<Arc<Blog>>) -> Html<String> {
     Html(page)
 }
 
+/// The page of the folder that visitors may read.
+const ABOUT: &str = "about.html";
+/// As it was written.
+const ABOUT_TEXT: &str =
+    "<!doctype html>\n<title>About</title>\n<p>Notes on the coast guards of Kyushu.</p>\n";
+
+/// Makes the folder of pages.
+pub(crate) fn open(folder: PathBuf) -> anyhow::Result<PathBuf> {
+    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    std::fs::write(folder.join(ABOUT), ABOUT_TEXT).with_context(|| format!("writing {ABOUT}"))?;
+    Ok(folder)
+}
+
+/// A page as it lies in the folder.
+pub(crate) async fn about(State(blog): State<Arc<Blog>>) -> Result<Html<String>, StatusCode> {
+    std::fs::read_to_string(blog.pages.join(ABOUT)).map(Html).map_err(|_gone| StatusCode::NOT_FOUND)
+}
+
+/// The log-in's form.
+pub(crate) async fn log_in_form() -> Html<&'static str> {
+    Html(
+        "<!doctype html>\n<form method=\"post\"><input name=\"log\"><input name=\"pwd\" type=\"password\"></form>\n",
+    )
+}
+
+/// No password is the right one. As `WordPress` does, it says so with a page of status 200.
+pub(crate) async fn log_in() -> Html<&'static str> {
+    Html("<!doctype html>\n<p>Error: The password you entered is incorrect.</p>\n")
+}
+
 /// Puts the original posts back and removes every upload.
 pub(crate) async fn restore(State(blog): State<Arc<Blog>>, headers: HeaderMap) -> (StatusCode, &'static str) {
     let given = headers.get("x-restore-secret").map_or(&b""[..], |value| value.as_bytes());
@@ -55,6 +87,9 @@ pub(crate) async fn restore(State(blog): State<Arc<Blog>>, headers: HeaderMap) -
         return (StatusCode::FORBIDDEN, "the restore secret is missing or wrong\n");
     }
     blog.posts.restore();
+    if std::fs::write(blog.pages.join(ABOUT), ABOUT_TEXT).is_err() {
+        return (StatusCode::INTERNAL_SERVER_ERROR, "the page could not be written\n");
+    }
     match blog.uploads.clear() {
         Ok(()) => (StatusCode::OK, "restored\n"),
         Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "the upload folder could not be emptied\n"),

@@ -160,7 +160,7 @@ fn kind_of(path: &[u8], manifests_only: bool) -> Option<(Kind, usize)> {
         Some((Kind::WordPressVersion, 2))
     } else if php && up(2) == b"plugins" && up(3) == b"wp-content" {
         Some((Kind::WordPressPlugin, 1))
-    } else if php && up(1) == b"plugins" && up(2) == b"wp-content" {
+    } else if php && matches!(up(1), b"plugins" | b"mu-plugins") && up(2) == b"wp-content" {
         Some((Kind::WordPressPlugin, 0))
     } else if name == b"style.css" && up(2) == b"themes" && up(3) == b"wp-content" {
         Some((Kind::WordPressTheme, 1))

@@ -1,8 +1,9 @@
 //! The recommendation scan's half on this computer: an inventory, taken anew as often as the policy says.
-use super::{Current, cloud, provider, take};
+use super::{Ask, Current, cloud, provider, take};
 use crate::connection::explain;
 use crate::enforcement::{Enforcement, Plan, Refusal};
 use crate::parts::Part;
+use sakimori_kernel::clock;
 use sakimori_modules::recommendation::{self, Recommendation};
 use sakimori_protocol::{Mode, ModuleState, ModuleStatus};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -11,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// While the policy says off.
-const NEVER: Duration = Duration::from_hours(365 * 24);
+const NEVER: Duration = Duration::from_hours(u32::MAX as u64);
 /// After one that failed.
 const AGAIN: Duration = Duration::from_mins(5);
 
@@ -32,7 +33,7 @@ pub fn part() -> Part {
 /// Takes inventories.
 #[derive(Debug)]
 struct Taker {
-    settings: Sender<Option<Recommendation>>,
+    asks: Sender<Ask>,
     shown: Arc<Mutex<Shown>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -49,29 +50,33 @@ struct Shown {
 
 impl Taker {
     fn start(current: Arc<Current>) -> std::io::Result<Self> {
-        let (settings, changes) = channel();
+        let (asks, asked) = channel();
+        current.set_taker(asks.clone());
         let shown = Arc::new(Mutex::new(Shown::default()));
         let for_thread = Arc::clone(&shown);
         let thread = std::thread::Builder::new()
             .name("inventory".into())
-            .spawn(move || work(&changes, &for_thread, &current))?;
-        Ok(Self { settings, shown, thread: Some(thread) })
+            .spawn(move || work(&asked, &for_thread, &current))?;
+        Ok(Self { asks, shown, thread: Some(thread) })
     }
 }
 
-fn work(changes: &Receiver<Option<Recommendation>>, shown: &Mutex<Shown>, current: &Current) {
+fn work(asked: &Receiver<Ask>, shown: &Mutex<Shown>, current: &Current) {
     let _as_before = sakimori_kernel::idle_io();
     let mut settings = Recommendation { mode: Mode::Off, ..Recommendation::default() };
-    let mut wait = NEVER;
+    let mut due = NEVER;
+    let after = |wait: Duration| clock::monotonic().saturating_add(wait);
     loop {
-        match changes.recv_timeout(wait) {
-            Ok(Some(changed)) => settings = changed,
-            Ok(None) | Err(RecvTimeoutError::Disconnected) => return,
-            Err(RecvTimeoutError::Timeout) => (),
+        match asked.recv_timeout(due.saturating_sub(clock::monotonic())) {
+            // Bundles come for many reasons; what is installed is looked at anew for this module's alone.
+            Ok(Ask::Settings(same)) if same == settings => continue,
+            Ok(Ask::Settings(changed)) => settings = changed,
+            Ok(Ask::End) | Err(RecvTimeoutError::Disconnected) => return,
+            Ok(Ask::Now) | Err(RecvTimeoutError::Timeout) => (),
         }
         if settings.mode == Mode::Off {
             current.set(None);
-            wait = NEVER;
+            due = NEVER;
             continue;
         }
         let provider = provider();
@@ -86,12 +91,12 @@ fn work(changes: &Receiver<Option<Recommendation>>, shown: &Mutex<Shown>, curren
                 shown.applications = inventory.applications.len() as u64;
                 drop(shown);
                 current.set(Some(inventory));
-                wait = Duration::from_mins(u64::from(settings.interval_minutes).max(1));
+                due = after(Duration::from_mins(u64::from(settings.interval_minutes).max(1)));
             }
             Err(error) => {
                 tracing::error!("{}", explain(&error));
                 lock(shown).failure = Some(explain(&error));
-                wait = AGAIN;
+                due = after(AGAIN);
             }
         }
     }
@@ -105,8 +110,8 @@ impl Enforcement for Taker {
     fn apply(&self, plan: Plan) -> Result<u32, Refusal> {
         let (settings, _no_files) = plan.module::<Recommendation>(recommendation::MODULE.id)?;
         lock(&self.shown).mode = Some(settings.mode);
-        self.settings
-            .send(Some(settings))
+        self.asks
+            .send(Ask::Settings(settings))
             .map_err(|_ended| Refusal::passing("inventory-failed: the thread has ended".to_owned()))?;
         Ok(0)
     }
@@ -136,7 +141,7 @@ impl Enforcement for Taker {
     }
 
     fn stop(mut self: Box<Self>) {
-        let _ended_already = self.settings.send(None);
+        let _ended_already = self.asks.send(Ask::End);
         // A worker at work ends by its own time limit; nobody waits for it.
         drop(self.thread.take());
     }

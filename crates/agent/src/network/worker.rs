@@ -222,6 +222,10 @@ fn configure(
     if broken {
         return Some(Answer::Refused(findings));
     }
+    // Those that are not assigned are off: they are compiled with the others, and never judge.
+    let settings = &ordered.settings;
+    let rules =
+        compiled.rules.rules().iter().filter(|rule| settings.rule_mode(rule.sid) != Mode::Off).count();
     let sites = u64::try_from(web.lists.len()).unwrap_or(u64::MAX);
     let fresh =
         Fresh { settings: ordered.settings, rules: Arc::new(compiled.rules), web, labels: ordered.labels };
@@ -229,7 +233,7 @@ fn configure(
     judge.send(Change::Rules(Box::new(fresh), done)).ok()?;
     let needs_responses = swapped.recv().ok()?;
     Some(Answer::Configured {
-        rules: u32::try_from(compiled.loaded).unwrap_or(u32::MAX),
+        rules: u32::try_from(rules).unwrap_or(u32::MAX),
         sites,
         needs_responses,
         findings,

@@ -1,12 +1,15 @@
 //! `sakimori computers`.
 use super::policies::{patch_of, settings_text};
-use super::{NAMES_MAX, Out, computer_id, fact, group_id, policy_id, search_id, tag, tags_text, word};
+use super::{
+    NAMES_MAX, Out, computer_id, fact, group_id, inventory, policy_id, search_id, tag, tags_text, word,
+};
 use crate::client::Client;
 use crate::command_line::{ComputerSort, Computers, ComputersWanted, Status};
 use crate::problem::Failure;
 use crate::table::{Table, shown};
 use sakimori_api::{
-    Computer, ComputerCoverage, ComputerPatch, ComputerSettings, ComputerSettingsPatch, Patch,
+    Computer, ComputerCoverage, ComputerPatch, ComputerSettings, ComputerSettingsPatch, Inventory, Patch,
+    Recommendations, ScanRequest,
 };
 use std::collections::BTreeMap;
 
@@ -82,6 +85,26 @@ pub(super) async fn execute(out: Out, client: &Client, command: Computers) -> Re
         }
         Computers::Deactivate { computer } => live(out, client, &computer, "deactivate").await,
         Computers::Reactivate { computer } => live(out, client, &computer, "reactivate").await,
+        Computers::Inventory { computer, packages, processes } => {
+            let id = computer_id(client, &computer).await?;
+            let found: Inventory = client.get(&format!("/computers/{id}/inventory"), &[]).await?;
+            out.show(&found, |found| inventory::text(found, packages, processes))
+        }
+        Computers::Recommendations { computer } => {
+            let id = computer_id(client, &computer).await?;
+            let path = format!("/computers/{id}/recommendations");
+            let found: Recommendations = client.get(&path, &[]).await?;
+            out.show(&found, inventory::recommendations)
+        }
+        Computers::Scan { computer } => {
+            let id = computer_id(client, &computer).await?;
+            let path = format!("/computers/{id}/recommendations/scan");
+            let asked: ScanRequest = client.post(&path, &serde_json::json!({})).await?;
+            out.show(&asked, |asked| {
+                let when = if asked.online { "now" } else { "when it comes back into contact" };
+                format!("Asked: the computer looks {when}.\n")
+            })
+        }
         Computers::Delete { computer } => {
             let id = computer_id(client, &computer).await?;
             client.delete(&format!("/computers/{id}"), None).await?;

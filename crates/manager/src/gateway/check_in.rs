@@ -74,18 +74,14 @@ pub(crate) async fn check_in(
     if said.full.is_none() && row.kernel.is_empty() {
         commands.push(Command::SendFullStatus);
     }
+    commands.extend(inventory_commands(&app, &row, &said).await?);
     let refused = said.refused.as_ref().map(|(hash, _)| *hash);
     let hold = Duration::from_secs(said.hold_secs.min(paths::HOLD_MAX_SECS));
     let end = tokio::time::sleep(hold);
     tokio::pin!(end);
-    // Settings of its own are compiled anew for another policy, once a check-in: each time wakes all others.
-    let mut caught_up = false;
     let bundle = loop {
         let Some(policy) = app.fleet.policy(row.id) else { return Err(Refuse::unknown_computer()) };
-        if !caught_up && app.bundles.is_behind(row.tenant, row.id, policy) {
-            caught_up = true;
-            app.refresh_bundles(row.tenant).await?;
-        }
+        app.prepare_bundle(row.tenant, row.id, policy).await?;
         let current = app.bundles.of(row.tenant, row.id, policy);
         let wanted = current.filter(|c| differs(c, said.bundle, refused));
         if wanted.is_some() || !commands.is_empty() || hold.is_zero() {
@@ -94,6 +90,7 @@ pub(crate) async fn check_in(
         tokio::select! {
             () = &mut end => break None,
             () = stopped(&mut stopping) => break None,
+            () = app.inventories.asked(row.id) => commands.push(Command::TakeInventory),
             changed = changes.changed() => if changed.is_err() { break None },
         }
     };
@@ -111,6 +108,23 @@ pub(crate) async fn check_in(
 fn was_away(app: &App, row: &ComputerRow) -> bool {
     let there = app.was_there_until.get(&row.tenant).copied().unwrap_or_default();
     row.last_seen.is_some_and(|seen| there > seen.plus(fleet::OFFLINE_AFTER))
+}
+
+/// What to ask of the computer's inventory: one that is not here, or a new one that somebody waits for.
+async fn inventory_commands(app: &App, row: &ComputerRow, said: &CheckIn) -> Result<Vec<Command>, Refuse> {
+    if app.inventories.take_request(row.id) {
+        return Ok(vec![Command::TakeInventory]);
+    }
+    let Some(named) = said.inventory.filter(|named| !app.inventories.is_here(row.id, *named)) else {
+        return Ok(Vec::new());
+    };
+    // Another manager of the same database may have it.
+    let kept = app.store.inventory_hash(&TenantCtx::system(row.tenant), row.id).await?;
+    if kept == Some(named) {
+        app.inventories.note(row.id, named);
+        return Ok(Vec::new());
+    }
+    Ok(vec![Command::SendInventory])
 }
 
 /// Whether the computer should have another bundle. One that it refused is not sent again and again.

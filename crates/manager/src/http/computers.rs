@@ -58,7 +58,7 @@ fn module(status: &wire::ModuleStatus) -> ComputerModule {
     }
 }
 
-fn port(port: &wire::ListeningPort) -> ComputerPort {
+pub(super) fn port(port: &wire::ListeningPort) -> ComputerPort {
     ComputerPort {
         protocol: port.protocol.clone(),
         address: port.address.clone(),
@@ -496,9 +496,7 @@ pub(super) async fn update(
         .await?;
     write.commit().await?;
     app.fleet.assign(id, row.policy);
-    if app.bundles.is_behind(ctx.tenant, id, row.policy) {
-        app.refresh_bundles(ctx.tenant).await?;
-    }
+    app.prepare_bundle(ctx.tenant, id, row.policy).await?;
     app.bundles.wake();
     app.tell_computer(ctx.tenant, id).await;
     Ok(with_etag(&load(&app, ctx, id).await?))

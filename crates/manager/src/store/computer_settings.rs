@@ -35,19 +35,6 @@ pub struct AssignmentRow {
     pub policy: Uuid,
 }
 
-/// What a computer with settings of its own resolved to, signed.
-#[derive(Clone, Debug)]
-pub struct ComputerBundleRow {
-    /// The computer.
-    pub computer: Uuid,
-    /// SHA-256 of the bundle as if compiled at time zero.
-    pub content_hash: String,
-    /// The exact JSON that was signed.
-    pub bundle: String,
-    /// Base64.
-    pub signature: String,
-}
-
 type Row = (String, String, String, String, i64, i64);
 
 fn own(row: Row) -> Result<ComputerSettingsRow, StoreError> {
@@ -102,20 +89,6 @@ impl Store {
         };
         Ok(rows.into_iter().map(row).collect())
     }
-
-    /// What the computers with settings of their own resolved to.
-    pub async fn computer_bundles(&self, ctx: &TenantCtx) -> Result<Vec<ComputerBundleRow>, StoreError> {
-        let rows: Vec<(String, String, String, String)> = query(
-            "SELECT computer_id, content_hash, bundle, signature FROM computer_bundle WHERE tenant_id = ?",
-        )
-        .bind(ctx.tenant)
-        .fetch_all(self.read(ctx))
-        .await?;
-        let row = |(computer, content_hash, bundle, signature): (String, String, String, String)| {
-            ComputerBundleRow { computer: uuid(&computer), content_hash, bundle, signature }
-        };
-        Ok(rows.into_iter().map(row).collect())
-    }
 }
 
 impl Write {
@@ -146,24 +119,6 @@ impl Write {
         .bind(to_json("computer_settings.settings", &row.settings)?)
         .bind(row.revision)
         .bind(self.now.0)
-        .execute(&mut self.tx)
-        .await
-        .map_err(StoreError::of_write)?;
-        Ok(())
-    }
-
-    /// Keeps what a computer with settings of its own resolved to.
-    pub async fn put_computer_bundle(&mut self, row: &ComputerBundleRow) -> Result<(), StoreError> {
-        query(
-            "INSERT INTO computer_bundle (tenant_id, computer_id, content_hash, bundle, signature) \
-             VALUES (?, ?, ?, ?, ?) ON CONFLICT (tenant_id, computer_id) DO UPDATE SET \
-             content_hash = excluded.content_hash, bundle = excluded.bundle, signature = excluded.signature",
-        )
-        .bind(self.tenant())
-        .bind(row.computer)
-        .bind(&row.content_hash)
-        .bind(&row.bundle)
-        .bind(&row.signature)
         .execute(&mut self.tx)
         .await
         .map_err(StoreError::of_write)?;

@@ -59,6 +59,11 @@ pub const STEPS: &[Step] = &[
         name: "fleet",
         sql: Statements::Both(include_str!("../../migrations/0005_fleet.sql")),
     },
+    Step {
+        version: 6,
+        name: "inventory",
+        sql: Statements::Both(include_str!("../../migrations/0006_inventory.sql")),
+    },
 ];
 
 /// Brings the database to this version's schema, or to that of step `until`.

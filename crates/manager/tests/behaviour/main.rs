@@ -12,6 +12,7 @@ mod autoscale;
 mod events;
 mod fleet;
 mod groups;
+mod inventory;
 mod life;
 mod policies;
 mod policy_model;

@@ -3,8 +3,10 @@ use rcgen::{CertificateParams, KeyPair};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use sakimori_content::Pack;
 use sakimori_manager::clock::Clock;
 use sakimori_manager::content::{Content, ContentFile};
+use sakimori_manager::recommendation::facts;
 use sakimori_manager::store::Database;
 use sakimori_manager::{Manager, Options};
 use sakimori_protocol::{
@@ -123,6 +125,7 @@ impl Home {
         options.content = Some(Content {
             files: vec![ContentFile::new("intrusion-prevention", "test.rules", RULES.to_vec())],
             rules: Vec::new(),
+            facts: facts(&Pack::embedded().unwrap()),
         });
         options.clock = clock.clone();
         options
@@ -309,6 +312,13 @@ impl Machine {
         self.gateway = site.gateway_url("");
     }
 
+    /// The same machine after the manager started anew.
+    pub(crate) fn at(mut self, site: &Site) -> Self {
+        let certificate = self.answer.as_ref().unwrap().certificate.clone();
+        self.use_certificate(site, &certificate);
+        self
+    }
+
     pub(crate) fn id(&self) -> Uuid {
         self.answer.as_ref().unwrap().computer
     }
@@ -356,6 +366,12 @@ impl Machine {
             StatusCode::OK => Some(serde_json::from_value(answer).unwrap()),
             other => panic!("{other}: {answer}"),
         }
+    }
+
+    /// Sends what is installed, as these bytes.
+    pub(crate) async fn send_inventory(&self, body: Vec<u8>) -> (StatusCode, Value) {
+        let url = format!("{}{}", self.gateway, paths::INVENTORY);
+        answer(self.client.post(url).header("content-type", "application/json").body(body)).await
     }
 
     pub(crate) async fn send_events(&self, epoch: Uuid, first: u64, lines: &str) -> (StatusCode, Value) {

@@ -1,6 +1,7 @@
 //! The steps of the story as they are told on the terminal, and what they are checked against.
 
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 
 use anyhow::bail;
 use base64::Engine as _;
@@ -10,7 +11,7 @@ use serde_json::Value;
 use crate::fleet::text;
 use crate::manager::Manager;
 use crate::rest::Api;
-use crate::{Lab, Programs, Role, process};
+use crate::{Host, Lab, Programs, Role, process};
 
 /// What was checked so far.
 #[derive(Debug, Default)]
@@ -120,30 +121,101 @@ pub(crate) fn explain(steps: &mut Steps, event: &Value, attacker: Ipv4Addr) {
     fact("explanation", text(event, "/explanation/en"));
 }
 
+/// The command line, as an operator on the manager's machine uses it.
+#[derive(Debug)]
+pub(crate) struct CommandLine<'a> {
+    host: &'a Host,
+    program: PathBuf,
+    url: String,
+    key: String,
+    pin: String,
+}
+
+impl<'a> CommandLine<'a> {
+    pub(crate) fn new(api: &Api<'_>, manager: &Manager<'_>, lab: &'a Lab, programs: &Programs) -> Self {
+        Self {
+            host: lab.host(Role::Manager),
+            program: programs.cli(),
+            url: format!("https://{}", manager.address()),
+            key: api.key().to_owned(),
+            pin: manager.pin.clone(),
+        }
+    }
+
+    /// Runs `sakimori` with these arguments; what it says.
+    pub(crate) fn run(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let mut command = self.host.command(&self.program);
+        command
+            .env("SAKIMORI_URL", &self.url)
+            .env("SAKIMORI_API_KEY", &self.key)
+            .env("SAKIMORI_CA_PIN", &self.pin)
+            .env("HOME", self.host.folder())
+            .args(arguments);
+        process::run(command)
+    }
+}
+
+/// Tells and checks which rules the software that was found needs, and that the policy assigned them.
+pub(crate) fn recommendations(
+    steps: &mut Steps,
+    cli: &CommandLine<'_>,
+    computer: &Value,
+    found: &Value,
+) -> anyhow::Result<()> {
+    let id = text(computer, "/id");
+    let inventory: Value =
+        serde_json::from_str(&cli.run(&["computers", "inventory", id, "--output", "json"])?)?;
+    let software = |reason: &Value| {
+        let (list, name, version) = match text(reason, "/kind") {
+            "package" => ("packages", "source", "sourceVersion"),
+            _ => ("applications", "name", "version"),
+        };
+        let mut all = inventory.get(list).and_then(Value::as_array).into_iter().flatten();
+        all.any(|one| one.get(name) == reason.get("product") && one.get(version) == reason.get("version"))
+    };
+    let rules: Vec<&Value> = found.get("rules").and_then(Value::as_array).into_iter().flatten().collect();
+    let reasons = |rule: &Value| rule.get("reasons").and_then(Value::as_array).cloned().unwrap_or_default();
+    let first = rules.first().map(|rule| reasons(rule)).unwrap_or_default();
+    let words = first.first().map_or("", |reason| text(reason, "/explanation/en")).to_owned();
+    let explained = !rules.is_empty() && rules.iter().all(|rule| reasons(rule).iter().all(software));
+    steps.check("virtual patches are recommended for software that was found", explained, &words);
+    let assigned = rules.iter().filter(|rule| rule.get("assigned") == Some(&Value::Bool(true))).count();
+    let words = format!("{assigned} of {} recommended rules, and no others, are enforced", rules.len());
+    steps.check("the policy assigns what is recommended", assigned == rules.len(), &words);
+    let list = cli.run(&["computers", "recommendations", id])?;
+    println!("\n$ sakimori computers recommendations {}\n{list}", text(computer, "/displayName"));
+    let told = rules.iter().all(|rule| rule.get("sid").is_some_and(|sid| list.contains(&sid.to_string())));
+    steps.check(
+        "the command line says why",
+        told && list.contains("has the hole"),
+        "each rule with its reason",
+    );
+    Ok(())
+}
+
+/// Checks that a rule that stopped an attack is one that was recommended.
+pub(crate) fn by_recommendation(steps: &mut Steps, event: &Value, found: &Value) {
+    let sid = event.pointer("/detail/sid");
+    let mut rules = found.get("rules").and_then(Value::as_array).into_iter().flatten();
+    let was = rules.any(|rule| rule.get("sid") == sid);
+    let words = sid.map(ToString::to_string).unwrap_or_default();
+    steps.check("it was stopped by a recommended rule", was, &format!("rule {words}"));
+}
+
 /// The same through the command line, as an operator would ask.
 pub(crate) fn command_line(
     steps: &mut Steps,
-    api: &Api<'_>,
-    manager: &Manager<'_>,
-    lab: &Lab,
-    programs: &Programs,
+    cli: &CommandLine<'_>,
     events: &[Value],
+    others: &[Value],
 ) -> anyhow::Result<()> {
     let Some(event) = events.first() else { bail!("there is no event to show") };
-    let sakimori = |arguments: &[&str]| {
-        let mut command = lab.host(Role::Manager).command(programs.cli());
-        command
-            .env("SAKIMORI_URL", format!("https://{}", manager.address()))
-            .env("SAKIMORI_API_KEY", api.key())
-            .env("SAKIMORI_CA_PIN", &manager.pin)
-            .env("HOME", lab.host(Role::Manager).folder())
-            .args(arguments);
-        process::run(command)
-    };
     let id = text(event, "/id");
-    let list = sakimori(&["events", "list"])?;
-    let show = sakimori(&["events", "show", id])?;
-    println!("\n$ sakimori events list\n{list}\n$ sakimori events show {id}\n{show}");
+    let list = cli.run(&["events", "list", "--module", "intrusion-prevention"])?;
+    let show = cli.run(&["events", "show", id])?;
+    println!(
+        "\n$ sakimori events list --module intrusion-prevention\n{list}\n$ sakimori events show {id}\n{show}"
+    );
     let sid = event.pointer("/detail/sid").map(ToString::to_string).unwrap_or_default();
     let told = !sid.is_empty() && list.contains(id) && show.contains(&sid);
     steps.check(
@@ -151,5 +223,12 @@ pub(crate) fn command_line(
         told,
         &format!("event {id} in the list, rule {sid} in its details"),
     );
+    for other in others {
+        let id = text(other, "/id");
+        let shown: Value = serde_json::from_str(&cli.run(&["events", "show", id, "--output", "json"])?)?;
+        let same =
+            text(&shown, "/kind") == text(other, "/kind") && shown.get("detail") == other.get("detail");
+        steps.check("and of the other modules", same, &format!("{} {id}", text(other, "/module")));
+    }
     Ok(())
 }
