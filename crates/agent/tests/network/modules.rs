@@ -5,7 +5,7 @@ use sakimori_kernel::nftables::Table;
 use sakimori_model::{FailureResponse, Mode};
 use sakimori_modules::firewall::FirewallEvent;
 use sakimori_modules::web_reputation::WebReputationEvent;
-use sakimori_protocol::{Hash, ModuleState, ModuleStatus};
+use sakimori_protocol::{Event, Hash, ModuleState, ModuleStatus};
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
@@ -54,7 +54,7 @@ fn the_firewall_drops_counts_and_tells_and_goes_without_a_trace() {
     assert_eq!(value("rule:web"), 2);
     assert!(value("default-inbound") >= 1);
     assert_eq!(of(&network, "intrusion-prevention").state, ModuleState::Off);
-    let told = || events.lock().unwrap().iter().find_map(sakimori_protocol::Event::read::<FirewallEvent>);
+    let told = || events.lock().unwrap().iter().find_map(Event::read::<FirewallEvent>);
     assert!(until(Duration::from_secs(8), || told().is_some()), "no event: {:?}", events.lock().unwrap());
     let event = told().unwrap();
     assert_eq!(
@@ -216,9 +216,8 @@ fn sites_on_a_list_are_blocked_for_real_clients_and_others_are_not() {
     let blocked = curl("https://www.bad.example.test/page");
     assert_eq!((blocked.status.code(), blocked.stdout.len()), (Some(35), 0), "the handshake is reset");
 
-    let seen = || -> Vec<WebReputationEvent> {
-        events.lock().unwrap().iter().filter_map(sakimori_protocol::Event::read).collect()
-    };
+    let seen =
+        || -> Vec<WebReputationEvent> { events.lock().unwrap().iter().filter_map(Event::read).collect() };
     assert!(until(SOON, || seen().len() >= 3));
     let seen = seen();
     let told: Vec<_> = seen
@@ -252,13 +251,8 @@ fn sites_on_a_list_are_blocked_for_real_clients_and_others_are_not() {
     assert!(lab.as_client(|| get("10.77.0.1:8080", "/", SOON)).unwrap().contains("hello"));
     network.apply(with(&settings.replace("prevent", "detect"))).unwrap();
     assert_eq!(body("http://cdn.bad.example.test/x"), "the site");
-    assert!(
-        events
-            .lock()
-            .unwrap()
-            .iter()
-            .any(|event| event.kind == "web-reputation" && event.action == "detected")
-    );
+    let detected = |event: &Event| event.kind == "web-reputation" && event.action == "detected";
+    assert!(until(SOON, || events.lock().unwrap().iter().any(detected)));
     network.apply(with(r#"{"mode":"off"}"#)).unwrap();
     assert_eq!(curl("https://www.bad.example.test/page").stdout.len(), 4 << 20);
 }
