@@ -1,4 +1,5 @@
 import {
+  Badge,
   Masthead,
   MastheadBrand,
   MastheadContent,
@@ -19,9 +20,11 @@ import {
   ToolbarGroup,
   ToolbarItem,
 } from "@patternfly/react-core";
+import { useQuery } from "@tanstack/react-query";
 import { Link, Outlet, useRouterState } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
+import { alertSummaryQuery } from "./api/alerts";
 import { StreamProvider, useStreamConnected } from "./api/stream";
 import logo from "./assets/logo.svg";
 import { DisplayMenu } from "./ui/DisplayMenu";
@@ -35,6 +38,7 @@ const PAGES = [
   { to: "/groups", label: "fleet.groups" },
   { to: "/coverage", label: "fleet.coverage" },
   { to: "/events", label: "nav.events" },
+  { to: "/alerts", label: "nav.alerts" },
   { to: "/policies", label: "nav.policies" },
   { to: "/lists", label: "nav.lists" },
   { to: "/rules", label: "nav.rules" },
@@ -43,6 +47,8 @@ const PAGES = [
 const ADMINISTRATION = [
   { to: "/activation-tokens", label: "nav.tokens" },
   { to: "/event-based-tasks", label: "fleet.tasks" },
+  { to: "/tasks", label: "nav.tasks" },
+  { to: "/channels", label: "nav.channels" },
   { to: "/audit", label: "nav.audit" },
 ] as const;
 
@@ -57,12 +63,27 @@ function StreamState() {
   );
 }
 
+/** How many alerts wait for somebody. */
+function AlertCount() {
+  const { t } = useTranslation();
+  const { data } = useQuery(alertSummaryQuery);
+  if (data === undefined || data.open === 0) return null;
+  return (
+    <Badge className="skm-nav-badge" screenReaderText={t("alerts.waiting", { count: data.open })}>
+      {data.open > 999 ? "999+" : data.open}
+    </Badge>
+  );
+}
+
 function Navigation() {
   const { t } = useTranslation();
   const path = useRouterState({ select: (state) => state.location.pathname });
   const item = ({ to, label }: (typeof PAGES)[number] | (typeof ADMINISTRATION)[number]) => (
     <NavItem key={to} itemId={to} isActive={to === "/" ? path === "/" : path.startsWith(to)}>
-      <Link to={to}>{t(label)}</Link>
+      <Link to={to}>
+        {t(label)}
+        {to === "/alerts" && <AlertCount />}
+      </Link>
     </NavItem>
   );
   return (

@@ -108,6 +108,33 @@ const eventsRoute = createRoute({
   component: lazyRouteComponent(() => import("./pages/EventsPage"), "EventsPage"),
 });
 
+const alertsRoute = createRoute({
+  getParentRoute: () => appRoute,
+  path: "/alerts",
+  validateSearch: (raw: Record<string, unknown>): { view?: string } => ({
+    view: typeof raw.view === "string" ? raw.view : undefined,
+  }),
+  component: lazyRouteComponent(() => import("./pages/AlertsPage"), "AlertsPage"),
+});
+
+const alertRoute = createRoute({
+  getParentRoute: () => appRoute,
+  path: "/alerts/$alertId",
+  component: lazyRouteComponent(() => import("./pages/AlertPage"), "AlertPage"),
+});
+
+const scheduleRoute = createRoute({
+  getParentRoute: () => appRoute,
+  path: "/tasks",
+  component: lazyRouteComponent(() => import("./pages/SchedulePage"), "SchedulePage"),
+});
+
+const channelsRoute = createRoute({
+  getParentRoute: () => appRoute,
+  path: "/channels",
+  component: lazyRouteComponent(() => import("./pages/ChannelsPage"), "ChannelsPage"),
+});
+
 const policiesRoute = createRoute({
   getParentRoute: () => appRoute,
   path: "/policies",
@@ -164,6 +191,10 @@ const routeTree = rootRoute.addChildren([
     coverageRoute,
     tasksRoute,
     eventsRoute,
+    alertsRoute,
+    alertRoute,
+    channelsRoute,
+    scheduleRoute,
     policiesRoute,
     policyRoute,
     listsRoute,

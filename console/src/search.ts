@@ -13,6 +13,8 @@ const PERIOD_HOURS: Record<Exclude<Period, "custom">, number> = {
 };
 
 export interface EventSearch {
+  /** In the filter language. */
+  filter?: string;
   severity?: string;
   action?: string;
   module?: string;
@@ -80,6 +82,7 @@ export function parseComputerSearch(raw: Raw): ComputerSearch {
 /** Reads the filter of the events out of the address. */
 export function parseEventSearch(raw: Raw): EventSearch {
   return {
+    filter: text(raw.filter),
     severity: oneOf(raw.severity, SEVERITIES),
     action: oneOf(raw.action, ACTIONS),
     module: oneOf(raw.module, MODULES),

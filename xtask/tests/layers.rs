@@ -67,6 +67,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "sakimori-query",
             "sakimori-recommend",
             "sakimori-api",
+            "sakimori-trust",
         ],
     ),
     ("sakimori-cli", &["sakimori-api", "sakimori-modules", "sakimori-trust"]),

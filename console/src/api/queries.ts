@@ -47,6 +47,8 @@ export interface ComputerFilter {
 }
 
 export interface EventFilter {
+  /** In the filter language. */
+  filter?: string;
   computerId?: string;
   severity?: string;
   action?: string;

@@ -31,6 +31,7 @@ export function StreamProvider({ children }: { children: ReactNode }) {
     let source: EventSource | undefined;
     let reopen: ReturnType<typeof setTimeout> | undefined;
     let gather: ReturnType<typeof setTimeout> | undefined;
+    let alerts: ReturnType<typeof setTimeout> | undefined;
     let before = false;
 
     const tell = (event: Event | null) => {
@@ -39,6 +40,7 @@ export function StreamProvider({ children }: { children: ReactNode }) {
     const readListsAgain = () => {
       void client.invalidateQueries({ queryKey: ["computers"] });
       void client.invalidateQueries({ queryKey: ["computer"] });
+      void client.invalidateQueries({ queryKey: ["alerts"] });
       tell(null);
     };
     const open = () => {
@@ -68,12 +70,19 @@ export function StreamProvider({ children }: { children: ReactNode }) {
           void client.invalidateQueries({ queryKey: ["computers"] });
         }, GATHER_MS);
       });
+      source.addEventListener("alert", () => {
+        alerts ??= setTimeout(() => {
+          alerts = undefined;
+          void client.invalidateQueries({ queryKey: ["alerts"] });
+        }, GATHER_MS);
+      });
       source.addEventListener("lagged", readListsAgain);
     };
     open();
     return () => {
       clearTimeout(reopen);
       clearTimeout(gather);
+      clearTimeout(alerts);
       source?.close();
     };
   }, [client]);

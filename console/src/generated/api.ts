@@ -39,6 +39,99 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/alert-conditions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The conditions: the product's, then people's own. */
+        get: operations["listAlertConditions"];
+        put?: never;
+        /** Makes a condition: so many events that a filter finds, within so long a time. */
+        post: operations["createAlertCondition"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alert-conditions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One condition. */
+        get: operations["getAlertCondition"];
+        put?: never;
+        post?: never;
+        /** Deletes a condition of people's own; its alerts are resolved. One of the product's is as it came again. */
+        delete: operations["deleteAlertCondition"];
+        options?: never;
+        head?: never;
+        /** Changes a condition. Merge patch. */
+        patch: operations["updateAlertCondition"];
+        trace?: never;
+    };
+    "/api/v1/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The alerts, newest first. */
+        get: operations["listAlerts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alerts/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How many alerts wait for somebody. */
+        get: operations["summarizeAlerts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alerts/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One alert. */
+        get: operations["getAlert"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Acknowledges, dismisses or opens an alert again, with a comment. Merge patch.
+         * @description A dismissed alert on a state (a computer out of contact) stands until its cause has gone: the same cause raises no
+         *     other one. After a dismissed alert on events, the next events raise a new one.
+         */
+        patch: operations["updateAlert"];
+        trace?: never;
+    };
     "/api/v1/api-keys": {
         parameters: {
             query?: never;
@@ -126,6 +219,60 @@ export interface paths {
         head?: never;
         /** Changes a rule. Merge patch. */
         patch: operations["updateAutoTagRule"];
+        trace?: never;
+    };
+    "/api/v1/channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The channels. */
+        get: operations["listChannels"];
+        put?: never;
+        /** Makes a channel. It sends what happens from now on. */
+        post: operations["createChannel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/channels/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One channel. */
+        get: operations["getChannel"];
+        put?: never;
+        post?: never;
+        /** Deletes a channel. What it had not sent yet is not sent. */
+        delete: operations["deleteChannel"];
+        options?: never;
+        head?: never;
+        /** Changes a channel. Merge patch. */
+        patch: operations["updateChannel"];
+        trace?: never;
+    };
+    "/api/v1/channels/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends a made-up alert at once, beside the queue, and says what the receiver said. */
+        post: operations["testChannel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/common-objects": {
@@ -844,6 +991,78 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/task-runs/{id}/computers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How far each computer is in a run. */
+        get: operations["listTaskRunComputers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The tasks. */
+        get: operations["listTasks"];
+        put?: never;
+        /** Makes a task. */
+        post: operations["createTask"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One task. */
+        get: operations["getTask"];
+        put?: never;
+        post?: never;
+        /** Deletes a task with its runs. */
+        delete: operations["deleteTask"];
+        options?: never;
+        head?: never;
+        /** Changes a task. Merge patch. A run at work goes on as it began. */
+        patch: operations["updateTask"];
+        trace?: never;
+    };
+    "/api/v1/tasks/{id}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Runs of a task, newest first. */
+        get: operations["listTaskRuns"];
+        put?: never;
+        /** Runs a task now, whatever its schedule says and even if it is not in force. */
+        post: operations["runTask"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users": {
         parameters: {
             query?: never;
@@ -931,6 +1150,158 @@ export interface components {
              * @description How many it has activated.
              */
             uses: number;
+        };
+        /** @description An alert: one for a condition and what it is about, however often the cause comes again. */
+        Alert: {
+            /** @description Whether it still stands: what comes counts into it and raises no other one. */
+            active: boolean;
+            /** @description The values in the sentences. */
+            args: {
+                [key: string]: string;
+            };
+            /** @description What somebody wrote about it. */
+            comment: string;
+            /**
+             * Format: uuid
+             * @description The computer, where it is about one.
+             */
+            computerId?: string | null;
+            /** @description Its condition: the word of one of the product's, or the id of one of people's own. */
+            conditionId: string;
+            /**
+             * Format: int64
+             * @description How often the cause was seen.
+             */
+            count: number;
+            /** @description For `If-Match`. */
+            etag: string;
+            /** @description What is the matter. */
+            explanation: components["schemas"]["Explanation"];
+            /**
+             * Format: date-time
+             * @description When it was first seen.
+             */
+            firstAt: string;
+            /**
+             * Format: uuid
+             * @description Id.
+             */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When it was last seen.
+             */
+            lastAt: string;
+            /** @description What to do about it. */
+            remedy: components["schemas"]["Explanation"];
+            /**
+             * Format: date-time
+             * @description When the cause had gone.
+             */
+            resolvedAt?: string | null;
+            /** @description `info` to `critical`. */
+            severity: string;
+            /** @description How far it is. */
+            state: components["schemas"]["AlertState"];
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            stateAt?: string | null;
+            /** @description Who set the state, where somebody did. */
+            stateBy?: string | null;
+            /** @description What it is about: a computer, a channel; empty where it is about all. */
+            subject: string;
+            /** @description What the condition is called. */
+            title: components["schemas"]["Explanation"];
+        };
+        /** @description Under which condition an alert is raised. */
+        AlertCondition: {
+            /** @description Whether it came with the product: such a one is changed or switched off, not deleted. */
+            builtIn: boolean;
+            /** @description Whether each computer's events are counted by themselves. */
+            byComputer: boolean;
+            /** @description Whether it is in force. */
+            enabled: boolean;
+            /** @description For `If-Match`. */
+            etag: string;
+            /** @description Which events count, where it is about events. */
+            filter?: string | null;
+            /** @description The word of one of the product's, the id of one of people's own. */
+            id: string;
+            /** @description What to do when it raises an alert. */
+            remedy: components["schemas"]["Explanation"];
+            /** @description How much its alerts matter. */
+            severity: string;
+            /**
+             * Format: int32
+             * @description How much it takes; nothing where it takes one occurrence.
+             */
+            threshold?: number | null;
+            thresholdUnit?: components["schemas"]["ThresholdUnit"] | null;
+            /** @description Its name. */
+            title: components["schemas"]["Explanation"];
+            /**
+             * Format: date-time
+             * @description When it was last changed, where it was.
+             */
+            updatedAt?: string | null;
+            /**
+             * Format: int32
+             * @description In how long a time events are counted.
+             */
+            windowSecs?: number | null;
+        };
+        /** @description Changes a condition (merge patch). Name, filter, window and grouping of the product's own are fixed. */
+        AlertConditionPatch: {
+            /** @description Whether each computer's events are counted by themselves. */
+            byComputer?: boolean | null;
+            /** @description Whether it is in force. */
+            enabled?: boolean | null;
+            /** @description New filter. */
+            filter?: string | null;
+            /** @description New name. */
+            name?: string | null;
+            /** @description New severity. */
+            severity?: string | null;
+            /**
+             * Format: int32
+             * @description New threshold; `null` for the product's own.
+             */
+            threshold?: number | null;
+            /**
+             * Format: int32
+             * @description New window.
+             */
+            windowSecs?: number | null;
+        };
+        /** @description Acknowledges, dismisses or opens an alert again (merge patch). */
+        AlertPatch: {
+            /** @description What there is to say. */
+            comment?: string | null;
+            state?: components["schemas"]["AlertState"] | null;
+        };
+        /**
+         * @description How far an alert is.
+         * @enum {string}
+         */
+        AlertState: "open" | "acknowledged" | "dismissed" | "resolved";
+        /** @description How many alerts wait for somebody. */
+        AlertSummary: {
+            /**
+             * Format: int64
+             * @description Acknowledged ones.
+             */
+            acknowledged: number;
+            /** @description Open ones by severity. */
+            bySeverity: {
+                [key: string]: number;
+            };
+            /**
+             * Format: int64
+             * @description Open ones.
+             */
+            open: number;
         };
         /** @description Settings of anti-malware. */
         AntiMalware: {
@@ -1153,6 +1524,115 @@ export interface components {
          * @enum {string}
          */
         ChangeKind: "added" | "removed" | "changed" | "moved";
+        /** @description A channel, with how far it is. */
+        Channel: {
+            /** @description Alerts of this severity and graver are sent; none where absent. */
+            alerts?: string | null;
+            /**
+             * Format: int64
+             * @description Alerts that wait to be sent.
+             */
+            alertsWaiting: number;
+            /**
+             * Format: int64
+             * @description How many were sent.
+             */
+            delivered: number;
+            /** @description Whether it sends. */
+            enabled: boolean;
+            /** @description For `If-Match`. */
+            etag: string;
+            /** @description Events that this filter finds are sent; none where absent. */
+            events?: string | null;
+            /**
+             * Format: date-time
+             * @description Events that arrived up to here were sent or are not wanted.
+             */
+            eventsThrough?: string | null;
+            /**
+             * Format: date-time
+             * @description Since when nothing can be sent.
+             */
+            failingSince?: string | null;
+            /**
+             * Format: uuid
+             * @description Id.
+             */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When something was last sent.
+             */
+            lastDeliveredAt?: string | null;
+            /** @description Why. */
+            lastError?: string | null;
+            /**
+             * Format: int64
+             * @description How many were removed by retention before they could be sent.
+             */
+            lost: number;
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: date-time
+             * @description When it is tried again.
+             */
+            nextAttemptAt?: string | null;
+            /** @description Which secrets it has, by name. */
+            secretsSet: string[];
+            /** @description Where, and how. */
+            target: components["schemas"]["ChannelTarget"];
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updatedAt: string;
+        };
+        /** @description Changes a channel (merge patch). */
+        ChannelPatch: {
+            /** @description Alerts of this severity and graver; `null` for none. */
+            alerts?: string | null;
+            /** @description Whether it sends. What happened while it did not is sent when it does again. */
+            enabled?: boolean | null;
+            /** @description Events that this filter finds; `null` for none. */
+            events?: string | null;
+            /** @description New name. */
+            name?: string | null;
+            secrets?: components["schemas"]["ChannelSecrets"] | null;
+            target?: components["schemas"]["ChannelTarget"] | null;
+        };
+        /** @description What only the receiver shall know. Never given back. */
+        ChannelSecrets: {
+            /** @description Headers of requests, as `Authorization`. */
+            headers?: {
+                [key: string]: string;
+            };
+            /** @description Password of a mail server's user. */
+            password?: string | null;
+            /** @description Key of a webhook's signature. */
+            signingKey?: string | null;
+        };
+        /** @description Where, and how. */
+        ChannelTarget: (components["schemas"]["EmailTarget"] & {
+            /** @enum {string} */
+            kind: "email";
+        }) | (components["schemas"]["HttpTarget"] & {
+            /** @enum {string} */
+            kind: "webhook";
+        }) | (components["schemas"]["SyslogTarget"] & {
+            /** @enum {string} */
+            kind: "syslog";
+        }) | (components["schemas"]["HttpTarget"] & {
+            /** @enum {string} */
+            kind: "otlp";
+        });
+        /** @description What came of a test. */
+        ChannelTest: {
+            /** @description Whether the receiver took it. */
+            delivered: boolean;
+            /** @description Why not. */
+            error?: string | null;
+        };
         /** @description What the cloud says of a computer; empty where it says nothing. */
         CloudFacts: {
             /**
@@ -1618,6 +2098,28 @@ export interface components {
             /** @description Its name. */
             policyName: string;
         };
+        /** @description A mail server and who gets mail. */
+        EmailTarget: {
+            /** @description Authorities to trust instead of the system's, in PEM. */
+            authorities?: string | null;
+            /** @description The sender's address. */
+            from: string;
+            /** @description `en` or `ja`. */
+            language?: components["schemas"]["MailLanguage"];
+            /**
+             * Format: int32
+             * @description Its port.
+             */
+            port: number;
+            /** @description How the connection is protected. */
+            security: components["schemas"]["MailSecurity"];
+            /** @description Name or address of the server. */
+            server: string;
+            /** @description The receivers' addresses. */
+            to: string[];
+            /** @description Who logs in; the password is one of the secrets. */
+            user?: string | null;
+        };
         /** @description One thing that happened on a computer. */
         Event: {
             /** @description `detected`, `blocked` or `noted`. */
@@ -2041,6 +2543,13 @@ export interface components {
             reason: string;
             /** @description What was lost: `events`, `packets-uninspected`. */
             what: string;
+        };
+        /** @description A receiver of POST requests. */
+        HttpTarget: {
+            /** @description Authorities to trust instead of the system's, in PEM. */
+            authorities?: string | null;
+            /** @description Where to; `https`, or `http` to this machine. */
+            url: string;
         };
         /** @description A watched file changed. */
         IntegrityDetail: {
@@ -3083,6 +3592,16 @@ export interface components {
             path: string;
         };
         /**
+         * @description The language of mails.
+         * @enum {string}
+         */
+        MailLanguage: "en" | "ja";
+        /**
+         * @description How a connection to a mail server is protected.
+         * @enum {string}
+         */
+        MailSecurity: "tls" | "starttls" | "plain";
+        /**
          * @description What happens to an infected file.
          * @enum {string}
          */
@@ -3208,6 +3727,29 @@ export interface components {
                 [key: string]: string;
             };
         };
+        /** @description Makes a condition of one's own: so many events that a filter finds, within so long a time. */
+        NewAlertCondition: {
+            /** @description Whether each computer's events are counted by themselves; they are where absent. */
+            byComputer?: boolean | null;
+            /** @description Whether it is in force; it is where absent. */
+            enabled?: boolean | null;
+            /** @description Which events count. */
+            filter: string;
+            /** @description Its name, not in use yet. */
+            name: string;
+            /** @description `info` to `critical`; `medium` where absent. */
+            severity?: string | null;
+            /**
+             * Format: int32
+             * @description So many events; one where absent.
+             */
+            threshold?: number | null;
+            /**
+             * Format: int32
+             * @description Within so many seconds; five minutes where absent.
+             */
+            windowSecs?: number | null;
+        };
         /** @description Makes a key for scripts. */
         NewApiKey: {
             /**
@@ -3230,6 +3772,21 @@ export interface components {
             name: string;
             /** @description The tag. */
             tag: string;
+        };
+        /** @description Makes a channel. It sends what happens from now on. */
+        NewChannel: {
+            /** @description Alerts of this severity and graver are sent; none where absent. */
+            alerts?: string | null;
+            /** @description Whether it sends; it does where absent. */
+            enabled?: boolean | null;
+            /** @description Events that this filter finds are sent; none where absent. */
+            events?: string | null;
+            /** @description Its name, not in use yet. */
+            name: string;
+            /** @description What only the receiver shall know. */
+            secrets?: components["schemas"]["ChannelSecrets"];
+            /** @description Where, and how. */
+            target: components["schemas"]["ChannelTarget"];
         };
         /** @description Makes a common object. */
         NewCommonObject: {
@@ -3303,6 +3860,34 @@ export interface components {
             shared?: boolean;
             /** @description What it looks through; events where absent. */
             subject?: components["schemas"]["SearchSubject"];
+        };
+        /** @description Makes a task. */
+        NewTask: {
+            /** @description Whether it is in force; it is where absent. */
+            enabled?: boolean | null;
+            /**
+             * Format: int32
+             * @description Spread over so many seconds; ten minutes where absent.
+             */
+            jitterSecs?: number | null;
+            /** @description What it does. */
+            kind: components["schemas"]["TaskKind"];
+            /** @description Its name, not in use yet. */
+            name: string;
+            /**
+             * Format: uuid
+             * @description Only computers with this policy.
+             */
+            policyId?: string | null;
+            /** @description When: `30 2 * * sun`. */
+            schedule: string;
+            /** @description In which zone; `UTC` where absent. */
+            timeZone?: string | null;
+            /**
+             * Format: int32
+             * @description The maintenance window; four hours where absent.
+             */
+            windowSecs?: number | null;
         };
         /** @description One value for a sentence. */
         NoticeArgument: {
@@ -3398,6 +3983,117 @@ export interface components {
             nextCursor: string | null;
         };
         /** @description Part of a list. */
+        Page_Alert: {
+            /** @description The part's members. */
+            items: {
+                /** @description Whether it still stands: what comes counts into it and raises no other one. */
+                active: boolean;
+                /** @description The values in the sentences. */
+                args: {
+                    [key: string]: string;
+                };
+                /** @description What somebody wrote about it. */
+                comment: string;
+                /**
+                 * Format: uuid
+                 * @description The computer, where it is about one.
+                 */
+                computerId?: string | null;
+                /** @description Its condition: the word of one of the product's, or the id of one of people's own. */
+                conditionId: string;
+                /**
+                 * Format: int64
+                 * @description How often the cause was seen.
+                 */
+                count: number;
+                /** @description For `If-Match`. */
+                etag: string;
+                /** @description What is the matter. */
+                explanation: components["schemas"]["Explanation"];
+                /**
+                 * Format: date-time
+                 * @description When it was first seen.
+                 */
+                firstAt: string;
+                /**
+                 * Format: uuid
+                 * @description Id.
+                 */
+                id: string;
+                /**
+                 * Format: date-time
+                 * @description When it was last seen.
+                 */
+                lastAt: string;
+                /** @description What to do about it. */
+                remedy: components["schemas"]["Explanation"];
+                /**
+                 * Format: date-time
+                 * @description When the cause had gone.
+                 */
+                resolvedAt?: string | null;
+                /** @description `info` to `critical`. */
+                severity: string;
+                /** @description How far it is. */
+                state: components["schemas"]["AlertState"];
+                /**
+                 * Format: date-time
+                 * @description When.
+                 */
+                stateAt?: string | null;
+                /** @description Who set the state, where somebody did. */
+                stateBy?: string | null;
+                /** @description What it is about: a computer, a channel; empty where it is about all. */
+                subject: string;
+                /** @description What the condition is called. */
+                title: components["schemas"]["Explanation"];
+            }[];
+            /** @description Give it as `cursor` to get what follows; `null` at the end. */
+            nextCursor: string | null;
+        };
+        /** @description Part of a list. */
+        Page_AlertCondition: {
+            /** @description The part's members. */
+            items: {
+                /** @description Whether it came with the product: such a one is changed or switched off, not deleted. */
+                builtIn: boolean;
+                /** @description Whether each computer's events are counted by themselves. */
+                byComputer: boolean;
+                /** @description Whether it is in force. */
+                enabled: boolean;
+                /** @description For `If-Match`. */
+                etag: string;
+                /** @description Which events count, where it is about events. */
+                filter?: string | null;
+                /** @description The word of one of the product's, the id of one of people's own. */
+                id: string;
+                /** @description What to do when it raises an alert. */
+                remedy: components["schemas"]["Explanation"];
+                /** @description How much its alerts matter. */
+                severity: string;
+                /**
+                 * Format: int32
+                 * @description How much it takes; nothing where it takes one occurrence.
+                 */
+                threshold?: number | null;
+                thresholdUnit?: components["schemas"]["ThresholdUnit"] | null;
+                /** @description Its name. */
+                title: components["schemas"]["Explanation"];
+                /**
+                 * Format: date-time
+                 * @description When it was last changed, where it was.
+                 */
+                updatedAt?: string | null;
+                /**
+                 * Format: int32
+                 * @description In how long a time events are counted.
+                 */
+                windowSecs?: number | null;
+            }[];
+            /** @description Give it as `cursor` to get what follows; `null` at the end. */
+            nextCursor: string | null;
+        };
+        /** @description Part of a list. */
         Page_ApiKey: {
             /** @description The part's members. */
             items: {
@@ -3487,6 +4183,75 @@ export interface components {
                 name: string;
                 /** @description The tag that events get which it finds. */
                 tag: string;
+                /**
+                 * Format: date-time
+                 * @description When it was last changed.
+                 */
+                updatedAt: string;
+            }[];
+            /** @description Give it as `cursor` to get what follows; `null` at the end. */
+            nextCursor: string | null;
+        };
+        /** @description Part of a list. */
+        Page_Channel: {
+            /** @description The part's members. */
+            items: {
+                /** @description Alerts of this severity and graver are sent; none where absent. */
+                alerts?: string | null;
+                /**
+                 * Format: int64
+                 * @description Alerts that wait to be sent.
+                 */
+                alertsWaiting: number;
+                /**
+                 * Format: int64
+                 * @description How many were sent.
+                 */
+                delivered: number;
+                /** @description Whether it sends. */
+                enabled: boolean;
+                /** @description For `If-Match`. */
+                etag: string;
+                /** @description Events that this filter finds are sent; none where absent. */
+                events?: string | null;
+                /**
+                 * Format: date-time
+                 * @description Events that arrived up to here were sent or are not wanted.
+                 */
+                eventsThrough?: string | null;
+                /**
+                 * Format: date-time
+                 * @description Since when nothing can be sent.
+                 */
+                failingSince?: string | null;
+                /**
+                 * Format: uuid
+                 * @description Id.
+                 */
+                id: string;
+                /**
+                 * Format: date-time
+                 * @description When something was last sent.
+                 */
+                lastDeliveredAt?: string | null;
+                /** @description Why. */
+                lastError?: string | null;
+                /**
+                 * Format: int64
+                 * @description How many were removed by retention before they could be sent.
+                 */
+                lost: number;
+                /** @description Its name. */
+                name: string;
+                /**
+                 * Format: date-time
+                 * @description When it is tried again.
+                 */
+                nextAttemptAt?: string | null;
+                /** @description Which secrets it has, by name. */
+                secretsSet: string[];
+                /** @description Where, and how. */
+                target: components["schemas"]["ChannelTarget"];
                 /**
                  * Format: date-time
                  * @description When it was last changed.
@@ -3901,6 +4666,138 @@ export interface components {
                  * @description When it was last changed.
                  */
                 updatedAt: string;
+            }[];
+            /** @description Give it as `cursor` to get what follows; `null` at the end. */
+            nextCursor: string | null;
+        };
+        /** @description Part of a list. */
+        Page_Task: {
+            /** @description The part's members. */
+            items: {
+                /** @description Whether it is in force. */
+                enabled: boolean;
+                /** @description For `If-Match`. */
+                etag: string;
+                /**
+                 * Format: uuid
+                 * @description Id.
+                 */
+                id: string;
+                /**
+                 * Format: int32
+                 * @description Computers begin at some moment within this many seconds, so that not all of them work at once.
+                 */
+                jitterSecs: number;
+                /** @description What it does. */
+                kind: components["schemas"]["TaskKind"];
+                lastRun?: components["schemas"]["TaskRun"] | null;
+                /** @description Its name. */
+                name: string;
+                /**
+                 * Format: date-time
+                 * @description When it is due next.
+                 */
+                nextAt?: string | null;
+                /**
+                 * Format: uuid
+                 * @description Only computers with this policy; all of them where absent.
+                 */
+                policyId?: string | null;
+                /** @description When: minute, hour, day of month, month, day of week, as cron has them. */
+                schedule: string;
+                /** @description In which zone, as `Asia/Tokyo`. */
+                timeZone: string;
+                /**
+                 * Format: date-time
+                 * @description When it was last changed.
+                 */
+                updatedAt: string;
+                /**
+                 * Format: int32
+                 * @description A run that could not begin within this many seconds is left out; computers that were not reached by then too.
+                 */
+                windowSecs: number;
+            }[];
+            /** @description Give it as `cursor` to get what follows; `null` at the end. */
+            nextCursor: string | null;
+        };
+        /** @description Part of a list. */
+        Page_TaskRun: {
+            /** @description The part's members. */
+            items: {
+                /** @description Who asked for it, where it was not the schedule. */
+                askedBy?: string | null;
+                /**
+                 * Format: int64
+                 * @description Computers that did it.
+                 */
+                done: number;
+                /**
+                 * Format: date-time
+                 * @description When it was due.
+                 */
+                dueAt: string;
+                /**
+                 * Format: int64
+                 * @description Computers that could not, or were not reached.
+                 */
+                failed: number;
+                /**
+                 * Format: date-time
+                 * @description When it ended.
+                 */
+                finishedAt?: string | null;
+                /**
+                 * Format: uuid
+                 * @description Id.
+                 */
+                id: string;
+                /** @description What came of it. */
+                message: string;
+                /**
+                 * Format: int64
+                 * @description Computers that were told and have not answered.
+                 */
+                sent: number;
+                /**
+                 * Format: date-time
+                 * @description When it began.
+                 */
+                startedAt: string;
+                /** @description How far it is. */
+                state: components["schemas"]["TaskRunState"];
+                /**
+                 * Format: uuid
+                 * @description Its task.
+                 */
+                taskId: string;
+                /**
+                 * Format: int64
+                 * @description Computers that still have to be told.
+                 */
+                waiting: number;
+            }[];
+            /** @description Give it as `cursor` to get what follows; `null` at the end. */
+            nextCursor: string | null;
+        };
+        /** @description Part of a list. */
+        Page_TaskRunComputer: {
+            /** @description The part's members. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When it came to that.
+                 */
+                at: string;
+                /**
+                 * Format: uuid
+                 * @description The computer.
+                 */
+                computerId: string;
+                /** @description What it said. */
+                message: string;
+                /** @description `waiting`, `sent`, `done`, `failed` or `unreached`. */
+                state: string;
             }[];
             /** @description Give it as `cursor` to get what follows; `null` at the end. */
             nextCursor: string | null;
@@ -4428,6 +5325,78 @@ export interface components {
             /** @description Stable code: `no-contact`, `policy-refused`, `policy-pending`, `module-degraded`, `module-failed`, `clone`. */
             code: string;
         };
+        /**
+         * @description The form of a syslog message.
+         * @enum {string}
+         */
+        SyslogFormat: "cef" | "leef";
+        /** @description A receiver of syslog. */
+        SyslogTarget: {
+            /** @description Authorities to trust instead of the system's, in PEM. */
+            authorities?: string | null;
+            /** @description The form of a message. */
+            format: components["schemas"]["SyslogFormat"];
+            /**
+             * Format: int32
+             * @description Its port.
+             */
+            port: number;
+            /** @description Name or address of the server. */
+            server: string;
+            /** @description How messages travel. */
+            transport: components["schemas"]["SyslogTransport"];
+        };
+        /**
+         * @description How syslog messages travel.
+         * @enum {string}
+         */
+        SyslogTransport: "udp" | "tcp" | "tls";
+        /** @description A scheduled task. */
+        Task: {
+            /** @description Whether it is in force. */
+            enabled: boolean;
+            /** @description For `If-Match`. */
+            etag: string;
+            /**
+             * Format: uuid
+             * @description Id.
+             */
+            id: string;
+            /**
+             * Format: int32
+             * @description Computers begin at some moment within this many seconds, so that not all of them work at once.
+             */
+            jitterSecs: number;
+            /** @description What it does. */
+            kind: components["schemas"]["TaskKind"];
+            lastRun?: components["schemas"]["TaskRun"] | null;
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: date-time
+             * @description When it is due next.
+             */
+            nextAt?: string | null;
+            /**
+             * Format: uuid
+             * @description Only computers with this policy; all of them where absent.
+             */
+            policyId?: string | null;
+            /** @description When: minute, hour, day of month, month, day of week, as cron has them. */
+            schedule: string;
+            /** @description In which zone, as `Asia/Tokyo`. */
+            timeZone: string;
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updatedAt: string;
+            /**
+             * Format: int32
+             * @description A run that could not begin within this many seconds is left out; computers that were not reached by then too.
+             */
+            windowSecs: number;
+        };
         /** @description An action. */
         TaskAction: {
             /** @description What is done. */
@@ -4496,6 +5465,11 @@ export interface components {
          * @enum {string}
          */
         TaskField: "host-name" | "tag" | "platform" | "group" | "cloud-provider" | "cloud-account" | "cloud-region" | "cloud-name" | "cloud-scale-set" | "cloud-image" | "cloud-tag" | "address" | "source-address" | "token";
+        /**
+         * @description What a task does.
+         * @enum {string}
+         */
+        TaskKind: "integrity-scan" | "recommendation-scan" | "backup" | "retention" | "report";
         /** @description What tasks come to. */
         TaskOutcome: {
             /** @description Whether it is ephemeral from now on. */
@@ -4516,11 +5490,113 @@ export interface components {
                 [key: string]: string;
             };
         };
+        /** @description Changes a task (merge patch). */
+        TaskPatch: {
+            /** @description Whether it is in force. */
+            enabled?: boolean | null;
+            /**
+             * Format: int32
+             * @description New spread.
+             */
+            jitterSecs?: number | null;
+            /** @description New name. */
+            name?: string | null;
+            /**
+             * Format: uuid
+             * @description Only computers with this policy; `null` for all.
+             */
+            policyId?: string | null;
+            /** @description New schedule. */
+            schedule?: string | null;
+            /** @description New zone. */
+            timeZone?: string | null;
+            /**
+             * Format: int32
+             * @description New window.
+             */
+            windowSecs?: number | null;
+        };
         /**
          * @description How a pattern is read.
          * @enum {string}
          */
         TaskPattern: "glob" | "regex" | "network";
+        /** @description One run of a task. */
+        TaskRun: {
+            /** @description Who asked for it, where it was not the schedule. */
+            askedBy?: string | null;
+            /**
+             * Format: int64
+             * @description Computers that did it.
+             */
+            done: number;
+            /**
+             * Format: date-time
+             * @description When it was due.
+             */
+            dueAt: string;
+            /**
+             * Format: int64
+             * @description Computers that could not, or were not reached.
+             */
+            failed: number;
+            /**
+             * Format: date-time
+             * @description When it ended.
+             */
+            finishedAt?: string | null;
+            /**
+             * Format: uuid
+             * @description Id.
+             */
+            id: string;
+            /** @description What came of it. */
+            message: string;
+            /**
+             * Format: int64
+             * @description Computers that were told and have not answered.
+             */
+            sent: number;
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            startedAt: string;
+            /** @description How far it is. */
+            state: components["schemas"]["TaskRunState"];
+            /**
+             * Format: uuid
+             * @description Its task.
+             */
+            taskId: string;
+            /**
+             * Format: int64
+             * @description Computers that still have to be told.
+             */
+            waiting: number;
+        };
+        /** @description How far one computer is in a run. */
+        TaskRunComputer: {
+            /**
+             * Format: date-time
+             * @description When it came to that.
+             */
+            at: string;
+            /**
+             * Format: uuid
+             * @description The computer.
+             */
+            computerId: string;
+            /** @description What it said. */
+            message: string;
+            /** @description `waiting`, `sent`, `done`, `failed` or `unreached`. */
+            state: string;
+        };
+        /**
+         * @description How far a run is.
+         * @enum {string}
+         */
+        TaskRunState: "running" | "succeeded" | "failed" | "missed";
         /** @description Asks which tasks would fit. Nothing is done. */
         TaskTrial: {
             /**
@@ -4558,6 +5634,11 @@ export interface components {
             /** @description Every task in force that waits for the trigger, in the order in which they are asked. */
             tasks: components["schemas"]["TaskTried"][];
         };
+        /**
+         * @description The unit of a condition's threshold.
+         * @enum {string}
+         */
+        ThresholdUnit: "minutes" | "days" | "percent" | "events";
         /**
          * @description What has happened to a computer.
          * @enum {string}
@@ -4771,6 +5852,295 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listAlertConditions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AlertCondition"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createAlertCondition: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewAlertCondition"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertCondition"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getAlertCondition: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertCondition"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteAlertCondition: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateAlertCondition: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `etag` that was read */
+                "If-Match"?: string | null;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertConditionPatch"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertCondition"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listAlerts: {
+        parameters: {
+            query?: {
+                /** @description Only in this state. */
+                state?: "open" | "acknowledged" | "dismissed" | "resolved";
+                /** @description Only of this condition. */
+                conditionId?: string;
+                /** @description Only about this computer. */
+                computerId?: string;
+                /** @description At most so many, 1 to 500; 100 where absent. */
+                limit?: number;
+                /** @description The `nextCursor` of the part before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Alert"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    summarizeAlerts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertSummary"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getAlert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alert"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateAlert: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `etag` that was read */
+                "If-Match"?: string | null;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertPatch"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alert"];
+                };
             };
             /** @description Refused; `code` and `detail` say why and what to do. */
             default: {
@@ -5056,6 +6426,196 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AutoTagRule"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listChannels: {
+        parameters: {
+            query?: {
+                /** @description At most so many, 1 to 500; 100 where absent. */
+                limit?: number;
+                /** @description The `nextCursor` of the part before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Channel"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createChannel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewChannel"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Channel"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getChannel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Channel"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteChannel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateChannel: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `etag` that was read */
+                "If-Match"?: string | null;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChannelPatch"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Channel"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    testChannel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelTest"];
                 };
             };
             /** @description Refused; `code` and `detail` say why and what to do. */
@@ -7110,6 +8670,266 @@ export interface operations {
                 };
                 content: {
                     "text/event-stream": string;
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listTaskRunComputers: {
+        parameters: {
+            query?: {
+                /** @description At most so many, 1 to 500; 100 where absent. */
+                limit?: number;
+                /** @description The `nextCursor` of the part before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TaskRunComputer"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listTasks: {
+        parameters: {
+            query?: {
+                /** @description At most so many, 1 to 500; 100 where absent. */
+                limit?: number;
+                /** @description The `nextCursor` of the part before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Task"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createTask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTask"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getTask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteTask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateTask: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `etag` that was read */
+                "If-Match"?: string | null;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TaskPatch"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listTaskRuns: {
+        parameters: {
+            query?: {
+                /** @description At most so many, 1 to 500; 100 where absent. */
+                limit?: number;
+                /** @description The `nextCursor` of the part before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TaskRun"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    runTask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskRun"];
                 };
             };
             /** @description Refused; `code` and `detail` say why and what to do. */

@@ -1,7 +1,9 @@
+import { alertsEn } from "./alerts";
 import { fleetEn } from "./fleet.en";
 
 /** English texts. `ja.ts` has the same keys; a test compares them. */
 export const en = {
+  ...alertsEn,
   app: {
     skipToContent: "Skip to content",
     navigation: "Main navigation",
@@ -12,6 +14,9 @@ export const en = {
     overview: "Overview",
     computers: "Computers",
     events: "Events",
+    alerts: "Alerts",
+    channels: "Delivery",
+    tasks: "Scheduled tasks",
     policies: "Policies",
     lists: "Lists",
     rules: "Rules",

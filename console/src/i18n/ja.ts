@@ -1,8 +1,10 @@
+import { alertsJa } from "./alerts";
 import type { Texts } from "./en";
 import { fleetJa } from "./fleet.ja";
 
 /** Japanese texts. */
 export const ja: Texts = {
+  ...alertsJa,
   app: {
     skipToContent: "本文へスキップ",
     navigation: "メインナビゲーション",
@@ -13,6 +15,9 @@ export const ja: Texts = {
     overview: "概要",
     computers: "コンピュータ",
     events: "イベント",
+    alerts: "アラート",
+    channels: "配信",
+    tasks: "スケジュールタスク",
     policies: "ポリシー",
     lists: "リスト",
     rules: "ルール",

@@ -6,6 +6,8 @@ import { eventsKey, type Page, readEvents } from "../api/queries";
 import { useArrivingEvents } from "../api/stream";
 import type { Event } from "../api/types";
 import { type EventSearch, periodBounds } from "../search";
+import { EventChart } from "./EventChart";
+import { EventFilterLine } from "./EventFilterLine";
 import { EventFilters } from "./EventFilters";
 import { EventPanel } from "./EventPanel";
 import { EventsTable } from "./EventsTable";
@@ -25,11 +27,12 @@ interface Props {
 function useEvents(search: EventSearch, computerId: string | undefined) {
   const client = useQueryClient();
   const [arrived, setArrived] = useState<ReadonlySet<string>>(new Set());
-  const { severity, action, module, q, period, from, to } = search;
+  const { filter: written, severity, action, module, q, period, from, to } = search;
 
   // The bounds stay as they are while the list is shown, so that its parts fit together.
   const filter = useMemo(
     () => ({
+      filter: written,
       computerId,
       severity,
       action,
@@ -37,9 +40,12 @@ function useEvents(search: EventSearch, computerId: string | undefined) {
       q,
       ...periodBounds({ period, from, to }, Date.now()),
     }),
-    [computerId, severity, action, module, q, period, from, to],
+    [written, computerId, severity, action, module, q, period, from, to],
   );
-  const key = eventsKey({ computerId, severity, action, module, q, from, to }, period ?? "all");
+  const key = eventsKey(
+    { filter: written, computerId, severity, action, module, q, from, to },
+    period ?? "all",
+  );
 
   const query = useInfiniteQuery({
     queryKey: key,
@@ -65,6 +71,7 @@ function useEvents(search: EventSearch, computerId: string | undefined) {
       const known = new Set(shown.pages.flatMap((page) => page.items.map((event) => event.id)));
       setArrived(new Set(fresh.items.map((event) => event.id).filter((id) => !known.has(id))));
       client.setQueryData(key, mergeFirstPage(shown, fresh));
+      void client.invalidateQueries({ queryKey: ["events", "counts"] });
     },
   );
   return { query, arrived };
@@ -75,12 +82,13 @@ export function EventList({ search, computerId, withModule = true, onFilter }: P
   const { t } = useTranslation();
   const { query, arrived } = useEvents(search, computerId ?? search.computerId);
   const events = query.data?.pages.flatMap((page) => page.items) ?? [];
-  const filters = ["severity", "action", "q", "period", "computerId"] as const;
+  const filters = ["filter", "severity", "action", "q", "period", "computerId"] as const;
   const filtered =
     filters.some((key) => search[key] !== undefined) || (withModule && search.module !== undefined);
   const close = useCallback(() => onFilter({ event: undefined }), [onFilter]);
   const clear = () =>
     onFilter({
+      filter: undefined,
       severity: undefined,
       action: undefined,
       ...(withModule && { module: undefined }),
@@ -119,6 +127,11 @@ export function EventList({ search, computerId, withModule = true, onFilter }: P
   return (
     <>
       <EventFilters search={search} withModule={withModule} onFilter={onFilter} />
+      <EventFilterLine
+        value={search.filter ?? ""}
+        onApply={(value) => onFilter({ filter: value || undefined })}
+      />
+      <EventChart search={search} computerId={computerId ?? search.computerId} onFilter={onFilter} />
       {list}
       {search.event !== undefined && <EventPanel key={search.event} id={search.event} onClose={close} />}
     </>

@@ -7,7 +7,7 @@ use crate::host;
 use crate::identity::KeyedIdentity;
 use crate::pace::{Backoff, jitter};
 use sakimori_protocol::{
-    CheckIn, CheckInAnswer, Command, FullStatus, Hash, Leaving, RefusalCode, SignedBundle, paths,
+    CheckIn, CheckInAnswer, Command, FullStatus, Hash, Leaving, OrderDone, RefusalCode, SignedBundle, paths,
 };
 use sakimori_trust::Trust;
 use std::sync::Arc;
@@ -159,6 +159,7 @@ impl Conversation {
                 Command::SendInventory => send_inventory = true,
                 Command::TakeInventory => self.control.take_inventory(),
                 Command::ReEnrol => self.must_enrol_anew(),
+                Command::Order { run, order } => self.carry_out(run, order).await?,
             }
         }
         if let Some(signed) = answer.bundle {
@@ -166,6 +167,18 @@ impl Conversation {
         }
         // After the bundle: an inventory that does not get through must not keep a policy from being enforced.
         if send_inventory { self.send_inventory().await } else { Ok(()) }
+    }
+
+    /// Does what a scheduled task asks for, and says what came of it. Twice is as once: scans begin only where none runs.
+    async fn carry_out(&self, run: Uuid, order: String) -> Result<(), CheckInError> {
+        let control = Arc::clone(&self.control);
+        let done = tokio::task::spawn_blocking(move || control.order(&order)).await;
+        let error = done.unwrap_or_else(|panic| Err(panic.to_string())).err();
+        let message = OrderDone { run, error };
+        let taken: Option<serde_json::Value> =
+            self.gateway.poll(paths::ORDERS, &message, Duration::ZERO).await?;
+        tracing::debug!("order of a task answered: {taken:?}");
+        Ok(())
     }
 
     /// Sends what is installed here; the manager has only its name.

@@ -5,7 +5,9 @@
 //! Every refusal is a [`Problem`]. The `OpenAPI` document made from these types is `openapi.json`.
 #![forbid(unsafe_code)]
 
+pub mod alert;
 pub mod audit;
+pub mod channel;
 pub mod common_object;
 pub mod computer;
 pub mod event;
@@ -21,9 +23,18 @@ pub mod problem;
 pub mod rule;
 pub mod search;
 pub mod session;
+pub mod task;
 pub mod token;
 
+pub use alert::{
+    Alert, AlertCondition, AlertConditionPatch, AlertPatch, AlertState, AlertSummary, NewAlertCondition,
+    ThresholdUnit,
+};
 pub use audit::AuditRecord;
+pub use channel::{
+    Channel, ChannelPatch, ChannelSecrets, ChannelTarget, ChannelTest, EmailTarget, HttpTarget, MailLanguage,
+    MailSecurity, NewChannel, SyslogFormat, SyslogTarget, SyslogTransport,
+};
 pub use common_object::{CommonObject, CommonObjectPatch, NewCommonObject, ObjectKind, ObjectUse};
 pub use computer::{
     BundleState, Computer, ComputerModule, ComputerPatch, ComputerPort, ComputerStatus, Coverage,
@@ -64,6 +75,7 @@ pub use search::{
 pub use session::{
     ApiKey, CreatedApiKey, Credentials, NewApiKey, PasswordChange, Role, Session, SessionUser, User,
 };
+pub use task::{NewTask, Task, TaskKind, TaskPatch, TaskRun, TaskRunComputer, TaskRunState};
 pub use token::{ActivationToken, CreatedActivationToken, NewActivationToken};
 
 /// The committed `OpenAPI` document.

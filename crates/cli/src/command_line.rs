@@ -55,6 +55,15 @@ pub(crate) enum Command {
     /// What happened.
     #[command(subcommand)]
     Events(Events),
+    /// What somebody should look at.
+    #[command(subcommand)]
+    Alerts(Alerts),
+    /// What is done by the clock.
+    #[command(subcommand)]
+    Tasks(Tasks),
+    /// Where alerts and events are sent.
+    #[command(subcommand)]
+    Channels(Channels),
     /// Activation tokens: how machines get in.
     #[command(subcommand)]
     Tokens(Tokens),
@@ -490,6 +499,242 @@ pub(crate) enum Events {
     Show {
         /// Id.
         event: uuid::Uuid,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum AlertState {
+    Open,
+    Acknowledged,
+    Dismissed,
+    Resolved,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Alerts {
+    /// Newest first.
+    List {
+        /// Only those in this state.
+        #[arg(long)]
+        state: Option<AlertState>,
+        /// Only about this computer, by id or name.
+        #[arg(long)]
+        computer: Option<String>,
+        /// At most so many.
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+    },
+    /// One alert with what to do about it.
+    Show {
+        /// Id.
+        alert: uuid::Uuid,
+    },
+    /// Say that somebody looks at it.
+    Acknowledge(AlertNote),
+    /// Say that it needs nothing (more).
+    Dismiss(AlertNote),
+    /// Open it again.
+    Reopen(AlertNote),
+    /// How many wait for somebody.
+    Summary,
+    /// Under which conditions alerts are raised.
+    #[command(subcommand)]
+    Conditions(AlertConditions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AlertNote {
+    /// Id.
+    pub(crate) alert: uuid::Uuid,
+    /// What there is to say.
+    #[arg(long)]
+    pub(crate) comment: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AlertConditions {
+    /// The product's, then one's own.
+    List,
+    /// Make one: so many events that a filter finds, within so long a time.
+    Create {
+        /// Name.
+        name: String,
+        /// Which events count: 'severity >= high AND module = intrusion-prevention'.
+        #[arg(long)]
+        filter: String,
+        /// So many events.
+        #[arg(long, default_value_t = 1)]
+        threshold: u32,
+        /// Within so many seconds.
+        #[arg(long, default_value_t = 300)]
+        window: u32,
+        /// Count the events of all computers together.
+        #[arg(long)]
+        all_together: bool,
+        /// Severity of its alerts.
+        #[arg(long, default_value = "medium")]
+        severity: String,
+    },
+    /// Change one.
+    Edit {
+        /// Id: the word of one of the product's, or that of one's own.
+        condition: String,
+        /// In force or not.
+        #[arg(long)]
+        enabled: Option<bool>,
+        /// New severity.
+        #[arg(long)]
+        severity: Option<String>,
+        /// New threshold.
+        #[arg(long)]
+        threshold: Option<u32>,
+        /// New filter.
+        #[arg(long)]
+        filter: Option<String>,
+    },
+    /// Delete one of one's own; one of the product's is as it came again.
+    Delete {
+        /// Id.
+        condition: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Channels {
+    /// All channels with how far they are.
+    List,
+    /// One channel.
+    Show {
+        /// Id or name.
+        channel: String,
+    },
+    /// Make a channel.
+    Create {
+        /// Name.
+        name: String,
+        /// Where, and how, as JSON: {"kind":"syslog","server":"siem","port":6514,"transport":"tls","format":"cef"};
+        /// the kinds email, webhook and otlp are in docs/delivery.md.
+        #[arg(long)]
+        target: String,
+        /// Alerts of this severity and graver.
+        #[arg(long)]
+        alerts: Option<String>,
+        /// Events that this filter finds.
+        #[arg(long)]
+        events: Option<String>,
+        /// Take the secrets from standard input, as JSON: {"password":"...","signingKey":"...","headers":{"Authorization":"..."}}.
+        #[arg(long)]
+        secrets_stdin: bool,
+    },
+    /// Change a channel.
+    Edit {
+        /// Id or name.
+        channel: String,
+        /// New target, as JSON; secrets do not go along to it.
+        #[arg(long)]
+        target: Option<String>,
+        /// Alerts of this severity and graver; 'none' for none.
+        #[arg(long)]
+        alerts: Option<String>,
+        /// Events that this filter finds; 'none' for none.
+        #[arg(long)]
+        events: Option<String>,
+        /// Whether it sends.
+        #[arg(long)]
+        enabled: Option<bool>,
+        /// Take new secrets from standard input, as JSON.
+        #[arg(long)]
+        secrets_stdin: bool,
+    },
+    /// Send a test at once.
+    Test {
+        /// Id or name.
+        channel: String,
+    },
+    /// Delete a channel.
+    Delete {
+        /// Id or name.
+        channel: String,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum TaskKind {
+    IntegrityScan,
+    RecommendationScan,
+    Backup,
+    Retention,
+    Report,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Tasks {
+    /// All tasks.
+    List,
+    /// One task with its last run.
+    Show {
+        /// Id or name.
+        task: String,
+    },
+    /// Make a task.
+    Create {
+        /// Name.
+        name: String,
+        /// What it does.
+        #[arg(long)]
+        kind: TaskKind,
+        /// When: minute, hour, day of month, month, day of week, as '30 2 * * sun'.
+        #[arg(long)]
+        schedule: String,
+        /// In which zone, as Asia/Tokyo.
+        #[arg(long, default_value = "UTC")]
+        time_zone: String,
+        /// Computers begin at some moment within this many seconds.
+        #[arg(long, default_value_t = 600)]
+        jitter: u32,
+        /// Seconds after which whatever has not begun is left out.
+        #[arg(long, default_value_t = 14_400)]
+        window: u32,
+        /// Only computers with this policy, by id or name.
+        #[arg(long)]
+        policy: Option<String>,
+    },
+    /// Change a task.
+    Edit {
+        /// Id or name.
+        task: String,
+        /// New schedule.
+        #[arg(long)]
+        schedule: Option<String>,
+        /// New zone.
+        #[arg(long)]
+        time_zone: Option<String>,
+        /// In force or not.
+        #[arg(long)]
+        enabled: Option<bool>,
+    },
+    /// Run a task now.
+    Run {
+        /// Id or name.
+        task: String,
+    },
+    /// What came of a task, newest first.
+    Runs {
+        /// Id or name.
+        task: String,
+        /// At most so many.
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+    },
+    /// How far each computer is in a run.
+    Computers {
+        /// Id of the run.
+        run: uuid::Uuid,
+    },
+    /// Delete a task with its runs.
+    Delete {
+        /// Id or name.
+        task: String,
     },
 }
 

@@ -1,6 +1,8 @@
 //! What each command does.
 mod access;
 mod agent;
+mod alerts;
+mod channels;
 mod computers;
 mod events;
 mod fleet;
@@ -9,6 +11,7 @@ mod lists;
 mod policies;
 mod policy_files;
 mod policy_history;
+mod tasks;
 
 use crate::client::Client;
 use crate::command_line::{Command, CommandLine, Output};
@@ -40,6 +43,9 @@ pub(crate) async fn execute(line: CommandLine) -> Result<ExitCode, Failure> {
         Command::Policies(command) => policies::execute(out, &client()?, command).await,
         Command::Lists(command) => lists::execute(out, &client()?, command).await,
         Command::Events(command) => events::execute(out, &client()?, command).await,
+        Command::Alerts(command) => alerts::execute(out, &client()?, command).await,
+        Command::Channels(command) => channels::execute(out, &client()?, command).await,
+        Command::Tasks(command) => tasks::execute(out, &client()?, command).await,
         Command::Tokens(command) => access::tokens(out, &client()?, command).await,
         Command::ApiKeys(command) => access::api_keys(out, &client()?, command).await,
         Command::Rules(command) => policies::rules(out, &client()?, command).await,

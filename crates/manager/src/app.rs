@@ -8,7 +8,8 @@ use crate::fleet::Fleet;
 use crate::inventories::Inventories;
 use crate::metrics::Metrics;
 use crate::problem::Refused;
-use crate::store::{Store, StoreError, TenantCtx};
+use crate::store::{Database, Store, StoreError, TenantCtx};
+use crate::tasks::Orders;
 use sakimori_model::Timestamp;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -37,6 +38,10 @@ pub(crate) struct App {
     pub(crate) fleet: Fleet,
     /// Which inventories are here, and which are waited for.
     pub(crate) inventories: Inventories,
+    /// What computers are to be told by tasks.
+    pub(crate) orders: Orders,
+    /// Where the record is kept.
+    pub(crate) database: Database,
     /// Counters.
     pub(crate) metrics: Arc<Metrics>,
     /// What happens, for consoles.
@@ -49,6 +54,10 @@ pub(crate) struct App {
     pub(crate) batches: Semaphore,
     /// Event batches unpacked at once: each takes up to 16 MiB and its window.
     pub(crate) unpacking: Semaphore,
+    /// This manager among several, since its start.
+    pub(crate) instance: Uuid,
+    /// Everything that the manager keeps beside the database.
+    pub(crate) data_dir: PathBuf,
     /// The tenant that the first start made.
     pub(crate) tenant: Uuid,
     /// Names and addresses by which the manager is reached, the most public first.
@@ -74,7 +83,7 @@ pub(crate) struct App {
 pub(crate) struct News {
     /// Who may see it.
     pub(crate) tenant: Uuid,
-    /// `event` or `computer`.
+    /// `event`, `computer` or `alert`.
     pub(crate) kind: &'static str,
     /// JSON in one line.
     pub(crate) data: String,

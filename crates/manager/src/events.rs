@@ -102,6 +102,26 @@ pub struct Count {
     pub count: u64,
 }
 
+/// A piece of all events in the order of arrival.
+#[derive(Clone, Debug)]
+pub struct Followed {
+    /// Those that were asked for, oldest first.
+    pub events: Vec<StoredEvent>,
+    /// Everything up to this id was looked at: nothing that arrives later comes before it.
+    pub through: Uuid,
+}
+
+/// No event that arrived at this time or later has an id before this one.
+pub fn position_at(at: Timestamp) -> Uuid {
+    let millis = u128::try_from(at.as_millis()).unwrap_or_default() & 0xffff_ffff_ffff;
+    Uuid::from_u128(millis << 80)
+}
+
+/// When the event with this id arrived, to the millisecond.
+pub fn id_time(id: Uuid) -> Timestamp {
+    queue::id_time(id)
+}
+
 /// What of a stream is durable.
 #[derive(Clone, Debug)]
 pub struct Appended {
@@ -142,6 +162,15 @@ pub trait EventStore: Send + Sync + 'static {
         before: Option<Uuid>,
         limit: u32,
     ) -> impl Future<Output = Result<Vec<StoredEvent>, sqlx::Error>> + Send;
+    /// Finds events of a tenant in the order of arrival, after the id `after`. Called again with what came of it, it
+    /// leaves none out and gives none twice.
+    fn follow(
+        &self,
+        tenant: Uuid,
+        filter: &Filter,
+        after: Uuid,
+        limit: u32,
+    ) -> impl Future<Output = Result<Followed, sqlx::Error>> + Send;
     /// One event of a tenant.
     fn get(
         &self,
@@ -235,6 +264,16 @@ impl EventStore for Events {
         limit: u32,
     ) -> Result<Vec<StoredEvent>, sqlx::Error> {
         on_either!(self, events => events.search(tenant, filter, before, limit))
+    }
+
+    async fn follow(
+        &self,
+        tenant: Uuid,
+        filter: &Filter,
+        after: Uuid,
+        limit: u32,
+    ) -> Result<Followed, sqlx::Error> {
+        on_either!(self, events => events.follow(tenant, filter, after, limit))
     }
 
     async fn get(&self, tenant: Uuid, id: Uuid) -> Result<Option<StoredEvent>, sqlx::Error> {

@@ -4,7 +4,7 @@ mod enrolment;
 mod events;
 mod inventory;
 
-pub(crate) use check_in::check_in;
+pub(crate) use check_in::{check_in, order_done};
 pub(crate) use enrolment::{blob, enrol, renew};
 pub(crate) use events::events;
 pub(crate) use inventory::inventory;

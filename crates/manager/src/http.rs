@@ -1,8 +1,11 @@
 //! The REST interface under `/api/v1`, and what both listeners answer.
+mod alert_conditions;
+mod alerts;
 mod api_keys;
 mod audit;
 mod auth;
 mod auto_tag_rules;
+mod channels;
 mod common_objects;
 mod computer_search;
 mod computer_settings;
@@ -10,7 +13,7 @@ pub(crate) mod computers;
 mod coverage;
 mod event_based_tasks;
 mod event_counts;
-mod event_export;
+pub(crate) mod event_export;
 mod event_notes;
 mod event_search;
 pub(crate) mod events;
@@ -26,6 +29,7 @@ mod policy_history;
 mod rules;
 mod saved_searches;
 mod sessions;
+mod tasks;
 mod tokens;
 
 pub(crate) use extract::{Message, too_large};
@@ -118,6 +122,18 @@ fn api() -> OpenApiRouter<Arc<App>> {
             .routes(routes!(saved_searches::get, saved_searches::update, saved_searches::delete))
             .routes(routes!(auto_tag_rules::list, auto_tag_rules::create))
             .routes(routes!(auto_tag_rules::get, auto_tag_rules::update, auto_tag_rules::delete))
+            .routes(routes!(alerts::list))
+            .routes(routes!(alerts::summary))
+            .routes(routes!(alerts::get, alerts::update))
+            .routes(routes!(alert_conditions::list, alert_conditions::create))
+            .routes(routes!(alert_conditions::get, alert_conditions::update, alert_conditions::delete))
+            .routes(routes!(channels::list, channels::create))
+            .routes(routes!(channels::get, channels::update, channels::delete))
+            .routes(routes!(channels::test))
+            .routes(routes!(tasks::list, tasks::create))
+            .routes(routes!(tasks::get, tasks::update, tasks::delete))
+            .routes(routes!(tasks::runs, tasks::run))
+            .routes(routes!(tasks::computers))
             .routes(routes!(tokens::list, tokens::create))
             .routes(routes!(tokens::delete))
             .routes(routes!(audit::list)),
@@ -159,6 +175,7 @@ pub(crate) fn gateway(app: &Arc<App>) -> Router {
             paths::INVENTORY,
             post(gateway::inventory).layer(DefaultBodyLimit::max(paths::INVENTORY_BYTES)),
         )
+        .route(paths::ORDERS, post(gateway::order_done))
         .route(&format!("{}/{{hash}}", paths::BLOBS), get(gateway::blob))
         .fallback(async || Refused::not_found("resource"));
     finish(router, app)

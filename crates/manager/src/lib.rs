@@ -20,9 +20,11 @@ pub mod secrets;
 pub mod settings;
 pub mod store;
 
+mod alerts;
 mod app;
 mod console;
 mod coverage;
+mod delivery;
 mod deploy;
 mod ephemeral;
 mod gateway;
@@ -34,6 +36,7 @@ mod notices;
 mod policy_tree;
 mod problem;
 mod reactions;
+mod tasks;
 
 pub use http::openapi_json;
 pub use manager::{FirstStart, Manager, Options, StartError};

@@ -13,6 +13,7 @@ use crate::problem::Refused;
 use crate::secrets::{self, SecretError};
 use crate::settings::LocalSettings;
 use crate::store::{Change, Database, PolicyRow, Store, StoreError, TenantCtx, VersionNote};
+use crate::tasks::Orders;
 use crate::{ephemeral, notices};
 use rustls::ServerConfig;
 use rustls::server::WebPkiClientVerifier;
@@ -68,6 +69,8 @@ pub struct Options {
     pub event_days: u32,
     /// Rules; those that came with the product where there are none.
     pub content: Option<Content>,
+    /// What is the matter is looked at this often.
+    pub alert_sweep: Duration,
     /// Tells the time.
     pub clock: Clock,
 }
@@ -86,6 +89,7 @@ impl Options {
             console_dist: None,
             event_days: 30,
             content: None,
+            alert_sweep: Duration::from_secs(15),
             clock: Clock::default(),
         }
     }
@@ -171,7 +175,8 @@ impl Manager {
 
         let clock = options.clock.clone();
         let now = clock.now();
-        let store = Store::open(&options.database()).await?;
+        let database = options.database();
+        let store = Store::open(&database).await?;
         let public_socket = listen(options.public).await?;
         let gateway_socket = listen(options.gateway).await?;
         let public = public_socket.local_addr().map_err(unusable)?;
@@ -206,12 +211,16 @@ impl Manager {
             bundles: Bundles::default(),
             fleet: Fleet::default(),
             inventories: Inventories::default(),
+            orders: Orders::default(),
+            database,
             metrics: Arc::new(Metrics::default()),
             news: broadcast::channel(NEWS).0,
             log_ins: Mutex::new(HashMap::new()),
             hashing: Semaphore::new(2),
             batches: Semaphore::new(64),
             unpacking: Semaphore::new(4),
+            instance: Uuid::now_v7(),
+            data_dir: dir.clone(),
             tenant,
             public_hosts,
             public_port: public.port(),
@@ -239,6 +248,9 @@ impl Manager {
             ),
             tokio::spawn(keep_presence(Arc::clone(&app))),
             tokio::spawn(keep_fleet(Arc::clone(&app))),
+            tokio::spawn(crate::alerts::run(Arc::clone(&app), options.alert_sweep)),
+            tokio::spawn(crate::delivery::run(Arc::clone(&app))),
+            tokio::spawn(crate::tasks::run(Arc::clone(&app))),
         ];
         tracing::info!(%public, %gateway, "listening");
         Ok(Self { app, public, gateway, stop, tasks, first_start, _lock: lock })
@@ -322,6 +334,9 @@ impl Manager {
             }
         }
         flush(&self.app).await;
+        if let Err(error) = self.app.store.lease_end(self.app.instance).await {
+            tracing::warn!(%error, "leases were not given back: they end by themselves");
+        }
         self.app.events.close().await;
         self.app.store.close().await;
         tracing::info!("stopped");

@@ -5,7 +5,9 @@
 //! also holds the audit trail of that change; changes of one tenant come one after the other.
 //! [`db`] is how a statement is said once for both databases, [`schema`] how the schema goes forward.
 mod access;
+mod alerts;
 mod audit;
+mod channels;
 mod common_objects;
 mod computer_settings;
 mod computers;
@@ -13,14 +15,18 @@ pub(crate) mod db;
 mod event_based_tasks;
 mod groups;
 mod inventory;
+mod leases;
 mod policies;
 mod policy_versions;
 pub mod schema;
 mod searches;
+mod tasks;
 mod tokens;
 
 pub use access::{AccountRow, ApiKeyRow, SessionRow};
+pub use alerts::{AlertChangeRow, AlertRow, AlertsWanted, ConditionRow};
 pub use audit::{Change, verify_chain};
+pub use channels::{ChannelRow, Progress};
 pub use common_objects::CommonObjectRow;
 pub use computer_settings::{AssignmentRow, ComputerSettingsRow};
 pub use computers::{
@@ -34,6 +40,7 @@ pub use inventory::{InventoryRow, RecommendationRow, VariantRow};
 pub use policies::{BundleRow, PolicyRow};
 pub use policy_versions::{PolicyVersionRow, VERSIONS, VersionNote};
 pub use searches::{AutoTagRuleRow, SavedSearchRow, owner_key};
+pub use tasks::{TaskRow, TaskRunComputerRow, TaskRunRow};
 pub use tokens::TokenRow;
 
 use db::{Db, On, Scope, Tx, query};

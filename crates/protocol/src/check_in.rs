@@ -145,4 +145,21 @@ pub enum Command {
     TakeInventory,
     /// This identity is used by another machine: enrol anew with a token.
     ReEnrol,
+    /// Do, or begin, what a scheduled task asks for, and say what came of it ([`OrderDone`]).
+    Order {
+        /// The run of the task; the same order may come twice.
+        run: uuid::Uuid,
+        /// `integrity-scan`.
+        order: String,
+    },
+}
+
+/// What came of a [`Command::Order`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderDone {
+    /// The run.
+    pub run: uuid::Uuid,
+    /// Why it was not done or begun; nothing where it was.
+    pub error: Option<String>,
 }

@@ -21,7 +21,7 @@ pub use blob::{Hash, ParseHashError};
 pub use bundle::{BlobRef, Bundle, ModulePart, SignedBundle};
 pub use check_in::{
     CheckIn, CheckInAnswer, Command, FullStatus, Leaving, ListeningPort, ModuleState, ModuleStatus,
-    PortCoverage,
+    OrderDone, PortCoverage,
 };
 pub use enrolment::{Enrol, EnrolAnswer, Fingerprint, Refusal, RefusalCode, Renew, RenewAnswer};
 pub use event::{Event, EventsAnswer};

@@ -14,6 +14,8 @@ pub const CHECK_IN: &str = "/agent/v1/check-in";
 pub const EVENTS: &str = "/agent/v1/events";
 /// Gateway, POST [`crate::Inventory`] → 204. Sent when asked for by [`crate::Command::SendInventory`].
 pub const INVENTORY: &str = "/agent/v1/inventory";
+/// Gateway, POST [`crate::OrderDone`] → 204.
+pub const ORDERS: &str = "/agent/v1/orders";
 
 /// Header of an event batch: the spool's epoch, a UUID made when the spool is created.
 pub const STREAM_EPOCH: &str = "sakimori-stream-epoch";

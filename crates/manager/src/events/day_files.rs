@@ -6,7 +6,9 @@
 //! when the manager starts; before an old file is removed its watermarks are carried into the newest one.
 use super::queue::{Ids, Queue, Sink, accept, id_time};
 use super::search::{CountBy, Dialect};
-use super::{AppendError, Appended, AutoTags, Batch, Comment, Count, EventStore, StoredEvent, stored};
+use super::{
+    AppendError, Appended, AutoTags, Batch, Comment, Count, EventStore, Followed, StoredEvent, stored,
+};
 use crate::clock::{self, Clock};
 use crate::store::db::{Db, On, Scope};
 use sakimori_model::Timestamp;
@@ -103,6 +105,45 @@ impl EventStore for DayFiles {
             }
         }
         Ok(found)
+    }
+
+    async fn follow(
+        &self,
+        tenant: Uuid,
+        filter: &Filter,
+        after: Uuid,
+        limit: u32,
+    ) -> Result<Followed, sqlx::Error> {
+        let days = self.days.newest_first();
+        // One task writes, in the order of ids: what is committed is all there is before it.
+        let mut through = after;
+        for (_, pool) in &days {
+            let newest: (Option<String>,) = sqlx::query_as("SELECT max(id) FROM event WHERE tenant_id = ?")
+                .bind(tenant.to_string())
+                .fetch_one(pool)
+                .await?;
+            if let Some(newest) = newest.0 {
+                through = through.max(Uuid::parse_str(&newest).unwrap_or_default());
+                break;
+            }
+        }
+        let mut events = Vec::new();
+        let oldest = day_of(id_time(after));
+        for (_, pool) in days.into_iter().rev().filter(|(day, _)| *day >= oldest) {
+            let missing = limit.saturating_sub(u32::try_from(events.len()).unwrap_or(u32::MAX));
+            if missing == 0 || through == after {
+                break;
+            }
+            let day = Db::Sqlite { read: pool.clone(), write: pool };
+            let query = Dialect::Sqlite.follow(tenant, filter, (after, through), missing);
+            for row in query.rows(on(&day)).await? {
+                events.push(stored(&row)?);
+            }
+        }
+        if events.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
+            through = events.last().map_or(through, |last| last.id);
+        }
+        Ok(Followed { events, through })
     }
 
     async fn get(&self, tenant: Uuid, id: Uuid) -> Result<Option<StoredEvent>, sqlx::Error> {

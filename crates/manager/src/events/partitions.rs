@@ -5,7 +5,10 @@
 //! side leaves events and watermark together or neither. Searches run as the tenants' role.
 use super::queue::{Ids, Queue, Sink, accept};
 use super::search::{CountBy, Dialect};
-use super::{AppendError, Appended, AutoTags, Batch, Comment, Count, EventStore, StoredEvent, stored};
+use super::{
+    AppendError, Appended, AutoTags, Batch, Comment, Count, EventStore, Followed, StoredEvent, position_at,
+    stored,
+};
 use crate::clock::{self, Clock};
 use crate::store::db::{Db, On, Scope, without_nul};
 use sakimori_model::Timestamp;
@@ -20,12 +23,22 @@ use uuid::Uuid;
 
 /// Transactions that write at once: with two, one waits for the disk while the other one's rows are made.
 const WRITERS: u64 = 2;
+/// Events are followed up to so long ago: more than the clocks of several managers differ, in microseconds.
+const SETTLED: i64 = 2_000_000;
+/// Held, shared, by every transaction that writes events, before it takes their time.
+const WRITING: &str = "SELECT pg_advisory_xact_lock_shared(hashtext('sakimori events are written')::bigint)";
+/// The transactions that write events now. A key of 64 bits is shown as two of 32.
+const WRITERS_NOW: &str = "SELECT DISTINCT virtualtransaction FROM pg_locks WHERE locktype = 'advisory' AND granted AND \
+     database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND \
+     (classid::bigint << 32) | objid::bigint = hashtext('sakimori events are written')::bigint";
 const DAY: i64 = 86_400_000_000;
 
 /// Events in `PostgreSQL`.
 #[derive(Debug)]
 pub struct Partitions {
     db: Db,
+    pool: PgPool,
+    clock: Clock,
     queues: Vec<Queue>,
 }
 
@@ -53,7 +66,7 @@ impl Partitions {
             today: None,
         };
         let queues = (0..WRITERS).map(|_| Queue::new(writer())).collect();
-        Some(Self { db: db.clone(), queues })
+        Some(Self { db: db.clone(), pool: pool.clone(), clock: clock.clone(), queues })
     }
 
     /// The day, since 1970, of a partition by its name; nothing where it is another table's name.
@@ -68,6 +81,20 @@ impl Partitions {
             sqlx::raw_sql(AssertSqlSafe(create(*day))).execute(pool).await?;
         }
         Ok(())
+    }
+
+    /// Before this id nothing arrives any more. Ids are made before their transaction commits, and by several writers:
+    /// those that write now are waited for, and what begins later takes a later time.
+    async fn settled(&self) -> Result<Uuid, sqlx::Error> {
+        let until = Timestamp(self.clock.now().0.saturating_sub(SETTLED));
+        let now: Vec<(String,)> = sqlx::query_as(WRITERS_NOW).fetch_all(&self.pool).await?;
+        let mut waiting = now;
+        while !waiting.is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            let still: Vec<(String,)> = sqlx::query_as(WRITERS_NOW).fetch_all(&self.pool).await?;
+            waiting.retain(|one| still.contains(one));
+        }
+        Ok(Uuid::from_u128(position_at(until).as_u128().saturating_sub(1)))
     }
 
     fn read(&self, tenant: Uuid) -> On<'_> {
@@ -100,6 +127,27 @@ impl EventStore for Partitions {
     ) -> Result<Vec<StoredEvent>, sqlx::Error> {
         let found = Dialect::Postgres.search(tenant, filter, before, limit).rows(self.read(tenant)).await?;
         found.iter().map(stored).collect()
+    }
+
+    async fn follow(
+        &self,
+        tenant: Uuid,
+        filter: &Filter,
+        after: Uuid,
+        limit: u32,
+    ) -> Result<Followed, sqlx::Error> {
+        let mut through = self.settled().await?.max(after);
+        let mut events = Vec::new();
+        if through > after {
+            let query = Dialect::Postgres.follow(tenant, filter, (after, through), limit);
+            for row in query.rows(self.read(tenant)).await? {
+                events.push(stored(&row)?);
+            }
+        }
+        if events.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
+            through = events.last().map_or(through, |last| last.id);
+        }
+        Ok(Followed { events, through })
     }
 
     async fn get(&self, tenant: Uuid, id: Uuid) -> Result<Option<StoredEvent>, sqlx::Error> {
@@ -155,6 +203,9 @@ impl Sink for Writer {
             self.today = Some(day);
         }
         let mut tx = self.pool.begin().await?;
+        sqlx::raw_sql(WRITING).execute(&mut *tx).await?;
+        // Once more, under the lock: what is followed up to a time waits for those who took theirs before it.
+        let now = self.ids.now(self.clock.now());
         let mut known = watermarks(&mut tx, &group).await?;
         let mut results = Vec::with_capacity(group.len());
         for batch in group {

@@ -53,6 +53,25 @@ impl Dialect {
         sql
     }
 
+    /// The events of a tenant that a filter finds, oldest first, after `after` and up to `through`.
+    pub(super) fn follow(
+        self,
+        tenant: Uuid,
+        filter: &Filter,
+        (after, through): (Uuid, Uuid),
+        limit: u32,
+    ) -> Query {
+        let mut sql = self.columns(tenant);
+        sql.push(" AND e.id > ");
+        self.id(&mut sql, after);
+        sql.push(" AND e.id <= ");
+        self.id(&mut sql, through);
+        sql.push(" AND ");
+        self.filter(&mut sql, filter);
+        sql.push(" ORDER BY e.id LIMIT ").push_bind(limit);
+        sql
+    }
+
     /// One event.
     pub(super) fn one(self, tenant: Uuid, id: Uuid) -> Query {
         let mut sql = self.columns(tenant);

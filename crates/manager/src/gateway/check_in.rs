@@ -13,7 +13,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use sakimori_api::Trigger;
 use sakimori_model::Timestamp;
-use sakimori_protocol::{CheckIn, CheckInAnswer, Command, FullStatus, Hash, paths};
+use sakimori_protocol::{CheckIn, CheckInAnswer, Command, FullStatus, Hash, OrderDone, paths};
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
@@ -71,6 +71,7 @@ pub(crate) async fn check_in(
     count(&app.metrics.check_ins, 1);
 
     let mut commands = Vec::new();
+    let mut told = Vec::new();
     if said.full.is_none() && row.kernel.is_empty() {
         commands.push(Command::SendFullStatus);
     }
@@ -80,6 +81,8 @@ pub(crate) async fn check_in(
     let end = tokio::time::sleep(hold);
     tokio::pin!(end);
     let bundle = loop {
+        told.extend(app.orders.take(row.id));
+        commands.extend(told.iter().map(|(run, kind)| crate::tasks::command(*run, *kind).0));
         let Some(policy) = app.fleet.policy(row.id) else { return Err(Refuse::unknown_computer()) };
         app.prepare_bundle(row.tenant, row.id, policy).await?;
         let current = app.bundles.of(row.tenant, row.id, policy);
@@ -95,6 +98,10 @@ pub(crate) async fn check_in(
         }
     };
     drop(held);
+    for (run, kind) in told {
+        let state = if crate::tasks::command(run, kind).1 { "sent" } else { "done" };
+        app.store.task_computer_state(row.tenant, (run, row.id), state, "", app.clock.now()).await?;
+    }
     if bundle.is_none() && commands.is_empty() {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
@@ -189,4 +196,15 @@ async fn keep_full(
     }
     write.commit().await?;
     Ok(after)
+}
+
+/// Takes what came of an order.
+pub(crate) async fn order_done(
+    State(app): State<Arc<App>>,
+    Peer(row): Peer,
+    message: Result<Message<OrderDone>, crate::problem::Refused>,
+) -> Result<StatusCode, Refuse> {
+    let Message(done) = message?;
+    crate::tasks::answered(&app, row.tenant, (done.run, row.id), done.error.as_deref()).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

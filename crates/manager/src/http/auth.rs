@@ -35,6 +35,12 @@ pub(crate) enum Resource {
     Rules,
     /// Events.
     Events,
+    /// Alerts and their conditions.
+    Alerts,
+    /// Scheduled tasks.
+    Tasks,
+    /// Channels of delivery.
+    Channels,
     /// Activation tokens.
     Tokens,
     /// The audit trail.
@@ -62,6 +68,8 @@ pub(crate) const fn allows(role: Role, resource: Resource, access: Access) -> bo
                     | Resource::Policies
                     | Resource::Tokens
                     | Resource::Events
+                    | Resource::Alerts
+                    | Resource::Tasks
             )
         }
         (Role::Auditor, Access::Write) => matches!(resource, Resource::Own),

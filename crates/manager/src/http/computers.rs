@@ -135,7 +135,7 @@ fn status(
 }
 
 /// A computer as the API shows it: its row with what it said since the last flush laid over.
-pub(super) fn shown(app: &App, row: &ComputerRow, names: &Names, presence: Option<&Presence>) -> Computer {
+pub(crate) fn shown(app: &App, row: &ComputerRow, names: &Names, presence: Option<&Presence>) -> Computer {
     let now = app.clock.now();
     let last_seen = presence.map_or(row.last_seen, |p| Some(p.last_seen));
     let held = presence.map_or(0, |p| p.held);
@@ -194,13 +194,13 @@ pub(super) fn shown(app: &App, row: &ComputerRow, names: &Names, presence: Optio
 
 /// The names of policies and groups.
 #[derive(Debug)]
-pub(super) struct Names {
+pub(crate) struct Names {
     policies: HashMap<Uuid, String>,
     groups: Vec<GroupRow>,
 }
 
 impl Names {
-    pub(super) async fn read(app: &App, ctx: &TenantCtx) -> Result<Self, Refused> {
+    pub(crate) async fn read(app: &App, ctx: &TenantCtx) -> Result<Self, Refused> {
         let policies = app.store.policies(ctx).await?.into_iter().map(|row| (row.id, row.name)).collect();
         Ok(Self { policies, groups: app.store.groups(ctx).await? })
     }

@@ -79,6 +79,17 @@ pub(super) async fn export(
         .into_response())
 }
 
+/// Events as CSV, newest first, in parts.
+pub(crate) fn csv(
+    app: Arc<App>,
+    tenant: Uuid,
+    filter: Filter,
+) -> impl futures_util::Stream<Item = Result<Bytes, sqlx::Error>> {
+    let export =
+        Export { app, tenant, filter, format: ExportFormat::Csv, before: None, left: u32::MAX, begun: false };
+    futures_util::stream::try_unfold(export, Export::next)
+}
+
 impl Export {
     /// The next part of the file. An error breaks the answer off, so that nobody takes a part for the whole.
     async fn next(mut self) -> Result<Option<(Bytes, Self)>, sqlx::Error> {

@@ -64,6 +64,21 @@ pub const STEPS: &[Step] = &[
         name: "inventory",
         sql: Statements::Both(include_str!("../../migrations/0006_inventory.sql")),
     },
+    Step {
+        version: 7,
+        name: "alerts",
+        sql: Statements::Both(include_str!("../../migrations/0007_alerts.sql")),
+    },
+    Step {
+        version: 8,
+        name: "channels",
+        sql: Statements::Both(include_str!("../../migrations/0008_channels.sql")),
+    },
+    Step {
+        version: 9,
+        name: "tasks",
+        sql: Statements::Both(include_str!("../../migrations/0009_tasks.sql")),
+    },
 ];
 
 /// Brings the database to this version's schema, or to that of step `until`.

@@ -24,14 +24,25 @@ fn body(operation: &str) -> Option<Value> {
             "actions": [{"action": "mark-ephemeral"}]}),
         "testEventBasedTasks" => json!({"trigger": "activated"}),
         "createActivationToken" => json!({"name": "t"}),
-        "createSavedSearch" => json!({"name": Uuid::now_v7(), "filter": "severity >= high"}),
+        "createSavedSearch" | "createAlertCondition" => {
+            json!({"name": Uuid::now_v7(), "filter": "severity >= high"})
+        }
         "createAutoTagRule" => json!({"name": Uuid::now_v7(), "filter": "severity >= high", "tag": "grave"}),
         "applyPolicies" => json!({"document": {"sakimori": 1}}),
         "rollBackPolicy" => json!({"version": 1}),
         "updateComputerSettings" => json!({"settings": {}}),
         "createCommonObject" => json!({"kind": "ports", "name": Uuid::now_v7(), "items": ["80"]}),
         "commentEvent" => json!({"text": "seen"}),
-        "updateComputer"
+        "createTask" => json!({"name": Uuid::now_v7(), "kind": "retention", "schedule": "0 3 * * *"}),
+        "createChannel" => {
+            json!({"name": Uuid::now_v7(), "target": {"kind": "syslog", "server": "127.0.0.1", "port": 9,
+            "transport": "udp", "format": "cef"}})
+        }
+        "updateTask"
+        | "updateChannel"
+        | "updateAlert"
+        | "updateAlertCondition"
+        | "updateComputer"
         | "updatePolicy"
         | "dryRunPolicy"
         | "updateCommonObject"

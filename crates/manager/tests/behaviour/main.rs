@@ -8,13 +8,17 @@
 )]
 
 mod access;
+mod alerts;
 mod autoscale;
+mod delivery;
 mod events;
 mod fleet;
 mod groups;
 mod inventory;
 mod life;
+mod mail;
 mod policies;
 mod policy_model;
 mod searches;
 pub(crate) mod support;
+mod tasks;

@@ -127,6 +127,7 @@ impl Home {
             rules: Vec::new(),
             facts: facts(&Pack::embedded().unwrap()),
         });
+        options.alert_sweep = Duration::from_millis(300);
         options.clock = clock.clone();
         options
     }
@@ -425,4 +426,15 @@ pub(crate) fn intrusion(incident: &str) -> String {
         "buffer": "http.uri", "offset": 3, "length": 4, "excerpt": "eA==", "excerptOffset": 0,
         "http": {"method": "POST", "host": "blog", "target": "/wp-json/wp/v2/posts/1?id=1abc", "userAgent": "x"}}})
     .to_string()
+}
+
+/// Looks until something is as wanted, for half a minute.
+pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    for _ in 0..300 {
+        if let Some(found) = look().await {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("not within 30 s: {what}");
 }

@@ -1,0 +1,42 @@
+import { Button, Form, InputGroup, InputGroupItem, TextInput } from "@patternfly/react-core";
+import { useEffect, useState } from "react";
+import { useTranslation } from "react-i18next";
+
+interface Props {
+  value: string;
+  onApply: (value: string) => void;
+}
+
+/** A line of the filter language: asked when it is whole, not while it is typed. */
+export function EventFilterLine({ value, onApply }: Props) {
+  const { t } = useTranslation();
+  const [typed, setTyped] = useState(value);
+  useEffect(() => setTyped(value), [value]);
+  return (
+    <Form
+      className="skm-filter-line"
+      onSubmit={(submit) => {
+        submit.preventDefault();
+        onApply(typed.trim());
+      }}
+    >
+      <InputGroup>
+        <InputGroupItem isFill>
+          <TextInput
+            aria-label={t("eventFilter.label")}
+            placeholder={t("eventFilter.placeholder")}
+            value={typed}
+            maxLength={4096}
+            spellCheck={false}
+            onChange={(_, words) => setTyped(words)}
+          />
+        </InputGroupItem>
+        <InputGroupItem>
+          <Button type="submit" variant="control">
+            {t("eventFilter.apply")}
+          </Button>
+        </InputGroupItem>
+      </InputGroup>
+    </Form>
+  );
+}

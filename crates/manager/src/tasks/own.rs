@@ -1,0 +1,160 @@
+//! What the manager does itself. Begun again after a kill, each does the same as at once.
+use super::TICK;
+use crate::app::App;
+use crate::backup;
+use crate::http::event_export;
+use crate::store::{StoreError, TenantCtx};
+use futures_util::StreamExt as _;
+use sakimori_api::TaskKind;
+use sakimori_model::Timestamp;
+use sakimori_query::{Filter, TimeField};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt as _;
+use uuid::Uuid;
+
+/// Backups and reports kept.
+const KEPT: usize = 7;
+/// Whoever carries a run out says so this often, and is replaced three times that long after it was killed.
+const LEASE: Duration = Duration::from_secs(30);
+/// What became of alerts, and runs, are kept this long.
+const RECORDS: i64 = 90 * 86_400_000_000;
+/// A report's time.
+const DAY: i64 = 86_400_000_000;
+
+/// Carries a run out, unless another manager does.
+pub(super) async fn carry_out(app: &Arc<App>, tenant: Uuid, run: Uuid, kind: TaskKind) {
+    let name = format!("task run {run}");
+    let lease = async || app.store.lease(&name, app.instance, LEASE, app.clock.now()).await;
+    match lease().await {
+        Ok(true) => {}
+        Ok(false) => return,
+        Err(error) => {
+            tracing::error!(%error, "a task could not be begun");
+            return;
+        }
+    }
+    let ctx = TenantCtx::system(tenant);
+    let work = async {
+        match kind {
+            TaskKind::Backup => make_backup(app, tenant, run).await,
+            TaskKind::Report => report(app, tenant, run).await,
+            TaskKind::Retention => retention(app, &ctx).await,
+            TaskKind::IntegrityScan | TaskKind::RecommendationScan => Ok(String::new()),
+        }
+    };
+    // Beside the work, not in turns with it: the work may hold what the renewal waits for.
+    let renewing = async {
+        let mut renew = tokio::time::interval(LEASE / 3);
+        loop {
+            renew.tick().await;
+            if let Err(error) = lease().await {
+                tracing::warn!(%error, "a task's lease could not be renewed");
+            }
+        }
+    };
+    let result = tokio::select! {
+        result = work => result,
+        () = renewing => Ok(String::new()),
+    };
+    let (state, message) = match result {
+        Ok(message) => ("succeeded", message),
+        Err(message) => ("failed", message),
+    };
+    let end = async {
+        let mut write = app.store.begin(&ctx, app.clock.now()).await?;
+        write.end_task_run(run, state, &sakimori_modules::event::printable(&message, 1_000)).await?;
+        write.commit().await?;
+        Ok::<(), StoreError>(())
+    };
+    if let Err(error) = end.await {
+        tracing::error!(%error, "a task's end could not be written down: it is begun again");
+        tokio::time::sleep(TICK).await;
+    }
+}
+
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    format!("{text}.")
+}
+
+fn folder(path: &Path) -> Result<(), String> {
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|e| format!("{}: {e}.", path.display()))
+}
+
+/// The oldest of a folder's files of this ending go, beyond those kept. Their names begin with a time.
+fn rotate(dir: &Path, ending: &str) -> Result<(), String> {
+    let unusable = |e: std::io::Error| format!("{}: {e}.", dir.display());
+    let mut files: Vec<PathBuf> = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(unusable)? {
+        let path = entry.map_err(unusable)?.path();
+        files.extend(path.extension().is_some_and(|is| is == ending).then_some(path));
+    }
+    files.sort();
+    let over = files.len().saturating_sub(KEPT);
+    for path in files.into_iter().take(over) {
+        std::fs::remove_file(&path).map_err(|e| format!("{}: {e}.", path.display()))?;
+    }
+    Ok(())
+}
+
+/// A name that sorts by time and tells runs apart: ids of runs begin with their time.
+async fn make_backup(app: &App, tenant: Uuid, run: Uuid) -> Result<String, String> {
+    if tenant != app.tenant {
+        return Err("A backup holds every tenant's rows: only the first tenant makes one.".to_owned());
+    }
+    let dir = app.data_dir.join("backups");
+    folder(&dir)?;
+    let path = dir.join(format!("{run}.tar"));
+    for left in [path.clone(), path.with_extension("partial")] {
+        match std::fs::remove_file(&left) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(format!("{}: {e}.", left.display()));
+            }
+            _ => {}
+        }
+    }
+    backup::backup(&app.data_dir, &app.database, &path, &app.clock).await.map_err(|e| causes(&e))?;
+    rotate(&dir, "tar")?;
+    Ok(format!("Written to {}.", path.display()))
+}
+
+async fn report(app: &Arc<App>, tenant: Uuid, run: Uuid) -> Result<String, String> {
+    let dir = app.data_dir.join("reports").join(tenant.to_string());
+    folder(&dir)?;
+    let now = app.clock.now();
+    let filter = Filter::Time(TimeField::At, Some(now.0.saturating_sub(DAY)), Some(now.0));
+    let partial = dir.join(format!("{run}.partial"));
+    let unusable = |e: std::io::Error| format!("{}: {e}.", partial.display());
+    let file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial);
+    let mut file = tokio::fs::File::from_std(file.map_err(unusable)?);
+    let mut parts = std::pin::pin!(event_export::csv(Arc::clone(app), tenant, filter));
+    while let Some(part) = parts.next().await {
+        file.write_all(&part.map_err(|e| causes(&e))?).await.map_err(unusable)?;
+    }
+    file.sync_all().await.map_err(unusable)?;
+    let path = partial.with_extension("csv");
+    std::fs::rename(&partial, &path).map_err(unusable)?;
+    rotate(&dir, "csv")?;
+    Ok(format!("Written to {}.", path.display()))
+}
+
+async fn retention(app: &App, ctx: &TenantCtx) -> Result<String, String> {
+    let now = app.clock.now();
+    let retire = async {
+        let mut write = app.store.begin(ctx, now).await?;
+        let removed = write.retire(Timestamp(now.0.saturating_sub(RECORDS))).await?;
+        write.commit().await?;
+        Ok::<_, StoreError>(removed)
+    };
+    let (changes, runs) = retire.await.map_err(|e| causes(&e))?;
+    Ok(format!("{changes} records of alerts and {runs} runs were older than 90 days and are gone."))
+}
