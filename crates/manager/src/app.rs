@@ -3,6 +3,7 @@ use crate::authority::Authority;
 use crate::bundles::{Bundles, Compiler};
 use crate::clock::Clock;
 use crate::content::Content;
+use crate::disk::Disk;
 use crate::events::{AutoTags, Events};
 use crate::fleet::Fleet;
 use crate::inventories::Inventories;
@@ -58,6 +59,8 @@ pub(crate) struct App {
     pub(crate) instance: Uuid,
     /// Everything that the manager keeps beside the database.
     pub(crate) data_dir: PathBuf,
+    /// Says how full the disk is.
+    pub(crate) disk: Disk,
     /// The tenant that the first start made.
     pub(crate) tenant: Uuid,
     /// Names and addresses by which the manager is reached, the most public first.

@@ -10,6 +10,7 @@ pub mod backup;
 pub mod bundles;
 pub mod clock;
 pub mod content;
+pub mod disk;
 pub mod event_based_tasks;
 pub mod events;
 pub mod fingerprint;

@@ -4,6 +4,7 @@ use crate::authority::{Authority, AuthorityError};
 use crate::bundles::Bundles;
 use crate::clock::Clock;
 use crate::content::Content;
+use crate::disk::Disk;
 use crate::events::{AutoTags, EventStore as _, Events};
 use crate::fleet::Fleet;
 use crate::inventories::{self, Inventories};
@@ -73,6 +74,8 @@ pub struct Options {
     pub alert_sweep: Duration,
     /// Tells the time.
     pub clock: Clock,
+    /// Says how full the disk is.
+    pub disk: Disk,
 }
 
 impl Options {
@@ -91,6 +94,7 @@ impl Options {
             content: None,
             alert_sweep: Duration::from_secs(15),
             clock: Clock::default(),
+            disk: Disk::default(),
         }
     }
 
@@ -221,6 +225,7 @@ impl Manager {
             unpacking: Semaphore::new(4),
             instance: Uuid::now_v7(),
             data_dir: dir.clone(),
+            disk: options.disk,
             tenant,
             public_hosts,
             public_port: public.port(),

@@ -222,11 +222,8 @@ fn mass_loss(look: &mut Look<'_>) {
 
 fn disk(app: &App, look: &mut Look<'_>) {
     let Some(most) = look.threshold("disk-nearly-full") else { return };
-    let Ok(about) = rustix::fs::statvfs(&app.data_dir) else { return };
-    // As `df` has it: what root alone may use counts neither as free nor as there.
-    let used = about.f_blocks.saturating_sub(about.f_bfree);
-    let percent = (used * 100).checked_div(used + about.f_bavail).unwrap_or_default();
-    if percent >= u64::from(most) {
+    let Some(percent) = app.disk.percent(&app.data_dir) else { return };
+    if u32::from(percent) >= most {
         let cause = Cause {
             group: String::new(),
             subject: String::new(),

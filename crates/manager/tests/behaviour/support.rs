@@ -6,6 +6,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use sakimori_content::Pack;
 use sakimori_manager::clock::Clock;
 use sakimori_manager::content::{Content, ContentFile};
+use sakimori_manager::disk::Disk;
 use sakimori_manager::recommendation::facts;
 use sakimori_manager::store::Database;
 use sakimori_manager::{Manager, Options};
@@ -35,6 +36,8 @@ pub(crate) struct Site {
 pub(crate) struct Home {
     pub(crate) dir: TempDir,
     pub(crate) database: Option<(TestDatabase, Postgres)>,
+    /// As full as a test says.
+    pub(crate) disk: Disk,
 }
 
 /// Whether this is the binary that runs the behaviour on `PostgreSQL`.
@@ -108,7 +111,7 @@ impl Home {
             let server = Postgres::shared().unwrap();
             (server.database("behaviour").unwrap(), server)
         });
-        Self { dir, database }
+        Self { dir, database, disk: Disk::made_up() }
     }
 
     pub(crate) fn data(&self) -> PathBuf {
@@ -129,6 +132,7 @@ impl Home {
         });
         options.alert_sweep = Duration::from_millis(300);
         options.clock = clock.clone();
+        options.disk = self.disk.clone();
         options
     }
 }
