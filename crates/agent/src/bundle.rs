@@ -9,9 +9,6 @@ use crate::blobs::BlobStore;
 use crate::enforcement::{ModulePlan, Plan};
 use crate::network::RuleFile;
 use crate::state::{self, StateError};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use ring::signature::{ED25519, UnparsedPublicKey};
 use sakimori_protocol::{BlobRef, Bundle, Hash, SignedBundle, paths};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -72,12 +69,9 @@ pub enum BundleError {
 
 /// Checks a bundle's signature and format. `key` is Base64 of the raw Ed25519 public key.
 pub fn verify(signed: SignedBundle, key: &str) -> Result<VerifiedBundle, BundleError> {
-    let key = BASE64.decode(key).map_err(|_e| BundleError::Signature)?;
-    let signature = BASE64.decode(&signed.signature).map_err(|_e| BundleError::Signature)?;
-    let message = [SignedBundle::CONTEXT, signed.bundle.as_bytes()].concat();
-    UnparsedPublicKey::new(&ED25519, key)
-        .verify(&message, &signature)
-        .map_err(|_e| BundleError::Signature)?;
+    if !signed.is_signed_by(key) {
+        return Err(BundleError::Signature);
+    }
     // The format is looked at before the rest: a newer one need not have the fields of this one.
     #[derive(Deserialize)]
     struct Header {
@@ -169,6 +163,8 @@ impl EnforcedFile {
 mod tests {
     use super::*;
     use crate::enforcement::Refusal;
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD as BASE64;
     use ring::signature::{Ed25519KeyPair, KeyPair as _};
     use sakimori_model::{self as model, Mode, Sid};
     use sakimori_modules::intrusion_prevention::IntrusionPrevention;

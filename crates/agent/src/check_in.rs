@@ -5,7 +5,7 @@ use crate::control::{Control, Link};
 use crate::enforcement::Refusal;
 use crate::host;
 use crate::identity::KeyedIdentity;
-use crate::pace::{Backoff, jitter};
+use sakimori_protocol::pace::{Backoff, jitter};
 use sakimori_protocol::{
     CheckIn, CheckInAnswer, Command, FullStatus, Hash, Leaving, OrderDone, RefusalCode, SignedBundle, paths,
 };

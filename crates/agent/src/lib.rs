@@ -26,7 +26,6 @@ pub mod integrity;
 pub mod inventory;
 pub mod logs;
 pub mod network;
-pub mod pace;
 pub mod parts;
 mod pipe;
 pub mod renewal;

@@ -4,7 +4,7 @@ use crate::connection::{CallError, Connection, ConnectionError, explain};
 use crate::control::Control;
 use crate::host;
 use crate::identity::{IdentityError, KeyedIdentity};
-use crate::pace::{Backoff, jitter};
+use sakimori_protocol::pace::{Backoff, jitter};
 use sakimori_protocol::{Renew, RenewAnswer, paths};
 use sakimori_trust::Trust;
 use std::sync::Arc;

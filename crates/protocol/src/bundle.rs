@@ -1,5 +1,8 @@
 //! What one computer has to enforce.
 use crate::Hash;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use ring::signature::{ED25519, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -63,4 +66,13 @@ pub struct SignedBundle {
 impl SignedBundle {
     /// Put before the signed bytes, so that a signature made for something else never counts here.
     pub const CONTEXT: &'static [u8] = b"sakimori bundle v1\0";
+
+    /// Whether the holder of this key has signed it. `key` is Base64 of the raw Ed25519 public key.
+    pub fn is_signed_by(&self, key: &str) -> bool {
+        let (Ok(key), Ok(signature)) = (BASE64.decode(key), BASE64.decode(&self.signature)) else {
+            return false;
+        };
+        let message = [Self::CONTEXT, self.bundle.as_bytes()].concat();
+        UnparsedPublicKey::new(&ED25519, key).verify(&message, &signature).is_ok()
+    }
 }

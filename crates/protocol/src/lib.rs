@@ -15,6 +15,7 @@ pub mod check_in;
 pub mod enrolment;
 pub mod event;
 pub mod inventory;
+pub mod pace;
 pub mod paths;
 
 pub use blob::{Hash, ParseHashError};

@@ -1,4 +1,5 @@
-//! When to try again: exponential backoff with full jitter, so that a fleet does not come back in step.
+//! When to call again: exponential backoff with full jitter, so that a fleet does not come back in step. Part of what both
+//! sides agree on: the manager counts on it when it is started anew.
 use ring::rand::{SecureRandom as _, SystemRandom};
 use std::time::Duration;
 
