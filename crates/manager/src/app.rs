@@ -8,6 +8,7 @@ use crate::events::{AutoTags, Events};
 use crate::fleet::Fleet;
 use crate::inventories::Inventories;
 use crate::metrics::Metrics;
+use crate::pacing::{Classes, Rollout};
 use crate::problem::Refused;
 use crate::store::{Database, Store, StoreError, TenantCtx};
 use crate::tasks::Orders;
@@ -35,6 +36,10 @@ pub(crate) struct App {
     pub(crate) content: Content,
     /// The bundles in force.
     pub(crate) bundles: Bundles,
+    /// Hands bundles out.
+    pub(crate) rollout: Arc<Rollout>,
+    /// What agents may ask at once.
+    pub(crate) classes: Classes,
     /// Presence.
     pub(crate) fleet: Fleet,
     /// Which inventories are here, and which are waited for.

@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 /// Bound of a file of settings.
 const FILE_BYTES: u64 = 1 << 20;
 
+/// Bound of a rate: more than a manager can do is no pace.
+const RATE: u32 = 100_000;
+
 /// The Sakimori manager: console, REST interface and gateway for agents.
 #[derive(Debug, Parser)]
 #[command(name = "sakimori-manager", version)]
@@ -72,6 +75,12 @@ pub(crate) struct Flags {
     /// Days that events are kept [default: 30].
     #[arg(long, env = "SAKIMORI_EVENT_DAYS")]
     event_days: Option<u32>,
+    /// Computers that are handed a new bundle in a second, when a change concerns many [default: 500].
+    #[arg(long, env = "SAKIMORI_BUNDLES_PER_SECOND")]
+    bundles_per_second: Option<u32>,
+    /// New connections of agents taken in a second [default: 1000].
+    #[arg(long, env = "SAKIMORI_CONNECTIONS_PER_SECOND")]
+    connections_per_second: Option<u32>,
     /// Directory with a built console, instead of the one in the binary.
     #[arg(long, env = "SAKIMORI_CONSOLE_DIST")]
     console_dist: Option<PathBuf>,
@@ -106,6 +115,8 @@ struct Written {
     initial_admin_password_file: Option<PathBuf>,
     packages: Option<PathBuf>,
     event_days: Option<u32>,
+    bundles_per_second: Option<u32>,
+    connections_per_second: Option<u32>,
     console_dist: Option<PathBuf>,
     log_format: Option<LogFormat>,
     log: Option<String>,
@@ -138,6 +149,18 @@ impl Flags {
         options.packages = self.packages.or(file.packages);
         options.event_days = self.event_days.or(file.event_days).unwrap_or(options.event_days);
         options.console_dist = self.console_dist.or(file.console_dist);
+        options.bundles_per_second =
+            self.bundles_per_second.or(file.bundles_per_second).unwrap_or(options.bundles_per_second);
+        options.connections_per_second = self
+            .connections_per_second
+            .or(file.connections_per_second)
+            .unwrap_or(options.connections_per_second);
+        anyhow::ensure!(
+            (1..=RATE).contains(&options.bundles_per_second)
+                && (1..=RATE).contains(&options.connections_per_second),
+            "bundles and connections per second: a rate lies between 1 and {RATE}; lower it to spare the database and the \
+             network, raise it to be done sooner"
+        );
         anyhow::ensure!(options.event_days > 0, "event days: events are kept for at least one day");
         if let Some(path) = self.initial_admin_password_file.or(file.initial_admin_password_file) {
             options.initial_password = Some(read(&path)?.trim_end_matches(['\r', '\n']).to_owned());
@@ -191,6 +214,10 @@ mod tests {
         assert_eq!(settings.options.gateway.port(), 4434);
         assert_eq!(settings.options.event_days, 7);
         assert_eq!(settings.options.public_hosts, ["a.example"]);
+        std::fs::write(file, "bundles_per_second = 50\n").unwrap();
+        let settings = settle(&["--config", file, "--connections-per-second", "20"]).unwrap();
+        assert_eq!((settings.options.bundles_per_second, settings.options.connections_per_second), (50, 20));
+        assert!(settle(&["--bundles-per-second", "0"]).is_err());
         std::fs::write(file, "pubic = 1\n").unwrap();
         let error = settle(&["--config", file]).unwrap_err();
         assert!(format!("{error:#}").contains("unknown field `pubic`"), "{error:#}");

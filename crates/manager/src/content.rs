@@ -1,4 +1,5 @@
 //! The rules that came with the product.
+use bytes::Bytes;
 use sakimori_api::{Explanation, Rule};
 use sakimori_content::{Metadata, Pack, embedded_files};
 use sakimori_modules::{MODULES, intrusion_prevention};
@@ -25,15 +26,19 @@ pub struct ContentFile {
     pub module: &'static str,
     /// Name, content address and length.
     pub blob: BlobRef,
-    /// Its text.
-    pub text: Vec<u8>,
+    /// Its text, shared by all that is sent of it at once.
+    pub text: Bytes,
 }
 
 impl ContentFile {
     /// A file with its content address.
     pub fn new(module: &'static str, name: &str, text: Vec<u8>) -> Self {
         let size = u64::try_from(text.len()).unwrap_or(u64::MAX);
-        Self { module, blob: BlobRef { name: name.to_owned(), hash: Hash::of(&text), size }, text }
+        Self {
+            module,
+            blob: BlobRef { name: name.to_owned(), hash: Hash::of(&text), size },
+            text: text.into(),
+        }
     }
 }
 

@@ -49,6 +49,7 @@ use sakimori_api::Problem;
 use sakimori_protocol::paths;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use tokio::time::Instant;
 use tracing::Instrument as _;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
@@ -261,11 +262,29 @@ async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, Refused> {
 
 async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
     let (held, known) = app.fleet.counts();
+    let per_second = u64::from(app.rollout.per_second());
+    let ahead = app.rollout.pace().ahead(Instant::now());
     let consoles = u64::try_from(app.news.receiver_count()).unwrap_or_default();
     let text = app.metrics.text(&[
         ("sakimori_check_ins_held", "Check-ins held now.", held),
         ("sakimori_computers_known", "Computers in contact since the start.", known),
         ("sakimori_streams_open", "Consoles that listen now.", consoles),
+        (
+            "sakimori_bundles_per_second",
+            "Bundles handed out a second when a change concerns many.",
+            per_second,
+        ),
+        ("sakimori_bundles_waiting", "Computers whose turn to be handed a new bundle has not come.", ahead),
+        (
+            "sakimori_check_ins_waiting",
+            "Check-ins that wait to be worked on.",
+            app.classes.check_ins.waiting(),
+        ),
+        (
+            "sakimori_activations_waiting",
+            "Activations that wait to be worked on.",
+            app.classes.activations.waiting(),
+        ),
     ]);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
 }

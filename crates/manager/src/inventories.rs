@@ -103,7 +103,7 @@ pub(crate) async fn arrived(
     let changed = judge(app, row, &ctx, inventory, Some(hash)).await?;
     app.inventories.note(row.id, hash);
     if changed {
-        app.bundles.wake();
+        app.rollout.wake_one(row.id);
     }
     app.tell_computer(row.tenant, row.id).await;
     Ok(())

@@ -34,6 +34,7 @@ mod listener;
 mod manager;
 mod metrics;
 mod notices;
+mod pacing;
 mod policy_tree;
 mod problem;
 mod reactions;

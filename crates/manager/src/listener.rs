@@ -2,6 +2,7 @@
 use crate::app::stopped;
 use crate::authority::PeerIdentity;
 use crate::metrics::{Metrics, count};
+use crate::pacing::Pace;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, sleep_until};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
@@ -35,6 +37,8 @@ pub(crate) struct Listener {
     pub(crate) router: Router,
     /// Most connections at once.
     pub(crate) connections: usize,
+    /// How fast connections are taken: handshakes that are begun all at once end all too late.
+    pub(crate) pace: Option<Pace>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) stopping: watch::Receiver<bool>,
 }
@@ -50,6 +54,9 @@ impl Listener {
                 accepted = async {
                     // The slot first: beyond the bound, callers wait in the kernel's backlog.
                     let slot = Arc::clone(&slots).acquire_owned().await;
+                    if let Some(pace) = &self.pace {
+                        sleep_until(pace.turn(Instant::now())).await;
+                    }
                     (slot, self.socket.accept().await)
                 } => accepted,
                 () = stopped(&mut self.stopping) => break,

@@ -6,6 +6,7 @@ mod config;
 use anyhow::Context as _;
 use clap::Parser as _;
 use config::{BackupFlags, Cli, Command, LogFormat, Settings};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sakimori_manager::{Manager, backup};
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -41,6 +42,7 @@ fn start() -> anyhow::Result<()> {
         Command::Run(flags) => {
             let settings = flags.settle()?;
             log_to_stderr(&settings)?;
+            raise_open_files();
             block_on(run(settings))
         }
     }
@@ -48,6 +50,15 @@ fn start() -> anyhow::Result<()> {
 
 fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}
+
+/// Each agent is a connection: as many files are open as the system lets this program have.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the number of open files stays as it is, and with it that of agents");
+    }
 }
 
 fn log_to_stderr(settings: &Settings) -> anyhow::Result<()> {

@@ -10,6 +10,7 @@ use crate::fleet::Fleet;
 use crate::inventories::{self, Inventories};
 use crate::listener::Listener;
 use crate::metrics::Metrics;
+use crate::pacing::{Classes, Pace, Rollout};
 use crate::problem::Refused;
 use crate::secrets::{self, SecretError};
 use crate::settings::LocalSettings;
@@ -27,7 +28,7 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, broadcast, watch};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
@@ -44,6 +45,8 @@ const NEWS: usize = 1024;
 const PUBLIC_CONNECTIONS: usize = 2_000;
 /// Connections of the gateway at once: one a computer.
 const GATEWAY_CONNECTIONS: usize = 30_000;
+/// Callers that wait to be accepted: a fleet that comes back at once fits in, as far as the kernel allows.
+const BACKLOG: u32 = 4_096;
 /// The first administrator.
 const ADMIN: &str = "admin";
 
@@ -70,6 +73,10 @@ pub struct Options {
     pub event_days: u32,
     /// Rules; those that came with the product where there are none.
     pub content: Option<Content>,
+    /// Computers that are handed a new bundle in a second, when a change concerns many.
+    pub bundles_per_second: u32,
+    /// New connections of agents taken in a second.
+    pub connections_per_second: u32,
     /// What is the matter is looked at this often.
     pub alert_sweep: Duration,
     /// Tells the time.
@@ -92,6 +99,8 @@ impl Options {
             console_dist: None,
             event_days: 30,
             content: None,
+            bundles_per_second: 500,
+            connections_per_second: 1_000,
             alert_sweep: Duration::from_secs(15),
             clock: Clock::default(),
             disk: Disk::default(),
@@ -181,8 +190,8 @@ impl Manager {
         let now = clock.now();
         let database = options.database();
         let store = Store::open(&database).await?;
-        let public_socket = listen(options.public).await?;
-        let gateway_socket = listen(options.gateway).await?;
+        let public_socket = listen(options.public)?;
+        let gateway_socket = listen(options.gateway)?;
         let public = public_socket.local_addr().map_err(unusable)?;
         let gateway = gateway_socket.local_addr().map_err(unusable)?;
         let public_hosts = public_hosts(&options.public_hosts);
@@ -213,6 +222,8 @@ impl Manager {
             authority,
             content,
             bundles: Bundles::default(),
+            rollout: Arc::new(Rollout::new(options.bundles_per_second)),
+            classes: Classes::default(),
             fleet: Fleet::default(),
             inventories: Inventories::default(),
             orders: Orders::default(),
@@ -249,7 +260,12 @@ impl Manager {
                 listener(&app, "public", public_socket, tls(&app, false)?, crate::http::public(&app)).run(),
             ),
             tokio::spawn(
-                listener(&app, "gateway", gateway_socket, tls(&app, true)?, crate::http::gateway(&app)).run(),
+                Listener {
+                    connections: GATEWAY_CONNECTIONS,
+                    pace: Some(Pace::new(options.connections_per_second)),
+                    ..listener(&app, "gateway", gateway_socket, tls(&app, true)?, crate::http::gateway(&app))
+                }
+                .run(),
             ),
             tokio::spawn(keep_presence(Arc::clone(&app))),
             tokio::spawn(keep_fleet(Arc::clone(&app))),
@@ -361,8 +377,14 @@ fn lock(dir: &Path) -> Result<std::fs::File, StartError> {
     }
 }
 
-async fn listen(at: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(at).await.map_err(|e| StartError::Listen(at, e))
+fn listen(at: SocketAddr) -> Result<TcpListener, StartError> {
+    let listening = || {
+        let socket = if at.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(at)?;
+        socket.listen(BACKLOG)
+    };
+    listening().map_err(|e| StartError::Listen(at, e))
 }
 
 /// The names given, and always those by which this machine reaches itself.
@@ -492,7 +514,8 @@ fn listener(
         socket,
         tls,
         router,
-        connections: if name == "gateway" { GATEWAY_CONNECTIONS } else { PUBLIC_CONNECTIONS },
+        connections: PUBLIC_CONNECTIONS,
+        pace: None,
         metrics: Arc::clone(&app.metrics),
         stopping: app.stopping.clone(),
     }

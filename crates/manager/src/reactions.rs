@@ -53,9 +53,9 @@ impl Aftermath {
         }
         if self.gone {
             app.fleet.remove(computer);
-        }
-        if self.policy.is_some() || self.gone {
-            app.bundles.wake();
+            app.rollout.wake(computer);
+        } else if self.policy.is_some() {
+            app.rollout.wake_one(computer);
         }
         if self.changed || self.policy.is_some() || self.gone {
             app.tell_computer(tenant, computer).await;

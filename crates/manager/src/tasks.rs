@@ -193,10 +193,10 @@ pub(crate) async fn run(app: Arc<App>) {
                     }
                 }
             }
-            let any = !orders.is_empty();
+            let computers: Vec<Uuid> = orders.keys().copied().collect();
             *app.orders.waiting.lock().unwrap_or_else(PoisonError::into_inner) = orders;
-            if any {
-                app.bundles.wake();
+            for computer in computers {
+                app.rollout.wake(computer);
             }
             Ok::<(), Refused>(())
         };

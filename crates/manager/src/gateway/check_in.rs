@@ -5,18 +5,39 @@ use crate::bundles::Compiled;
 use crate::fleet::{self, Before};
 use crate::http::Message;
 use crate::metrics::count;
+use crate::pacing::Call;
 use crate::reactions::{self, Aftermath};
 use crate::store::{ComputerRow, Life, TenantCtx};
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use sakimori_api::Trigger;
 use sakimori_model::Timestamp;
+use sakimori_protocol::pace::jitter;
 use sakimori_protocol::{CheckIn, CheckInAnswer, Command, FullStatus, Hash, OrderDone, paths};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
+
+/// Holds that are at least so long end up to a tenth earlier.
+const JITTERED: Duration = Duration::from_mins(1);
+
+/// A place among the check-ins that are worked on: taken before the first question to the database.
+pub(crate) struct Place {
+    _permit: OwnedSemaphorePermit,
+}
+
+impl FromRequestParts<Arc<App>> for Place {
+    type Rejection = Refuse;
+
+    async fn from_request_parts(_parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refuse> {
+        Ok(Self { _permit: app.classes.check_ins.enter().await? })
+    }
+}
 
 /// Notes that a held check-in has ended, however it ended.
 struct Held {
@@ -30,84 +51,150 @@ impl Drop for Held {
     }
 }
 
+/// A check-in that waits for something to change: all that is kept of it meanwhile, as there may be ten thousands.
+struct Waiting {
+    tenant: Uuid,
+    computer: Uuid,
+    enforced: Option<Hash>,
+    refused: Option<Hash>,
+    hold: Duration,
+    commands: Vec<Command>,
+    call: Call,
+    changes: watch::Receiver<u64>,
+    _held: Held,
+}
+
 /// Takes a check-in and holds it until something should change.
 pub(crate) async fn check_in(
     State(app): State<Arc<App>>,
+    place: Place,
     Peer(row): Peer,
     message: Result<Message<CheckIn>, crate::problem::Refused>,
 ) -> Result<Response, Refuse> {
     let Message(said) = message?;
+    // On the heap, and gone before the wait begins.
+    let waiting = Box::pin(begin(&app, row, said)).await?;
+    drop(place);
+    match waiting {
+        Some(waiting) => waiting.hold(&app).await,
+        None => Ok(StatusCode::NO_CONTENT.into_response()),
+    }
+}
+
+/// Notes what a computer says of itself; nothing is waited for where it says good-bye.
+async fn begin(app: &Arc<App>, row: ComputerRow, said: CheckIn) -> Result<Option<Waiting>, Refuse> {
     check(&said)?;
     let now = app.clock.now();
-    check_machine(&app, &row, &said.fingerprint, now).await?;
+    check_machine(app, &row, &said.fingerprint, now).await?;
     if let Some(leaving) = said.leaving {
-        let after = reactions::left(&app, &row, leaving, now).await?;
-        after.tell(&app, row.tenant, row.id).await;
-        return Ok(StatusCode::NO_CONTENT.into_response());
+        let after = reactions::left(app, &row, leaving, now).await?;
+        after.tell(app, row.tenant, row.id).await;
+        return Ok(None);
     }
-    let mut changes = app.bundles.subscribe();
-    let mut stopping = app.stopping.clone();
+    let (changes, call) = (app.bundles.subscribe(), app.rollout.attend(row.id));
     let noted = app.fleet.arrived(&row, &said, now);
-    let held = Held { app: Arc::clone(&app), computer: row.id };
+    let held = Held { app: Arc::clone(app), computer: row.id };
     if noted.second_machine {
-        note_clone(&app, &row, vec!["boot".to_owned()], &said.fingerprint, now).await?;
+        note_clone(app, &row, vec!["boot".to_owned()], &said.fingerprint, now).await?;
     }
     let full_changed = match &said.full {
-        Some(full) => keep_full(&app, &row, full, now).await?,
+        Some(full) => keep_full(app, &row, full, now).await?,
         None => Aftermath::default(),
     };
-    full_changed.tell(&app, row.tenant, row.id).await;
+    full_changed.tell(app, row.tenant, row.id).await;
     let back = match noted.before {
         Before::There => false,
         Before::Away => true,
-        Before::Unknown => was_away(&app, &row),
+        Before::Unknown => was_away(app, &row),
     };
     if back || row.life == Life::Suspended {
-        let after = reactions::returned(&app, &row, now).await?;
-        after.tell(&app, row.tenant, row.id).await;
+        let after = reactions::returned(app, &row, now).await?;
+        after.tell(app, row.tenant, row.id).await;
     } else if noted.changed {
         app.tell_computer(row.tenant, row.id).await;
     }
     count(&app.metrics.check_ins, 1);
-
     let mut commands = Vec::new();
-    let mut told = Vec::new();
     if said.full.is_none() && row.kernel.is_empty() {
         commands.push(Command::SendFullStatus);
     }
-    commands.extend(inventory_commands(&app, &row, &said).await?);
-    let refused = said.refused.as_ref().map(|(hash, _)| *hash);
-    let hold = Duration::from_secs(said.hold_secs.min(paths::HOLD_MAX_SECS));
-    let end = tokio::time::sleep(hold);
-    tokio::pin!(end);
-    let bundle = loop {
-        told.extend(app.orders.take(row.id));
-        commands.extend(told.iter().map(|(run, kind)| crate::tasks::command(*run, *kind).0));
-        let Some(policy) = app.fleet.policy(row.id) else { return Err(Refuse::unknown_computer()) };
-        app.prepare_bundle(row.tenant, row.id, policy).await?;
-        let current = app.bundles.of(row.tenant, row.id, policy);
-        let wanted = current.filter(|c| differs(c, said.bundle, refused));
-        if wanted.is_some() || !commands.is_empty() || hold.is_zero() {
-            break wanted;
+    commands.extend(inventory_commands(app, &row, &said).await?);
+    let asked = Duration::from_secs(said.hold_secs.min(paths::HOLD_MAX_SECS));
+    Ok(Some(Waiting {
+        tenant: row.tenant,
+        computer: row.id,
+        enforced: said.bundle,
+        refused: said.refused.as_ref().map(|(hash, _)| *hash),
+        // Calls that came together do not all end together.
+        hold: if asked >= JITTERED { asked - jitter(asked / 10) } else { asked },
+        commands,
+        call,
+        changes,
+        _held: held,
+    }))
+}
+
+impl Waiting {
+    /// Holds the check-in until something should change.
+    async fn hold(mut self, app: &Arc<App>) -> Result<Response, Refuse> {
+        let (tenant, computer) = (self.tenant, self.computer);
+        let mut commands = std::mem::take(&mut self.commands);
+        let mut told = Vec::new();
+        let mut stopping = app.stopping.clone();
+        let end = Instant::now() + self.hold;
+        let mut turn = None;
+        let bundle = loop {
+            told.extend(app.orders.take(computer));
+            commands.extend(told.iter().map(|(run, kind)| crate::tasks::command(*run, *kind).0));
+            let Some(policy) = app.fleet.policy(computer) else { return Err(Refuse::unknown_computer()) };
+            app.prepare_bundle(tenant, computer, policy).await?;
+            let current = app.bundles.of(tenant, computer, policy);
+            let wanted = current.filter(|c| differs(c, self.enforced, self.refused));
+            let now = Instant::now();
+            let answer_now = !commands.is_empty() || now >= end;
+            if wanted.is_none() {
+                turn = None;
+                app.rollout.settled(computer);
+            } else if self.is_due(app, &mut turn, answer_now, now) {
+                app.rollout.settled(computer);
+                break wanted;
+            }
+            if answer_now {
+                break None;
+            }
+            tokio::select! {
+                () = sleep_until(turn.unwrap_or(end).min(end)) => {},
+                () = stopped(&mut stopping) => break None,
+                () = app.inventories.asked(computer) => commands.push(Command::TakeInventory),
+                () = self.call.woken() => {},
+                changed = self.changes.changed() => if changed.is_err() { break None },
+            }
+        };
+        drop(self);
+        for (run, kind) in told {
+            let state = if crate::tasks::command(run, kind).1 { "sent" } else { "done" };
+            app.store.task_computer_state(tenant, (run, computer), state, "", app.clock.now()).await?;
         }
-        tokio::select! {
-            () = &mut end => break None,
-            () = stopped(&mut stopping) => break None,
-            () = app.inventories.asked(row.id) => commands.push(Command::TakeInventory),
-            changed = changes.changed() => if changed.is_err() { break None },
+        if bundle.is_none() && commands.is_empty() {
+            return Ok(StatusCode::NO_CONTENT.into_response());
         }
-    };
-    drop(held);
-    for (run, kind) in told {
-        let state = if crate::tasks::command(run, kind).1 { "sent" } else { "done" };
-        app.store.task_computer_state(row.tenant, (run, row.id), state, "", app.clock.now()).await?;
+        count(&app.metrics.bundles_sent, usize::from(bundle.is_some()));
+        let answer = CheckInAnswer { bundle: bundle.map(|c| c.signed.clone()), commands };
+        Ok(Json(answer).into_response())
     }
-    if bundle.is_none() && commands.is_empty() {
-        return Ok(StatusCode::NO_CONTENT.into_response());
+
+    /// Whether a bundle may be handed out now. A computer's first one, and what was changed for it alone, may at once; what
+    /// concerns many has its turn. Who is answered at once takes none that is still to come: it is back in a moment.
+    fn is_due(&self, app: &App, turn: &mut Option<Instant>, answer_now: bool, now: Instant) -> bool {
+        if self.enforced.is_none() || app.rollout.is_own(self.computer) {
+            return true;
+        }
+        match *turn {
+            Some(at) => at <= now,
+            None if answer_now => app.rollout.pace().try_turn(now),
+            None => *turn.insert(app.rollout.pace().turn(now)) <= now,
+        }
     }
-    count(&app.metrics.bundles_sent, usize::from(bundle.is_some()));
-    let answer = CheckInAnswer { bundle: bundle.map(|c| c.signed.clone()), commands };
-    Ok(Json(answer).into_response())
 }
 
 /// Whether a computer that is in contact for the first time since the manager's start had gone before: others were

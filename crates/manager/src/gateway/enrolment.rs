@@ -13,6 +13,7 @@ use crate::store::{
     TokenRow, Write, names_upwards,
 };
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::{ConnectInfo, Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
@@ -93,6 +94,7 @@ pub(crate) async fn enrol(
 ) -> Result<Json<EnrolAnswer>, Refuse> {
     let Message(said) = message?;
     check_fingerprint(&said.fingerprint)?;
+    let _place = app.classes.activations.enter().await?;
     let now = app.clock.now();
     let token = token(&app, &said.token).await?;
     let request = CertificateRequest::from_pem(&said.csr)?;
@@ -307,6 +309,7 @@ pub(crate) async fn renew(
 ) -> Result<Json<RenewAnswer>, Refuse> {
     let Message(said) = message?;
     check_fingerprint(&said.fingerprint)?;
+    let _place = app.classes.activations.enter().await?;
     let now = app.clock.now();
     let request = CertificateRequest::from_pem(&said.csr)?;
     let row: Option<ComputerRow> = app.store.computer_anywhere(said.computer).await?;
@@ -330,11 +333,12 @@ pub(crate) async fn blob(
     State(app): State<Arc<App>>,
     Path(hash): Path<String>,
 ) -> Result<impl IntoResponse, Refuse> {
+    let _place = app.classes.blobs.enter().await?;
     let hash: Hash = hash.parse().map_err(|e| Refuse::invalid(format!("{e}.")))?;
     let at_hand = app.content.files.iter().find(|file| file.blob.hash == hash);
     let content = match at_hand {
         Some(file) => Some(file.text.clone()),
-        None => app.store.blob(&hash.to_string()).await?,
+        None => app.store.blob(&hash.to_string()).await?.map(Bytes::from),
     };
     let content = content.ok_or_else(|| {
         Refuse::new(

@@ -99,6 +99,7 @@ pub(super) async fn update(
         .await?;
     write.commit().await?;
     app.refresh_bundles(ctx.tenant).await?;
+    app.rollout.wake_one(id);
     app.tell_computer(ctx.tenant, id).await;
     Ok(with_etag(&shown(&tree, &row)?))
 }

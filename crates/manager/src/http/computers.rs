@@ -497,7 +497,7 @@ pub(super) async fn update(
     write.commit().await?;
     app.fleet.assign(id, row.policy);
     app.prepare_bundle(ctx.tenant, id, row.policy).await?;
-    app.bundles.wake();
+    app.rollout.wake_one(id);
     app.tell_computer(ctx.tenant, id).await;
     Ok(with_etag(&load(&app, ctx, id).await?))
 }
@@ -525,7 +525,7 @@ pub(super) async fn delete(
         .await?;
     write.commit().await?;
     app.fleet.remove(id);
-    app.bundles.wake();
+    app.rollout.wake(id);
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -563,7 +563,7 @@ async fn live(app: &Arc<App>, caller: &Caller, id: Uuid, life: Life, why: &str) 
         } else {
             app.fleet.welcome(id);
         }
-        app.bundles.wake();
+        app.rollout.wake(id);
         app.tell_computer(ctx.tenant, id).await;
     }
     Ok(with_etag(&load(app, ctx, id).await?))

@@ -17,6 +17,7 @@ mod groups;
 mod inventory;
 mod life;
 mod mail;
+mod pacing;
 mod policies;
 mod policy_model;
 mod searches;
