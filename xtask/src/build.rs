@@ -72,23 +72,23 @@ pub(crate) fn run_example(example: &str, arguments: &[PathBuf]) -> anyhow::Resul
     show(run)
 }
 
-/// Runs the benchmark of the manager's store; whether every target was met. It prints its report itself.
-pub(crate) fn bench_store() -> anyhow::Result<bool> {
+/// Builds the manager and the simulator as they are released, and runs the simulator: whether it was content.
+pub(crate) fn simulate(what: &str, arguments: &[String]) -> anyhow::Result<bool> {
     let mut build = cargo();
-    build.args(["build", "--locked", "--release", "-p", "sakimori-manager", "--example", "bench_store"]);
-    show(build)?;
-    let mut run = cargo();
-    run.args([
-        "run",
-        "--quiet",
+    build.args([
+        "build",
         "--locked",
         "--release",
+        "--bins",
         "-p",
         "sakimori-manager",
-        "--example",
-        "bench_store",
+        "-p",
+        "sakimori-simulator",
     ]);
-    Ok(run.status().context("running the benchmark")?.success())
+    show(build)?;
+    let mut run = Command::new(release_folder()?.join("sakimori-simulator"));
+    run.arg(what).args(arguments);
+    Ok(run.status().context("running the simulator")?.success())
 }
 
 /// Builds the product's programs as they are released; the folder they are in.
@@ -106,6 +106,10 @@ pub(crate) fn release_programs() -> anyhow::Result<PathBuf> {
         "sakimori-demo-blog",
     ]);
     show(build)?;
+    release_folder()
+}
+
+fn release_folder() -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe()?;
     let target = own.ancestors().nth(2).context("a built program lies in TARGET/PROFILE")?;
     Ok(target.join("release"))

@@ -17,6 +17,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use sakimori_testkit::package::{self, Package, Packing};
+use sakimori_testkit::report::Report;
 use sakimori_testkit::story::{self, Target};
 use sakimori_testkit::{Programs, bench, debian, interrupt, programs};
 
@@ -63,6 +64,12 @@ enum Command {
         #[command(subcommand)]
         what: Bench,
     },
+    /// Plays what must not go wrong with a simulated fleet and the real manager.
+    Drill {
+        /// What.
+        #[command(subcommand)]
+        what: Drill,
+    },
     /// Builds the Debian packages.
     Package {
         /// Folder for the packages.
@@ -104,8 +111,26 @@ enum Bench {
     Inline,
     /// Memory and processor time of the agent at rest.
     Rest,
-    /// Durable events a second into the manager's store, on `SQLite` and on `PostgreSQL`.
-    Store,
+    /// The manager under a simulated fleet: activations, idle agents, policy edits, durable events, memory; on `SQLite` and
+    /// on `PostgreSQL`.
+    Manager(Passed),
+}
+
+#[derive(Debug, Subcommand)]
+enum Drill {
+    /// Instances come up with one token, are recognised, and go without leaving anything; clones of one image.
+    Autoscale(Passed),
+    /// The manager killed under ingest, and its database away: acknowledged events are neither lost nor doubled.
+    Outage(Passed),
+}
+
+/// What is passed on; `--help` says what there is.
+#[derive(Debug, clap::Args)]
+#[command(disable_help_flag = true)]
+struct Passed {
+    /// Arguments of the simulator.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
 }
 
 fn main() -> ExitCode {
@@ -134,7 +159,11 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Conformance { what: Conformance::Logs { dir } } => {
             build::run_example("conformance_logs", &[dir]).map(|()| true)
         }
-        Command::Bench { what } => measure(&what),
+        Command::Bench { what: Bench::Manager(Passed { arguments }) } => simulate("bench", &arguments),
+        Command::Bench { what: Bench::Inline } => measure(bench::inline),
+        Command::Bench { what: Bench::Rest } => measure(|programs, _| bench::rest(programs)),
+        Command::Drill { what: Drill::Autoscale(Passed { arguments }) } => simulate("autoscale", &arguments),
+        Command::Drill { what: Drill::Outage(Passed { arguments }) } => simulate("outage", &arguments),
         Command::Package { out, signing_key } => package_all(&out, &signing_key).map(|()| true),
         Command::Fuzz { seconds, target } => fuzz::run(seconds, target.as_deref()).map(|()| true),
     }
@@ -154,23 +183,21 @@ fn demo(once: bool, wordpress: bool) -> anyhow::Result<bool> {
     story::play(target, once)
 }
 
+/// Runs the simulator beside the manager as it is released; whether every target was met. It prints its report itself.
+fn simulate(what: &str, arguments: &[String]) -> anyhow::Result<bool> {
+    debian::require(&[debian::BUILD, debian::POSTGRES].concat())?;
+    console::build_if_stale()?;
+    build::simulate(what, arguments)
+}
+
 /// Whether every target was met.
-fn measure(what: &Bench) -> anyhow::Result<bool> {
-    if let Bench::Store = what {
-        debian::require(&[debian::BUILD, debian::POSTGRES].concat())?;
-        return build::bench_store();
-    }
+fn measure(what: fn(&Programs, Option<&Path>) -> anyhow::Result<Report>) -> anyhow::Result<bool> {
     debian::require(&[debian::BUILD, debian::LAB, debian::BENCH].concat())?;
     let built = build::release_programs()?;
     let accept_all = build::accept_all(&built)?;
     setup::as_root_again()?;
     interrupt::watch()?;
-    let programs = Programs::in_folder(built);
-    let report = match what {
-        Bench::Inline => bench::inline(&programs, accept_all.as_deref())?,
-        Bench::Rest => bench::rest(&programs)?,
-        Bench::Store => return build::bench_store(),
-    };
+    let report = what(&Programs::in_folder(built), accept_all.as_deref())?;
     report.print();
     Ok(report.all_met())
 }

@@ -73,6 +73,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("sakimori-cli", &["sakimori-api", "sakimori-modules", "sakimori-trust"]),
     ("sakimori-demo-blog", &[]),
     ("sakimori-testkit", &["sakimori-model", "sakimori-content", "sakimori-signatures"]),
+    (
+        "sakimori-simulator",
+        &["sakimori-model", "sakimori-modules", "sakimori-protocol", "sakimori-trust", "sakimori-testkit"],
+    ),
     ("xtask", &["sakimori-testkit", "sakimori-content"]),
 ];
 

@@ -190,3 +190,23 @@ pub fn runs(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
 }
+
+/// Processor time so far, in seconds, of `processes` and their threads.
+pub fn cpu(processes: &[u32]) -> anyhow::Result<f64> {
+    let ticks_per_second = rustix::param::clock_ticks_per_second();
+    let mut ticks = 0_u64;
+    for pid in processes {
+        let stat =
+            std::fs::read_to_string(format!("/proc/{pid}/stat")).with_context(|| format!("process {pid}"))?;
+        let (_, fields) = stat.rsplit_once(") ").context("stat has a name")?;
+        // utime and stime are fields 14 and 15 of proc(5); the state, field 3, comes first here.
+        ticks += fields
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .filter_map(|field| field.parse::<u64>().ok())
+            .sum::<u64>();
+    }
+    #[expect(clippy::cast_precision_loss, reason = "processor ticks of minutes")]
+    Ok(ticks as f64 / ticks_per_second as f64)
+}

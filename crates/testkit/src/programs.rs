@@ -60,6 +60,11 @@ impl Programs {
         self.folder.join("sakimori")
     }
 
+    /// `sakimori-simulator`, a fleet of agents.
+    pub fn simulator(&self) -> PathBuf {
+        self.folder.join("sakimori-simulator")
+    }
+
     /// The vulnerable blog of the demo.
     pub fn blog(&self) -> PathBuf {
         self.folder.join("sakimori-demo-blog")

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 
 use crate::blog::Blog;
 use crate::fleet::Protected;
+use crate::process::cpu;
 use crate::report::{Report, Target};
 use crate::{Lab, Programs, wait};
 
@@ -45,24 +46,4 @@ fn pss(pid: u32) -> anyhow::Result<f64> {
     let line = text.lines().find_map(|line| line.strip_prefix("Pss:")).context("smaps_rollup has Pss")?;
     let kib: f64 = line.trim().trim_end_matches("kB").trim().parse().context("Pss is a number")?;
     Ok(kib * 1024.0 / 1e6)
-}
-
-/// Processor time so far, in seconds, of `processes` and their threads.
-pub(super) fn cpu(processes: &[u32]) -> anyhow::Result<f64> {
-    let ticks_per_second = rustix::param::clock_ticks_per_second();
-    let mut ticks = 0_u64;
-    for pid in processes {
-        let stat =
-            std::fs::read_to_string(format!("/proc/{pid}/stat")).with_context(|| format!("process {pid}"))?;
-        let (_, fields) = stat.rsplit_once(") ").context("stat has a name")?;
-        // utime and stime are fields 14 and 15 of proc(5); the state, field 3, comes first here.
-        ticks += fields
-            .split_whitespace()
-            .skip(11)
-            .take(2)
-            .filter_map(|field| field.parse::<u64>().ok())
-            .sum::<u64>();
-    }
-    #[expect(clippy::cast_precision_loss, reason = "processor ticks of minutes")]
-    Ok(ticks as f64 / ticks_per_second as f64)
 }
