@@ -9,8 +9,10 @@
 //! Plain threads, no async runtime: [`Network`]'s methods may block for as long as it takes to compile a rule set.
 
 mod channel;
+mod gathering;
 mod guard;
 mod hand_over;
+mod haste;
 mod outage;
 mod queue_head;
 mod samples;
@@ -279,6 +281,7 @@ impl Network {
             answered,
             pulse: (0, clock::monotonic()),
             looked: clock::monotonic(),
+            haste: haste::Haste::default(),
             schedule: Schedule::default(),
             untold: Vec::new(),
         };

@@ -11,3 +11,4 @@ pub mod socket;
 
 pub mod process;
 pub mod ring;
+pub mod scheduling;

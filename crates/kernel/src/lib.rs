@@ -10,6 +10,7 @@ pub mod nflog;
 pub mod nfqueue;
 pub mod nftables;
 pub mod pidfd;
+pub mod priority;
 pub mod raw_socket;
 pub mod ring;
 pub mod sandbox;

@@ -9,6 +9,7 @@
 
 use super::channel::Settings;
 use super::guard::{Guard, Totals};
+use super::haste::Haste;
 use super::schedule::Schedule;
 use super::session::{Session, SessionFiles};
 use super::{
@@ -228,6 +229,7 @@ pub(super) fn inherit(
         answered: state.answered,
         pulse: (0, clock::monotonic()),
         looked: clock::monotonic(),
+        haste: Haste::default(),
         schedule,
         untold: Vec::new(),
     })

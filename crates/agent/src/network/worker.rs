@@ -6,6 +6,7 @@
 //! into rings. An event is in its ring before the verdict of its packet is.
 
 use super::channel::{Answer, Channel, Order};
+use super::gathering::Gathering;
 use super::samples::{Gathered, Label};
 use super::{RuleFile, tally, translate};
 use crate::pipe::cut;
@@ -292,6 +293,7 @@ impl Judge {
         let mut turns = 0u64;
         let mut reading = false;
         let mut expired = Duration::ZERO;
+        let mut gathering = Gathering::default();
         loop {
             turns += 1;
             tally::beat(&self.counters, turns);
@@ -320,6 +322,9 @@ impl Judge {
             let now = now();
             if read > 0 {
                 self.judge(now, &batch);
+                if let Some(pause) = gathering.pause(now.monotonic, read, SLOTS) {
+                    clock::sleep(pause);
+                }
             }
             if now.monotonic.saturating_sub(self.sampled) >= SAMPLE_EVERY {
                 self.take_samples(now);

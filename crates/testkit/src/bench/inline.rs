@@ -1,7 +1,9 @@
 //! nginx bare, behind an accept-all queue reader and behind the agent, in turns of one run.
 //!
-//! Each has a lab of its own, equal but for what reads the queue; only one is under load at a time,
-//! and the turns are interleaved, so that a slow minute of the machine hits all of them.
+//! Each has a lab of its own, equal but for what reads the queue; only one is under load at a time. A round is one short
+//! turn of each, close together, and each round begins with another of them. A share is that of two turns of the same
+//! round, and the median of all rounds counts: a machine that is slow for seconds slows down both, and a turn that
+//! something else fell into does not count.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,11 +15,11 @@ use crate::nginx::Nginx;
 use crate::report::{Report, Target};
 use crate::{Lab, Process, Programs, Role, process, wait};
 
-/// Turns of each measurement; the median counts.
-const ROUNDS: usize = 3;
+/// Turns of each measurement; the median counts. Odd, so that it is one of them.
+const ROUNDS: usize = 15;
 /// Seconds of one turn of requests.
-const SECONDS: u32 = 4;
-/// Connections that are kept busy.
+const SECONDS: u32 = 2;
+/// Connections that are kept busy, by one thread of `wrk`; each is kept open for all requests of a turn.
 const CONNECTIONS: u32 = 64;
 /// Size of one upload, in MiB.
 const UPLOAD_MIB: u32 = 512;
@@ -46,36 +48,32 @@ pub fn inline(programs: &Programs, accept_all: Option<&Path>) -> anyhow::Result<
     }
     turns.push(("agent", &agent_lab, behind.address()));
 
-    let mut results: Vec<(&str, &str, Vec<f64>)> = Vec::new();
-    for round in 1..=ROUNDS {
-        for (work, _, _) in WORK {
-            for (subject, lab, address) in &turns {
-                let value = match work {
-                    "upload" => upload(lab, &address.to_string(), UPLOAD_MIB)?,
-                    path => requests(lab, &format!("http://{address}/{path}"), SECONDS)?,
-                };
-                println!("round {round}: {work} {subject}: {value:.2}");
-                match results.iter_mut().find(|(w, s, _)| (*w, *s) == (work, *subject)) {
-                    Some((_, _, values)) => values.push(value),
-                    None => results.push((work, subject, vec![value])),
-                }
-            }
-        }
-    }
-    let median = |work: &str, subject: &str| {
-        let (_, _, values) = results.iter().find(|(w, s, _)| (*w, *s) == (work, subject))?;
-        let mut values = values.clone();
-        values.sort_by(f64::total_cmp);
-        values.get(values.len() / 2).copied()
-    };
+    println!("{ROUNDS} rounds; requests: {SECONDS} s a turn, {CONNECTIONS} connections, 1 thread");
     let mut report = Report::new("inline");
     for (work, name, goal) in WORK {
-        let bare = median(work, "bare").context("bare was measured")?;
-        report.add(format!("bare {name}"), bare, "", Target::None);
-        for (subject, target) in [("accept-all", Target::None), ("agent", Target::AtLeast(goal))] {
-            let Some(value) = median(work, subject) else { continue };
-            report.add(format!("{subject} {name}"), value, "", Target::None);
-            report.add(format!("{subject} {name} of bare"), value / bare * 100.0, "%", target);
+        let mut values = vec![Vec::new(); turns.len()];
+        for round in 0..ROUNDS {
+            for turn in 0..turns.len() {
+                let at = (round + turn) % turns.len();
+                let (Some((_, lab, address)), Some(values)) = (turns.get(at), values.get_mut(at)) else {
+                    continue;
+                };
+                values.push(match work {
+                    "upload" => upload(lab, &address.to_string(), UPLOAD_MIB)?,
+                    path => requests(lab, &format!("http://{address}/{path}"), SECONDS)?,
+                });
+            }
+        }
+        let bare = values.first().cloned().unwrap_or_default();
+        for ((subject, _, _), values) in turns.iter().zip(values) {
+            let list = values.iter().map(|value| format!("{value:.1}")).collect::<Vec<_>>().join(" ");
+            println!("{work} {subject}: {list}");
+            let shares = values.iter().zip(&bare).map(|(value, bare)| value / bare * 100.0).collect();
+            report.add(format!("{subject} {name}"), median(values), "", Target::None);
+            if *subject != "bare" {
+                let target = if *subject == "agent" { Target::AtLeast(goal) } else { Target::None };
+                report.add(format!("{subject} {name} of bare"), median(shares), "%", target);
+            }
         }
     }
     if reader.is_none() {
@@ -85,6 +83,11 @@ pub fn inline(programs: &Programs, accept_all: Option<&Path>) -> anyhow::Result<
     let uninspected = protected.agent.counter("packets-uninspected")? as f64;
     report.add("packets uninspected", uninspected, "", Target::AtMost(0.0));
     Ok(report)
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
 fn start_accept_all(lab: &Lab, program: &Path) -> anyhow::Result<Process> {
