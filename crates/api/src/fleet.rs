@@ -2,6 +2,7 @@
 use crate::{ComputerStatus, Mode};
 use sakimori_modules::Explanation;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -124,6 +125,8 @@ pub struct ComputerCoverage {
 pub struct FleetCoverage {
     /// Computers that were looked at: all but suspended and unmanaged ones.
     pub computers: u64,
+    /// All computers by how they are; a status that none has is absent.
+    pub statuses: BTreeMap<ComputerStatus, u64>,
     /// Each module.
     pub modules: Vec<FleetModuleCoverage>,
 }

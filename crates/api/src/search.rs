@@ -144,6 +144,12 @@ pub enum CountBy {
     Module,
     /// Computer, by its name when the event arrived.
     Computer,
+    /// Rule, as `kind:rule`: `intrusion:9000001`, `firewall:ssh`. Events that no rule, signature, set or category
+    /// brought about are left out, and the rarest where there are more than 20,000.
+    Rule,
+    /// Address that something came from. Events without one are left out, and the rarest where there are more than
+    /// 20,000.
+    Source,
 }
 
 /// Events counted over time.
@@ -169,7 +175,7 @@ pub struct EventCount {
     /// When the interval begins.
     #[schema(format = DateTime)]
     pub from: String,
-    /// The severity, module or computer; empty where all are counted together, `*` for those beyond the 50 most frequent.
+    /// The severity, module, computer, rule or address; empty where all are counted together, `*` for those beyond the 50 most frequent.
     pub key: String,
     /// How many.
     pub count: u64,

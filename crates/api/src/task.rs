@@ -172,6 +172,9 @@ pub struct TaskRun {
 pub struct TaskRunComputer {
     /// The computer.
     pub computer_id: Uuid,
+    /// Its name; absent where it has been deleted since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub computer_name: Option<String>,
     /// `waiting`, `sent`, `done`, `failed` or `unreached`.
     pub state: String,
     /// When it came to that.

@@ -3,7 +3,7 @@ use crate::app::App;
 use crate::problem::Refused;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use std::path::{Component, Path};
 use std::sync::Arc;
@@ -15,7 +15,14 @@ include!(concat!(env!("OUT_DIR"), "/console_files.rs"));
 const FILE_BYTES: u64 = 32 << 20;
 
 /// Answers everything that is not API with a file; a path without one is a page of the console.
-pub(crate) async fn serve(State(app): State<Arc<App>>, method: Method, uri: Uri) -> Response {
+///
+/// A file that the console's build has compressed (`name.gz` beside it) is sent so to a browser that takes it.
+pub(crate) async fn serve(
+    State(app): State<Arc<App>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
     let path = uri.path().trim_start_matches('/');
     let reserved = ["api", "agent", "health", "deploy", "packages", "metrics"];
     if path.split('/').next().is_some_and(|first| reserved.contains(&first)) {
@@ -33,12 +40,30 @@ pub(crate) async fn serve(State(app): State<Arc<App>>, method: Method, uri: Uri)
         None => None,
     };
     let Some((name, bytes)) = found else { return Refused::not_found("file").into_response() };
+    let compressed = if takes_gzip(&headers) { file(&app, &format!("{name}.gz")).await } else { None };
+    let encoded = compressed.is_some();
+    let bytes = compressed.unwrap_or(bytes);
     // Files in assets/ carry a hash of their content in their name.
     let cache = if name.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
     let mut response = Response::new(Body::from(bytes));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind(name)));
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    if encoded {
+        response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
     response
+}
+
+/// Whether the browser takes gzip; one that refuses it by `q=0` does not.
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let accepted =
+        headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    accepted.split(',').any(|one| {
+        let mut parts = one.split(';').map(str::trim);
+        let refused = ["q=0", "q=0.0", "q=0.00", "q=0.000"];
+        parts.next() == Some("gzip") && parts.next().is_none_or(|quality| !refused.contains(&quality))
+    })
 }
 
 async fn file(app: &App, path: &str) -> Option<axum::body::Bytes> {

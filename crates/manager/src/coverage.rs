@@ -227,12 +227,14 @@ type OfModule = (BTreeMap<CoverageState, u64>, BTreeMap<String, (Explanation, u6
 #[derive(Debug, Default)]
 pub(crate) struct Gathered {
     computers: u64,
+    statuses: BTreeMap<ComputerStatus, u64>,
     modules: BTreeMap<String, OfModule>,
 }
 
 impl Gathered {
     /// One more computer.
     pub(crate) fn add(&mut self, computer: &Computer) {
+        *self.statuses.entry(computer.status).or_default() += 1;
         if matches!(computer.status, ComputerStatus::Suspended | ComputerStatus::Unmanaged) {
             return;
         }
@@ -266,7 +268,7 @@ impl Gathered {
                 findings,
             }
         });
-        FleetCoverage { modules: modules.collect(), computers: self.computers }
+        FleetCoverage { modules: modules.collect(), computers: self.computers, statuses: self.statuses }
     }
 }
 

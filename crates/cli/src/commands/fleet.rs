@@ -269,7 +269,9 @@ fn covered(coverage: &FleetCoverage) -> String {
             why.row([&m.module, &finding.computers.to_string(), &finding.text.en]);
         }
     }
-    format!("{} computers\n\n{table}\n{why}", coverage.computers)
+    let statuses: Vec<String> =
+        coverage.statuses.iter().map(|(status, count)| format!("{count} {}", word(status))).collect();
+    format!("{} computers ({})\n\n{table}\n{why}", coverage.computers, statuses.join(", "))
 }
 
 pub(super) async fn searches(out: Out, client: &Client, command: Searches) -> Result<(), Failure> {

@@ -79,7 +79,8 @@ pub(super) async fn execute(out: Out, client: &Client, command: Tasks) -> Result
             out.show(&all, |all| {
                 let mut table = Table::new(&["COMPUTER", "STATE", "SINCE", "MESSAGE"]);
                 for c in all {
-                    table.row([&c.computer_id.to_string(), &c.state, &c.at, &c.message]);
+                    let id = c.computer_id.to_string();
+                    table.row([c.computer_name.as_ref().unwrap_or(&id), &c.state, &c.at, &c.message]);
                 }
                 table.to_string()
             })

@@ -68,6 +68,8 @@ pub(super) async fn counts(
         CountBy::Severity => events::CountBy::Severity,
         CountBy::Module => events::CountBy::Module,
         CountBy::Computer => events::CountBy::Computer,
+        CountBy::Rule => events::CountBy::Rule,
+        CountBy::Source => events::CountBy::Source,
     });
     let filter = between(Some(from), Some(to)).and(filter);
     let counts = app.events.count_over_time(ctx.tenant, &filter, width, by).await?;

@@ -315,8 +315,9 @@ pub(super) async fn computers(
     let rows = app.store.task_run_computers(ctx, id, after, limit + 1).await?;
     let items = rows
         .into_iter()
-        .map(|row| TaskRunComputer {
+        .map(|(row, computer_name)| TaskRunComputer {
             computer_id: row.computer,
+            computer_name,
             state: row.state,
             at: clock::text(row.at),
             message: row.message,

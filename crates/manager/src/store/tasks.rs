@@ -168,10 +168,11 @@ impl Store {
         run: Uuid,
         after: &str,
         limit: u32,
-    ) -> Result<Vec<TaskRunComputerRow>, StoreError> {
-        let rows: Vec<(String, String, i64, String)> = query(
-            "SELECT computer_id, state, at, message FROM task_run_computer WHERE tenant_id = ? AND run_id = ? AND \
-             computer_id > ? ORDER BY computer_id LIMIT ?",
+    ) -> Result<Vec<(TaskRunComputerRow, Option<String>)>, StoreError> {
+        let rows: Vec<(String, String, i64, String, Option<String>)> = query(
+            "SELECT computer_id, state, at, message, (SELECT coalesce(c.display_name, c.host_name) FROM computer c WHERE \
+             c.tenant_id = r.tenant_id AND c.id = r.computer_id) FROM task_run_computer r WHERE tenant_id = ? AND \
+             run_id = ? AND computer_id > ? ORDER BY computer_id LIMIT ?",
         )
         .bind(ctx.tenant)
         .bind(run)
@@ -179,12 +180,10 @@ impl Store {
         .bind(limit)
         .fetch_all(self.read(ctx))
         .await?;
-        let row = |(computer, state, at, message): (String, String, i64, String)| TaskRunComputerRow {
-            run,
-            computer: uuid(&computer),
-            state,
-            at: Timestamp(at),
-            message,
+        let row = |(computer, state, at, message, name): (String, String, i64, String, Option<String>)| {
+            let row =
+                TaskRunComputerRow { run, computer: uuid(&computer), state, at: Timestamp(at), message };
+            (row, name)
         };
         Ok(rows.into_iter().map(row).collect())
     }

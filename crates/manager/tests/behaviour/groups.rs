@@ -239,6 +239,8 @@ async fn coverage_says_what_is_not_protected_and_why() {
 
     let (_, fleet) = admin.get("/coverage").await;
     assert_eq!(fleet["computers"], 1);
+    let statuses = fleet["statuses"].as_object().unwrap();
+    assert_eq!(statuses.values().filter_map(Value::as_u64).sum::<u64>(), 1, "{statuses:?}");
     let firewall =
         fleet["modules"].as_array().unwrap().iter().find(|m| m["module"] == "firewall").unwrap().clone();
     assert_eq!((&firewall["none"], &firewall["full"]), (&json!(1), &json!(0)));

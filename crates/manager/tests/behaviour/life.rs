@@ -162,6 +162,7 @@ async fn a_console_under_work_is_served_from_its_folder() {
     std::fs::create_dir_all(dist.join("assets")).unwrap();
     std::fs::write(dist.join("index.html"), "<html>under work").unwrap();
     std::fs::write(dist.join("assets/a.js"), "1").unwrap();
+    std::fs::write(dist.join("assets/a.js.gz"), "compressed").unwrap();
     let mut options = home.options(&Clock::default());
     options.console_dist = Some(dist);
     let manager = Manager::start(options).await.unwrap();
@@ -169,6 +170,25 @@ async fn a_console_under_work_is_served_from_its_folder() {
     let url = |path: &str| format!("https://127.0.0.1:{}{path}", manager.public().port());
     let asset = client.get(url("/assets/a.js")).send().await.unwrap();
     assert_eq!(asset.headers()["cache-control"], "public, max-age=31536000, immutable");
+    assert_eq!(asset.text().await.unwrap(), "1");
+    let encoded = async |accepted: &str, path: &str| {
+        let answer = client.get(url(path)).header("accept-encoding", accepted).send().await.unwrap();
+        let encoding =
+            answer.headers().get("content-encoding").map(|value| value.to_str().unwrap().to_owned());
+        assert_eq!(answer.headers()["vary"], "accept-encoding");
+        (
+            encoding,
+            answer.headers()["content-type"].to_str().unwrap().to_owned(),
+            answer.text().await.unwrap(),
+        )
+    };
+    let script = "text/javascript; charset=utf-8".to_owned();
+    assert_eq!(
+        encoded("br, gzip;q=0.8", "/assets/a.js").await,
+        (Some("gzip".to_owned()), script.clone(), "compressed".to_owned())
+    );
+    assert_eq!(encoded("gzip;q=0", "/assets/a.js").await, (None, script, "1".to_owned()));
+    assert_eq!(encoded("gzip", "/").await.0, None, "what is not compressed is sent as it is");
     assert_eq!(client.get(url("/events")).send().await.unwrap().text().await.unwrap(), "<html>under work");
     let outside = client.get(url("/..%2fdata%2fca.key")).send().await.unwrap();
     assert!(!outside.text().await.unwrap().contains("PRIVATE"));

@@ -91,6 +91,11 @@ async fn events_are_counted_over_time() {
         .get(&format!("/events/counts?{range}&interval=1d&by=computer&{}", filter("kind = notice")))
         .await;
     assert_eq!(count(&by), [row("00", "web1", 3)]);
+    // What has no rule and no source is not among them.
+    let (_, by) = admin.get(&format!("/events/counts?{range}&interval=1d&by=rule")).await;
+    assert_eq!(count(&by), [row("00", "intrusion:7000001", 1)]);
+    let (_, by) = admin.get(&format!("/events/counts?{range}&interval=1d&by=source")).await;
+    assert_eq!(count(&by), [row("00", "203.0.113.9", 1)]);
     for wrong in [
         "interval=1s",
         "interval=0m",
