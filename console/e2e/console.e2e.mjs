@@ -1,24 +1,16 @@
 // The built console against a running manager, in a real browser.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { after, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { promisify } from "node:util";
-import {
-  ask,
-  enter,
-  keep,
-  launch,
-  logIn,
-  open,
-  overflow,
-  settings,
-  settled,
-  violations,
-} from "./browser.mjs";
+import { ask, enter, keep, logIn, settings, settled } from "./browser.mjs";
+import { assertLanguage, assertSound, LOOKS, withPage } from "./checks.mjs";
 
 const PAGES = [
   { path: "/", name: "overview", en: "Overview", ja: "概要" },
   { path: "/computers", name: "computers", en: "Computers", ja: "コンピュータ" },
+  { path: "/groups", name: "groups", en: "Groups", ja: "グループ" },
+  { path: "/coverage", name: "coverage", en: "Coverage", ja: "保護状況" },
   { path: "/events", name: "events", en: "Events", ja: "イベント" },
   { path: "/alerts", name: "alerts", en: "Alerts", ja: "アラート" },
   { path: "/alerts?view=conditions", name: "alert-conditions", en: "Alerts", ja: "アラート" },
@@ -28,6 +20,17 @@ const PAGES = [
   { path: "/lists", name: "lists", en: "Lists", ja: "リスト" },
   { path: "/rules", name: "rules", en: "Rules", ja: "ルール" },
   { path: "/activation-tokens", name: "tokens", en: "Activation tokens", ja: "有効化トークン" },
+  {
+    path: "/event-based-tasks",
+    name: "event-based-tasks",
+    en: "Event-based tasks",
+    ja: "イベントベースタスク",
+  },
+  { path: "/searches", name: "searches", en: "Searches and tags", ja: "検索とタグ" },
+  { path: "/searches?view=tags", name: "auto-tags", en: "Searches and tags", ja: "検索とタグ" },
+  { path: "/access", name: "users", en: "Users and API keys", ja: "ユーザと API キー" },
+  { path: "/access?view=keys", name: "api-keys", en: "Users and API keys", ja: "ユーザと API キー" },
+  { path: "/fleet-settings", name: "fleet-settings", en: "Fleet settings", ja: "フリート設定" },
   { path: "/audit", name: "audit", en: "Audit", ja: "監査" },
 ];
 
@@ -37,46 +40,7 @@ const MODULES = {
   agent: { en: "Agent", ja: "エージェント" },
 };
 
-const LOOKS = [
-  { name: "en-light-1280", language: "en", locale: "en-US", width: 1280, colorScheme: "light" },
-  { name: "ja-dark-1280", language: "ja", locale: "ja-JP", width: 1280, colorScheme: "dark" },
-  { name: "ja-light-400", language: "ja", locale: "ja-JP", width: 400, colorScheme: "light" },
-];
-
 const ARRIVAL_MS = 30_000;
-
-let browser;
-before(async () => {
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  console.log(`screenshots: ${settings.screenshots}`);
-});
-
-/** Opens a page, hands it over and sees that nothing went wrong on it. */
-async function withPage(look, use) {
-  const page = await open(browser, look);
-  try {
-    await use(page);
-    assert.deepEqual(page.wrong, [], "the browser's console stays empty");
-  } catch (error) {
-    await keep(page, `failed-${Date.now()}`).catch(() => {});
-    throw error;
-  } finally {
-    await page.context().close();
-  }
-}
-
-async function assertSound(page, name) {
-  await keep(page, name);
-  assert.deepEqual(await violations(page), [], `axe on ${name}`);
-  assert.ok((await overflow(page)) <= 0, `${name} fits the window`);
-}
-
-async function assertLanguage(page, language) {
-  assert.equal(await page.locator("html").getAttribute("lang"), language);
-}
 
 describe("log-in", () => {
   it("refuses a wrong password and says so", () =>

@@ -33,24 +33,46 @@ import { UserMenu } from "./ui/UserMenu";
 const MAIN = "main-content";
 
 const PAGES = [
-  { to: "/", label: "nav.overview" },
-  { to: "/computers", label: "nav.computers" },
-  { to: "/groups", label: "fleet.groups" },
-  { to: "/coverage", label: "fleet.coverage" },
-  { to: "/events", label: "nav.events" },
-  { to: "/alerts", label: "nav.alerts" },
-  { to: "/policies", label: "nav.policies" },
-  { to: "/lists", label: "nav.lists" },
-  { to: "/rules", label: "nav.rules" },
+  {
+    title: undefined,
+    pages: [
+      { to: "/", label: "nav.overview" },
+      { to: "/computers", label: "nav.computers" },
+      { to: "/groups", label: "fleet.groups" },
+      { to: "/coverage", label: "fleet.coverage" },
+      { to: "/events", label: "nav.events" },
+      { to: "/alerts", label: "nav.alerts" },
+      { to: "/searches", label: "searches.title" },
+    ],
+  },
+  {
+    title: "nav.protection",
+    pages: [
+      { to: "/policies", label: "nav.policies" },
+      { to: "/lists", label: "nav.lists" },
+      { to: "/rules", label: "nav.rules" },
+    ],
+  },
+  {
+    title: "nav.automation",
+    pages: [
+      { to: "/activation-tokens", label: "nav.tokens" },
+      { to: "/event-based-tasks", label: "fleet.tasks" },
+      { to: "/tasks", label: "nav.tasks" },
+    ],
+  },
+  {
+    title: "nav.administration",
+    pages: [
+      { to: "/channels", label: "nav.channels" },
+      { to: "/access", label: "access.title" },
+      { to: "/fleet-settings", label: "fleetSettings.title" },
+      { to: "/audit", label: "nav.audit" },
+    ],
+  },
 ] as const;
 
-const ADMINISTRATION = [
-  { to: "/activation-tokens", label: "nav.tokens" },
-  { to: "/event-based-tasks", label: "fleet.tasks" },
-  { to: "/tasks", label: "nav.tasks" },
-  { to: "/channels", label: "nav.channels" },
-  { to: "/audit", label: "nav.audit" },
-] as const;
+type NavPage = (typeof PAGES)[number]["pages"][number];
 
 function StreamState() {
   const { t } = useTranslation();
@@ -78,7 +100,7 @@ function AlertCount() {
 function Navigation() {
   const { t } = useTranslation();
   const path = useRouterState({ select: (state) => state.location.pathname });
-  const item = ({ to, label }: (typeof PAGES)[number] | (typeof ADMINISTRATION)[number]) => (
+  const item = ({ to, label }: NavPage) => (
     <NavItem key={to} itemId={to} isActive={to === "/" ? path === "/" : path.startsWith(to)}>
       <Link to={to}>
         {t(label)}
@@ -88,8 +110,15 @@ function Navigation() {
   );
   return (
     <Nav aria-label={t("app.navigation")}>
-      <NavList>{PAGES.map(item)}</NavList>
-      <NavGroup title={t("nav.administration")}>{ADMINISTRATION.map(item)}</NavGroup>
+      {PAGES.map(({ title, pages }) =>
+        title === undefined ? (
+          <NavList key="first">{pages.map(item)}</NavList>
+        ) : (
+          <NavGroup key={title} title={t(title)}>
+            {pages.map(item)}
+          </NavGroup>
+        ),
+      )}
     </Nav>
   );
 }

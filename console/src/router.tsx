@@ -135,6 +135,33 @@ const channelsRoute = createRoute({
   component: lazyRouteComponent(() => import("./pages/ChannelsPage"), "ChannelsPage"),
 });
 
+/** What of a page is shown, in its address. */
+const views = <const T extends string>(...allowed: T[]) => ({
+  validateSearch: (raw: Record<string, unknown>): { view?: T } => ({
+    view: allowed.find((one) => one === raw.view),
+  }),
+});
+
+const searchesRoute = createRoute({
+  getParentRoute: () => appRoute,
+  path: "/searches",
+  ...views("saved", "tags"),
+  component: lazyRouteComponent(() => import("./pages/SearchesPage"), "SearchesPage"),
+});
+
+const accessRoute = createRoute({
+  getParentRoute: () => appRoute,
+  path: "/access",
+  ...views("users", "keys"),
+  component: lazyRouteComponent(() => import("./pages/AccessPage"), "AccessPage"),
+});
+
+const fleetSettingsRoute = createRoute({
+  getParentRoute: () => appRoute,
+  path: "/fleet-settings",
+  component: lazyRouteComponent(() => import("./pages/FleetSettingsPage"), "FleetSettingsPage"),
+});
+
 const policiesRoute = createRoute({
   getParentRoute: () => appRoute,
   path: "/policies",
@@ -201,6 +228,9 @@ const routeTree = rootRoute.addChildren([
     rulesRoute,
     ruleRoute,
     tokensRoute,
+    searchesRoute,
+    accessRoute,
+    fleetSettingsRoute,
     auditRoute,
   ]),
 ]);

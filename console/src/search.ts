@@ -1,4 +1,12 @@
-import { ACTIONS, type ComputerStatus, MODULES, SEVERITIES, STATUSES } from "./api/types";
+import {
+  ACTIONS,
+  type ComputerStatus,
+  MODULE_STATES,
+  MODULES,
+  type ModuleState,
+  SEVERITIES,
+  STATUSES,
+} from "./api/types";
 import { CONFIGURABLE, type Configurable } from "./moduleSettings";
 
 /** A period that events are looked at. */
@@ -27,12 +35,24 @@ export interface EventSearch {
   computerId?: string;
 }
 
+/** What computers are sorted by; by their activation where nothing is chosen. */
+export const COMPUTER_SORTS = ["displayName", "lastSeen", "assetValue"] as const;
+export type ComputerSort = (typeof COMPUTER_SORTS)[number];
+
 export interface ComputerSearch {
   status?: ComputerStatus;
   q?: string;
   groupId?: string;
   searchId?: string;
   tag?: string;
+  policyId?: string;
+  /** A module and how it is: one without the other finds nothing. */
+  module?: Configurable;
+  moduleState?: ModuleState;
+  /** In the filter language. */
+  filter?: string;
+  sort?: ComputerSort;
+  descending?: boolean;
 }
 
 export const TABS = [
@@ -70,12 +90,19 @@ function instant(value: unknown): string | undefined {
 
 /** Reads the filter of the computers out of the address; what makes no sense is left out. */
 export function parseComputerSearch(raw: Raw): ComputerSearch {
+  const module = oneOf(raw.module, CONFIGURABLE);
+  const moduleState = oneOf(raw.moduleState, MODULE_STATES);
   return {
     status: oneOf(raw.status, STATUSES),
     q: text(raw.q),
     groupId: text(raw.groupId),
     searchId: text(raw.searchId),
     tag: text(raw.tag),
+    policyId: text(raw.policyId),
+    ...(module !== undefined && moduleState !== undefined && { module, moduleState }),
+    filter: text(raw.filter),
+    sort: oneOf(raw.sort, COMPUTER_SORTS),
+    descending: raw.descending === true ? true : undefined,
   };
 }
 
@@ -117,4 +144,22 @@ export type PolicyPart = Configurable | "versions";
 /** Reads which part of a policy is shown out of the address. */
 export function parsePolicySearch(raw: Raw): { module?: PolicyPart } {
   return { module: oneOf<PolicyPart>(raw.module, [...CONFIGURABLE, "versions"]) };
+}
+
+/** What computers are narrowed by, in the filter language: what a smart folder of them begins with. */
+export function computerFilterText(
+  { status, tag, module, moduleState, filter, q }: ComputerSearch,
+  names: { policy?: string; group?: string },
+): string {
+  const quoted = (value: string) => `"${value.replace(/[\\"]/g, "\\$&")}"`;
+  const tests = [
+    filter && `(${filter})`,
+    status && `status = ${status}`,
+    names.group && `group = ${quoted(names.group)}`,
+    names.policy && `policy = ${quoted(names.policy)}`,
+    tag && `tag = ${quoted(tag)}`,
+    module && moduleState && `module.${module} = ${moduleState}`,
+    q && `name = ${quoted(`*${q}*`)}`,
+  ];
+  return tests.filter((test) => test !== undefined && test !== "").join(" AND ");
 }

@@ -67,8 +67,41 @@ export const tasksQuery = queryOptions({
   refetchInterval: 5_000,
 });
 
+/** The runs of a task, the newest first; while one is at work they are read again. */
+export const taskRunsQuery = (id: string) =>
+  infiniteQueryOptions({
+    queryKey: ["tasks", id, "runs"],
+    queryFn: ({ pageParam }) =>
+      take(
+        api.GET("/api/v1/tasks/{id}/runs", {
+          params: { path: { id }, query: { limit: 50, cursor: pageParam } },
+        }),
+      ),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (last) => last.nextCursor ?? undefined,
+    refetchInterval: (query) =>
+      query.state.data?.pages.some((page) => page.items.some((run) => run.state === "running"))
+        ? 2_000
+        : false,
+  });
+
+/** How far each computer is in a run. */
+export const taskRunComputersQuery = (id: string) =>
+  infiniteQueryOptions({
+    queryKey: ["task-runs", id],
+    queryFn: ({ pageParam }) =>
+      take(
+        api.GET("/api/v1/task-runs/{id}/computers", {
+          params: { path: { id }, query: { limit: 100, cursor: pageParam } },
+        }),
+      ),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (last) => last.nextCursor ?? undefined,
+    refetchInterval: 5_000,
+  });
+
 /** A value of the filter language as it stands within quotes. */
-const quoted = (value: string) => `"${value.replace(/[\\"]/g, "\\$&")}"`;
+export const quoted = (value: string) => `"${value.replace(/[\\"]/g, "\\$&")}"`;
 
 /** The choices of the events page in the filter language. */
 export function filterText({ filter, computerId, severity, action, module, q }: EventFilter): string {

@@ -1,5 +1,6 @@
 import { queryOptions } from "@tanstack/react-query";
 import type { components } from "../generated/api";
+import { type SavedSearch, savedSearchesQuery } from "./access";
 import { api, take } from "./client";
 import { type Page, readAll } from "./queries";
 
@@ -7,7 +8,6 @@ type Schemas = components["schemas"];
 
 export type ComputerGroup = Schemas["ComputerGroup"];
 export type EventBasedTask = Schemas["EventBasedTask"];
-export type SavedSearch = Schemas["SavedSearch"];
 export type TaskAction = Schemas["TaskAction"];
 export type TaskCondition = Schemas["TaskCondition"];
 export type Trigger = Schemas["Trigger"];
@@ -59,18 +59,10 @@ export const groupsQuery = queryOptions({
 });
 
 /** Saved searches of computers. */
-export const smartFoldersQuery = queryOptions({
-  queryKey: ["saved-searches", "computers"],
-  queryFn: async () => {
-    const all = await readAll<SavedSearch>(
-      (cursor) =>
-        take(
-          api.GET("/api/v1/saved-searches", { params: { query: { limit: LARGEST_PAGE, cursor } } }),
-        ) as Promise<Page<SavedSearch>>,
-    );
-    return all.filter((search) => search.subject === "computers");
-  },
-});
+export const smartFoldersQuery = {
+  ...savedSearchesQuery,
+  select: (all: SavedSearch[]) => all.filter((search) => search.subject === "computers"),
+};
 
 export const tasksQuery = queryOptions({
   queryKey: ["event-based-tasks"],
@@ -84,8 +76,10 @@ export const tasksQuery = queryOptions({
 });
 
 export const coverageQuery = queryOptions({
-  queryKey: ["computers", "coverage"],
+  queryKey: ["coverage"],
   queryFn: () => take(api.GET("/api/v1/coverage")),
+  // The stream tells of changes; this is for the passing of time, which makes computers offline.
+  refetchInterval: 60_000,
 });
 
 export const computerCoverageQuery = (id: string) =>

@@ -1,4 +1,5 @@
 import { infiniteQueryOptions, type QueryClient, queryOptions } from "@tanstack/react-query";
+import type { ComputerSort } from "../search";
 import { api, take } from "./client";
 import type {
   CommonObject,
@@ -7,6 +8,7 @@ import type {
   ComputerStatus,
   Event,
   Inventory,
+  ModuleState,
   Policy,
   PolicyDiff,
   PolicyVersion,
@@ -44,6 +46,12 @@ export interface ComputerFilter {
   groupId?: string;
   searchId?: string;
   tag?: string;
+  policyId?: string;
+  module?: string;
+  moduleState?: ModuleState;
+  filter?: string;
+  sort?: ComputerSort;
+  descending?: boolean;
 }
 
 export interface EventFilter {
@@ -80,16 +88,15 @@ export const computersQuery = (filter: ComputerFilter) =>
     getNextPageParam: (last: Page<Computer>) => last.nextCursor ?? undefined,
   });
 
-/** All computers, for the counts of the overview. */
-export const allComputersQuery = queryOptions({
-  queryKey: ["computers", "all"],
+/** The computers that were activated last. */
+export const newestComputersQuery = queryOptions({
+  queryKey: ["computers", "newest"],
   queryFn: () =>
-    readAll<Computer>(
-      (cursor) =>
-        take(api.GET("/api/v1/computers", { params: { query: { limit: LARGEST_PAGE, cursor } } })) as Promise<
-          Page<Computer>
-        >,
-    ),
+    take(
+      api.GET("/api/v1/computers", {
+        params: { query: { sort: "activatedAt", descending: true, limit: 50 } },
+      }),
+    ) as Promise<Page<Computer>>,
 });
 
 export const computerQuery = (id: string) =>
@@ -127,21 +134,17 @@ export function readEvents(filter: EventFilter, cursor?: string, limit = PAGE): 
 
 export const eventsKey = (filter: EventFilter, period: string) => ["events", "list", filter, period] as const;
 
-/** How many of the newest events the overview counts over. */
-export const OVERVIEW_EVENTS = 5_000;
-
-export const recentEventsQuery = queryOptions({
-  queryKey: ["events", "overview"],
-  queryFn: () => {
-    const from = new Date(Date.now() - 24 * 3600 * 1000).toISOString();
-    return readAll<Event>((cursor) => readEvents({ from }, cursor, LARGEST_PAGE), OVERVIEW_EVENTS);
-  },
-});
-
 export const eventQuery = (id: string) =>
   queryOptions({
     queryKey: ["event", id],
     queryFn: () => take(api.GET("/api/v1/events/{id}", { params: { path: { id } } })) as Promise<Event>,
+  });
+
+export const eventCommentsQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["event", id, "comments"],
+    queryFn: () =>
+      take(api.GET("/api/v1/events/{id}/comments", { params: { path: { id } } })).then(({ items }) => items),
   });
 
 export const policiesQuery = queryOptions({

@@ -14,6 +14,8 @@ const StreamContext = createContext<Stream>({ connected: false, subscribe: () =>
 
 /** How long changes are gathered before lists are read again, in milliseconds. */
 const GATHER_MS = 400;
+/** The same for what is counted over the whole fleet. */
+const GATHER_FLEET_MS = 5_000;
 /** How long to wait before a closed stream is opened again, in milliseconds. */
 const REOPEN_MS = 3_000;
 
@@ -32,6 +34,7 @@ export function StreamProvider({ children }: { children: ReactNode }) {
     let reopen: ReturnType<typeof setTimeout> | undefined;
     let gather: ReturnType<typeof setTimeout> | undefined;
     let alerts: ReturnType<typeof setTimeout> | undefined;
+    let fleet: ReturnType<typeof setTimeout> | undefined;
     let before = false;
 
     const tell = (event: Event | null) => {
@@ -41,6 +44,7 @@ export function StreamProvider({ children }: { children: ReactNode }) {
       void client.invalidateQueries({ queryKey: ["computers"] });
       void client.invalidateQueries({ queryKey: ["computer"] });
       void client.invalidateQueries({ queryKey: ["alerts"] });
+      void client.invalidateQueries({ queryKey: ["coverage"] });
       tell(null);
     };
     const open = () => {
@@ -69,6 +73,10 @@ export function StreamProvider({ children }: { children: ReactNode }) {
           gather = undefined;
           void client.invalidateQueries({ queryKey: ["computers"] });
         }, GATHER_MS);
+        fleet ??= setTimeout(() => {
+          fleet = undefined;
+          void client.invalidateQueries({ queryKey: ["coverage"] });
+        }, GATHER_FLEET_MS);
       });
       source.addEventListener("alert", () => {
         alerts ??= setTimeout(() => {
@@ -83,6 +91,7 @@ export function StreamProvider({ children }: { children: ReactNode }) {
       clearTimeout(reopen);
       clearTimeout(gather);
       clearTimeout(alerts);
+      clearTimeout(fleet);
       source?.close();
     };
   }, [client]);

@@ -48,6 +48,12 @@ export const STATUSES = [
   "suspended",
   "unmanaged",
 ] as const satisfies readonly ComputerStatus[];
+export const MODULE_STATES = [
+  "active",
+  "degraded",
+  "failed",
+  "off",
+] as const satisfies readonly ModuleState[];
 export const SEVERITIES = ["critical", "high", "medium", "low", "info"] as const;
 export const ACTIONS = ["blocked", "detected", "noted"] as const;
 /** Every module, in the order that people are shown. */

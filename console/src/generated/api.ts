@@ -2236,7 +2236,7 @@ export interface components {
              * @description When the interval begins.
              */
             from: string;
-            /** @description The severity, module or computer; empty where all are counted together, `*` for those beyond the 50 most frequent. */
+            /** @description The severity, module, computer, rule or address; empty where all are counted together, `*` for those beyond the 50 most frequent. */
             key: string;
         };
         /** @description Events counted over time. */
@@ -2433,6 +2433,10 @@ export interface components {
             computers: number;
             /** @description Each module. */
             modules: components["schemas"]["FleetModuleCoverage"][];
+            /** @description All computers by how they are; a status that none has is absent. */
+            statuses: {
+                [key: string]: number;
+            };
         };
         /** @description Why something is not protected on some computers. */
         FleetFinding: {
@@ -4794,6 +4798,8 @@ export interface components {
                  * @description The computer.
                  */
                 computerId: string;
+                /** @description Its name; absent where it has been deleted since. */
+                computerName?: string | null;
                 /** @description What it said. */
                 message: string;
                 /** @description `waiting`, `sent`, `done`, `failed` or `unreached`. */
@@ -5587,6 +5593,8 @@ export interface components {
              * @description The computer.
              */
             computerId: string;
+            /** @description Its name; absent where it has been deleted since. */
+            computerName?: string | null;
             /** @description What it said. */
             message: string;
             /** @description `waiting`, `sent`, `done`, `failed` or `unreached`. */
@@ -7634,7 +7642,7 @@ export interface operations {
                 /** @description Before this time (RFC 3339); now where absent. */
                 to?: string;
                 /** @description What to count by; all together where absent. */
-                by?: "severity" | "module" | "computer";
+                by?: "severity" | "module" | "computer" | "rule" | "source";
             };
             header?: never;
             path?: never;

@@ -5,7 +5,7 @@ export const alertsEn = {
     one: "Alert",
     tabs: "Alerts by state",
     list: "List of alerts",
-    waiting: "{{count}} open alerts",
+    waiting: "{{count, number}} open alerts",
     state: "State",
     states: { open: "Open", acknowledged: "Acknowledged", dismissed: "Dismissed", resolved: "Resolved" },
     empty: {
@@ -44,7 +44,7 @@ export const alertsEn = {
   channels: {
     title: "Delivery",
     under:
-      "Alerts and events are sent to these receivers. One that is away gets everything, in order, when it is back. Channels are made with 'sakimori channels create' or the API.",
+      "Alerts and events are sent to these receivers. One that is away gets everything, in order, when it is back.",
     kind: "Kind",
     kinds: {
       email: "E-mail",
@@ -67,13 +67,14 @@ export const alertsEn = {
     tested: "The receiver took it",
     testFailed: "Not delivered",
     emptyTitle: "No channel yet",
-    emptyBody: "Make one with 'sakimori channels create', for e-mail, webhooks, syslog or OpenTelemetry.",
+    emptyBody:
+      "Create one for e-mail, a webhook, syslog or OpenTelemetry, and nothing has to be looked up here to be noticed.",
     deleteTitle: "Delete this channel?",
     deleteBody: "What “{{name}}” has not sent yet is not sent.",
   },
   tasks: {
     title: "Scheduled tasks",
-    under: "What is done by the clock. Tasks are made with 'sakimori tasks create' or the API.",
+    under: "What is done by the clock.",
     kind: "Kind",
     kinds: {
       "integrity-scan": "Integrity scan",
@@ -90,7 +91,7 @@ export const alertsEn = {
     computers: "{{done}} of {{all}} computers",
     runNow: "Run now",
     emptyTitle: "No task yet",
-    emptyBody: "Make one with 'sakimori tasks create': scans, backups, reports.",
+    emptyBody: "Create one for scans of all computers, backups or reports.",
   },
   eventChart: {
     title: "Events over time",
@@ -114,7 +115,7 @@ export const alertsJa: typeof alertsEn = {
     one: "アラート",
     tabs: "状態別アラート",
     list: "アラートの一覧",
-    waiting: "未対応のアラート {{count}} 件",
+    waiting: "未対応のアラート {{count, number}} 件",
     state: "状態",
     states: { open: "未対応", acknowledged: "確認済み", dismissed: "却下", resolved: "解決済み" },
     empty: {
@@ -152,7 +153,7 @@ export const alertsJa: typeof alertsEn = {
   channels: {
     title: "配信",
     under:
-      "アラートとイベントをこれらの受信先に送信します。受信先が停止していても、復旧後に順番どおりすべて送信されます。チャネルは「sakimori channels create」または API で作成します。",
+      "アラートとイベントをこれらの受信先に送信します。受信先が停止していても、復旧後に順番どおりすべて送信されます。",
     kind: "種類",
     kinds: {
       email: "メール",
@@ -161,7 +162,7 @@ export const alertsJa: typeof alertsEn = {
       otlp: "OpenTelemetry コレクタ",
     },
     what: "送信する内容",
-    alertsFrom: "重要度「{{severity}}」以上のアラート",
+    alertsFrom: "重大度「{{severity}}」以上のアラート",
     events: "イベント:",
     state: "状態",
     off: "オフ",
@@ -175,13 +176,14 @@ export const alertsJa: typeof alertsEn = {
     tested: "受信先が受け取りました",
     testFailed: "配信できませんでした",
     emptyTitle: "チャネルはまだありません",
-    emptyBody: "メール、Webhook、syslog、OpenTelemetry 用に「sakimori channels create」で作成してください。",
+    emptyBody:
+      "メール、Webhook、syslog、OpenTelemetry 用のチャネルを作成すると、この画面を見なくてもアラートに気づけます。",
     deleteTitle: "このチャネルを削除しますか？",
     deleteBody: "「{{name}}」の未送信分は送信されません。",
   },
   tasks: {
     title: "スケジュールタスク",
-    under: "時刻に従って実行される処理です。タスクは「sakimori tasks create」または API で作成します。",
+    under: "時刻に従って実行される処理です。",
     kind: "種類",
     kinds: {
       "integrity-scan": "変更検査",
@@ -198,7 +200,7 @@ export const alertsJa: typeof alertsEn = {
     computers: "{{all}} 台中 {{done}} 台",
     runNow: "今すぐ実行",
     emptyTitle: "タスクはまだありません",
-    emptyBody: "「sakimori tasks create」で、検査、バックアップ、レポートなどを作成してください。",
+    emptyBody: "全コンピュータの検査、バックアップ、レポートなどのタスクを作成してください。",
   },
   eventChart: {
     title: "イベント数の推移",

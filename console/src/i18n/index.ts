@@ -29,6 +29,7 @@ export function startI18n(): void {
     resources: { en: { translation: en }, ja: { translation: ja } },
     interpolation: { escapeValue: false },
     initAsync: false,
+    showSupportNotice: false,
   });
 }
 

@@ -1,25 +1,22 @@
-import { Label, PageSection, Switch, Tab, Tabs, TabTitleText } from "@patternfly/react-core";
+import { Button, Label, PageSection, Tab, Tabs, TabTitleText } from "@patternfly/react-core";
 import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
-import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useInfiniteQuery, useMutation, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
-import {
-  ALERT_STATES,
-  type Alert,
-  type AlertCondition,
-  type AlertState,
-  alertsQuery,
-  conditionsQuery,
-} from "../api/alerts";
+import { ALERT_STATES, type Alert, type AlertState, alertsQuery } from "../api/alerts";
 import { api, take } from "../api/client";
 import { useFormat } from "../format";
 import { useMayChange } from "../session";
+import { Choose, ChooseAll } from "../ui/Choose";
 import { LoadMore } from "../ui/LoadMore";
 import { SeverityLabel } from "../ui/labels";
 import { PageHeading } from "../ui/PageHeading";
 import { spoken } from "../ui/ruleText";
 import { Empty, LoadError, Loading, SaveError } from "../ui/states";
 import { Time } from "../ui/Time";
+import { Conditions } from "./alert/Conditions";
+import { forEach } from "./computers/bulk";
 
 const route = getRouteApi("/app/alerts");
 const CONDITIONS = "conditions";
@@ -40,13 +37,31 @@ export function AlertStateLabel({ state }: { state: AlertState }) {
   );
 }
 
-function AlertRows({ alerts }: { alerts: Alert[] }) {
+interface RowsProps {
+  alerts: Alert[];
+  /** Which are chosen to be decided; nobody chooses who may not. */
+  chosen?: ReadonlySet<string>;
+  onChoose: (ids: readonly string[], on: boolean) => void;
+}
+
+function AlertRows({ alerts, chosen, onChoose }: RowsProps) {
   const { t, i18n } = useTranslation();
   const format = useFormat();
   return (
     <Table aria-label={t("alerts.list")} variant="compact">
       <Thead>
         <Tr>
+          {chosen && (
+            <ChooseAll
+              all={alerts.every((alert) => chosen.has(alert.id))}
+              onChoose={(on) =>
+                onChoose(
+                  alerts.map((alert) => alert.id),
+                  on,
+                )
+              }
+            />
+          )}
           <Th>{t("alerts.last")}</Th>
           <Th>{t("severity.label")}</Th>
           <Th>{t("alerts.state")}</Th>
@@ -58,6 +73,14 @@ function AlertRows({ alerts }: { alerts: Alert[] }) {
       <Tbody>
         {alerts.map((alert) => (
           <Tr key={alert.id}>
+            {chosen && (
+              <Choose
+                id={alert.id}
+                name={spoken(alert.title, i18n.language)}
+                chosen={chosen.has(alert.id)}
+                onChoose={(on) => onChoose([alert.id], on)}
+              />
+            )}
             <Td dataLabel={t("alerts.last")}>
               <Time at={alert.lastAt} />
             </Td>
@@ -83,9 +106,59 @@ function AlertRows({ alerts }: { alerts: Alert[] }) {
   );
 }
 
+/** What may be decided of many alerts at once. */
+const DECISIONS = {
+  open: ["acknowledged", "dismissed"],
+  acknowledged: ["dismissed"],
+  dismissed: [],
+  resolved: [],
+} as const;
+const LABELS = { acknowledged: "alerts.acknowledge", dismissed: "alerts.dismiss" } as const;
+
+/** Decides all chosen alerts alike. */
+function DecideChosen({ alerts, state, onDone }: { alerts: Alert[]; state: AlertState; onDone: () => void }) {
+  const { t } = useTranslation();
+  const client = useQueryClient();
+  const decide = useMutation({
+    mutationFn: async (to: "acknowledged" | "dismissed") => {
+      const one = async ({ id }: Alert) => {
+        await take(api.PATCH("/api/v1/alerts/{id}", { params: { path: { id } }, body: { state: to } }));
+      };
+      const [first] = await forEach(alerts, one, () => {});
+      if (first) throw first.error;
+    },
+    onSuccess: onDone,
+    onSettled: () => client.invalidateQueries({ queryKey: ["alerts"] }),
+  });
+  return (
+    <>
+      {decide.isError && <SaveError error={decide.error} title={t("error.notDone")} />}
+      {alerts.length > 0 && (
+        <div className="skm-chosen" role="status">
+          {t("bulk.chosen", { count: alerts.length })}
+          {DECISIONS[state].map((to) => (
+            <Button
+              key={to}
+              variant="secondary"
+              size="sm"
+              isDisabled={decide.isPending}
+              isLoading={decide.isPending && decide.variables === to}
+              onClick={() => decide.mutate(to)}
+            >
+              {t(LABELS[to])}
+            </Button>
+          ))}
+        </div>
+      )}
+    </>
+  );
+}
+
 function AlertList({ state }: { state: AlertState }) {
   const { t } = useTranslation();
+  const mayChange = useMayChange();
   const query = useInfiniteQuery(alertsQuery(state));
+  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const alerts = query.data?.pages.flatMap((page) => page.items) ?? [];
   if (query.isError && query.data === undefined) {
     return <LoadError error={query.error} onRetry={() => void query.refetch()} />;
@@ -96,82 +169,21 @@ function AlertList({ state }: { state: AlertState }) {
   }
   return (
     <>
-      <AlertRows alerts={alerts} />
+      <DecideChosen
+        alerts={alerts.filter((alert) => chosen.has(alert.id))}
+        state={state}
+        onDone={() => setChosen(new Set())}
+      />
+      <AlertRows
+        alerts={alerts}
+        chosen={mayChange && DECISIONS[state].length > 0 ? chosen : undefined}
+        onChoose={(ids, on) => {
+          const after = new Set(chosen);
+          for (const id of ids) on ? after.add(id) : after.delete(id);
+          setChosen(after);
+        }}
+      />
       <LoadMore {...query} />
-    </>
-  );
-}
-
-function Threshold({ condition }: { condition: AlertCondition }) {
-  const { t } = useTranslation();
-  if (condition.threshold === null || condition.threshold === undefined || !condition.thresholdUnit) {
-    return null;
-  }
-  return t(`alerts.units.${condition.thresholdUnit}`, { count: condition.threshold });
-}
-
-function Conditions() {
-  const { t, i18n } = useTranslation();
-  const client = useQueryClient();
-  const mayChange = useMayChange();
-  const query = useQuery(conditionsQuery);
-  const change = useMutation({
-    mutationFn: ({ condition, enabled }: { condition: AlertCondition; enabled: boolean }) =>
-      take(
-        api.PATCH("/api/v1/alert-conditions/{id}", {
-          params: { path: { id: condition.id }, header: { "If-Match": condition.etag } },
-          body: { enabled },
-        }),
-      ),
-    onSettled: () => client.invalidateQueries({ queryKey: ["alerts"] }),
-  });
-  if (query.isError) return <LoadError error={query.error} onRetry={() => void query.refetch()} />;
-  if (query.data === undefined) return <Loading />;
-  return (
-    <>
-      {change.isError && <SaveError error={change.error} />}
-      <Table aria-label={t("alerts.conditions")} variant="compact">
-        <Thead>
-          <Tr>
-            <Th>{t("alerts.inForce")}</Th>
-            <Th>{t("alerts.condition")}</Th>
-            <Th>{t("severity.label")}</Th>
-            <Th>{t("alerts.threshold")}</Th>
-          </Tr>
-        </Thead>
-        <Tbody>
-          {query.data.items.map((condition) => {
-            const title = spoken(condition.title, i18n.language);
-            return (
-              <Tr key={condition.id}>
-                <Td dataLabel={t("alerts.inForce")}>
-                  <Switch
-                    id={`condition-${condition.id}`}
-                    aria-label={title}
-                    isChecked={condition.enabled}
-                    isDisabled={!mayChange || change.isPending}
-                    onChange={(_, enabled) => change.mutate({ condition, enabled })}
-                  />
-                </Td>
-                <Td dataLabel={t("alerts.condition")} className="skm-main-cell">
-                  {title}
-                  {condition.filter && (
-                    <div className="skm-small">
-                      <code className="skm-break">{condition.filter}</code>
-                    </div>
-                  )}
-                </Td>
-                <Td dataLabel={t("severity.label")}>
-                  <SeverityLabel severity={condition.severity} />
-                </Td>
-                <Td dataLabel={t("alerts.threshold")}>
-                  <Threshold condition={condition} />
-                </Td>
-              </Tr>
-            );
-          })}
-        </Tbody>
-      </Table>
     </>
   );
 }
@@ -207,7 +219,7 @@ export function AlertsPage() {
         </Tabs>
       </PageSection>
       <PageSection id="alerts-view" role="tabpanel" aria-label={t("alerts.title")}>
-        {view === CONDITIONS ? <Conditions /> : <AlertList state={view as AlertState} />}
+        {view === CONDITIONS ? <Conditions /> : <AlertList key={view} state={view as AlertState} />}
       </PageSection>
     </>
   );

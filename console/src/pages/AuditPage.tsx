@@ -1,4 +1,4 @@
-import { Gallery, PageSection, Title } from "@patternfly/react-core";
+import { PageSection } from "@patternfly/react-core";
 import { ExpandableRowContent, Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useState } from "react";
@@ -10,25 +10,62 @@ import { LoadMore } from "../ui/LoadMore";
 import { PageHeading } from "../ui/PageHeading";
 import { Empty, LoadError, Loading } from "../ui/states";
 import { Time } from "../ui/Time";
+import { auditChanges } from "./audit/auditDiff";
 
 const COLUMNS = 6;
 
-function State({ title, value }: { title: string; value: unknown }) {
+/** What a change touched, member by member. */
+function Changes({ record }: { record: AuditRecord }) {
   const { t } = useTranslation();
+  const changes = auditChanges(record.before, record.after);
+  if (changes.length === 0) return <p className="skm-subtle">{t("audit.noMembers")}</p>;
   return (
-    <div>
-      <Title headingLevel="h2" size="md">
-        {title}
-      </Title>
-      {value === null || value === undefined ? (
-        <p className="skm-subtle">{t("audit.nothing")}</p>
-      ) : (
-        <pre className="skm-json" lang="en">
-          {JSON.stringify(value, null, 2)}
-        </pre>
-      )}
-    </div>
+    <Table aria-label={t("audit.changes")} variant="compact" borders={false}>
+      <Thead>
+        <Tr>
+          <Th>{t("audit.member")}</Th>
+          <Th>{t("audit.before")}</Th>
+          <Th>{t("audit.after")}</Th>
+        </Tr>
+      </Thead>
+      <Tbody>
+        {changes.map((change) => (
+          <Tr key={change.path}>
+            <Td dataLabel={t("audit.member")}>
+              <code className="skm-break">{change.path}</code>
+            </Td>
+            <Td dataLabel={t("audit.before")}>
+              <span className="skm-break">{change.before ?? t("audit.nothing")}</span>
+            </Td>
+            <Td dataLabel={t("audit.after")}>
+              <span className="skm-break">{change.after ?? t("audit.nothing")}</span>
+            </Td>
+          </Tr>
+        ))}
+      </Tbody>
+    </Table>
   );
+}
+
+/** `policy.update` in words: what it was done to, and what. */
+function ActionText({ record }: { record: AuditRecord }) {
+  const [kind = "", verb = ""] = record.action.split(".");
+  return (
+    <>
+      {textOfCode("audit.kinds", kind)}: {textOfCode("audit.verbs", verb)}
+    </>
+  );
+}
+
+/** What it was done to, by its name where it has one. */
+function ObjectName({ record }: { record: AuditRecord }) {
+  const state = (record.after ?? record.before) as {
+    name?: unknown;
+    displayName?: unknown;
+    hostName?: unknown;
+  } | null;
+  const named = [state?.name, state?.displayName, state?.hostName].find((one) => typeof one === "string");
+  return <span className="skm-break">{named === undefined ? record.objectId : String(named)}</span>;
 }
 
 function RecordRows({ record, index }: { record: AuditRecord; index: number }) {
@@ -55,11 +92,10 @@ function RecordRows({ record, index }: { record: AuditRecord; index: number }) {
           <div className="skm-subtle skm-small">{textOfCode("audit.actorKind", record.actorKind)}</div>
         </Td>
         <Td dataLabel={t("audit.action")}>
-          <code>{record.action}</code>
+          <ActionText record={record} />
         </Td>
         <Td dataLabel={t("audit.object")}>
-          <code>{record.objectKind}</code>
-          <div className="skm-subtle skm-small skm-break">{record.objectId}</div>
+          <ObjectName record={record} />
         </Td>
       </Tr>
       <Tr isExpanded={open}>
@@ -68,12 +104,9 @@ function RecordRows({ record, index }: { record: AuditRecord; index: number }) {
           <ExpandableRowContent>
             {open && (
               <>
-                <Gallery hasGutter minWidths={{ default: "100%", lg: "20rem" }}>
-                  <State title={t("audit.before")} value={record.before} />
-                  <State title={t("audit.after")} value={record.after} />
-                </Gallery>
+                <Changes record={record} />
                 <p className="skm-subtle skm-small skm-break">
-                  {t("audit.hash")}: <code>{record.hash}</code>
+                  {record.action} · {record.objectId} · {t("audit.hash")}: <code>{record.hash}</code>
                 </p>
               </>
             )}

@@ -1,14 +1,16 @@
-import { Button, PageSection, Toolbar, ToolbarContent, ToolbarItem } from "@patternfly/react-core";
+import { Button, Label, PageSection, Toolbar, ToolbarContent, ToolbarItem } from "@patternfly/react-core";
 import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { groupsQuery, smartFoldersQuery, tagTexts, treeOf } from "../api/fleet";
-import { computersQuery } from "../api/queries";
+import { computersQuery, policiesQuery } from "../api/queries";
 import { type Computer, STATUSES } from "../api/types";
-import type { ComputerSearch } from "../search";
+import { type ComputerSearch, type ComputerSort, computerFilterText } from "../search";
 import { useMayChange } from "../session";
+import { Choose, ChooseAll } from "../ui/Choose";
+import { FilterLine } from "../ui/FilterLine";
 import { FilterSelect } from "../ui/FilterSelect";
 import { LoadMore } from "../ui/LoadMore";
 import { StatusLabel } from "../ui/labels";
@@ -16,30 +18,70 @@ import { ModuleChips } from "../ui/ModuleChips";
 import { PageHeading } from "../ui/PageHeading";
 import { statusReasonText } from "../ui/reasons";
 import { SearchBox } from "../ui/SearchBox";
-import { SmartFolderForm } from "../ui/SmartFolderForm";
+import { SearchModal } from "../ui/SearchModal";
 import { Empty, LoadError, Loading, NoMatch } from "../ui/states";
 import { Ago } from "../ui/Time";
 import { TokenModal } from "../ui/TokenModal";
+import { BulkModal } from "./computers/BulkModal";
 
 const route = getRouteApi("/app/computers");
 
-function ComputersTable({ computers }: { computers: Computer[] }) {
+interface TableProps {
+  computers: Computer[];
+  search: ComputerSearch;
+  onSort: (sort: ComputerSort, descending: boolean) => void;
+  /** Which are chosen to be changed; nobody chooses who may not. */
+  chosen?: ReadonlySet<string>;
+  onChoose: (ids: readonly string[], on: boolean) => void;
+}
+
+function ComputersTable({ computers, search, onSort, chosen, onChoose }: TableProps) {
   const { t } = useTranslation();
+  const sortedBy = (sort: ComputerSort, columnIndex: number) => ({
+    sort: {
+      columnIndex,
+      sortBy:
+        search.sort === sort
+          ? { index: columnIndex, direction: search.descending ? ("desc" as const) : ("asc" as const) }
+          : {},
+      onSort: (_event: unknown, _index: number, direction: "asc" | "desc") =>
+        onSort(sort, direction === "desc"),
+    },
+  });
   return (
     <Table aria-label={t("computers.list")} variant="compact">
       <Thead>
         <Tr>
-          <Th>{t("common.name")}</Th>
+          {chosen && (
+            <ChooseAll
+              all={computers.every((computer) => chosen.has(computer.id))}
+              onChoose={(on) =>
+                onChoose(
+                  computers.map((computer) => computer.id),
+                  on,
+                )
+              }
+            />
+          )}
+          <Th {...sortedBy("displayName", 0)}>{t("common.name")}</Th>
           <Th>{t("computers.status")}</Th>
           <Th>{t("computers.policy")}</Th>
           <Th>{t("computers.modules")}</Th>
-          <Th modifier="wrap">{t("computers.agentVersion")}</Th>
-          <Th>{t("computers.lastSeen")}</Th>
+          <Th>{t("module.agent")}</Th>
+          <Th {...sortedBy("lastSeen", 1)}>{t("computers.lastSeen")}</Th>
         </Tr>
       </Thead>
       <Tbody>
         {computers.map((computer) => (
           <Tr key={computer.id}>
+            {chosen && (
+              <Choose
+                id={computer.id}
+                name={computer.displayName}
+                chosen={chosen.has(computer.id)}
+                onChoose={(on) => onChoose([computer.id], on)}
+              />
+            )}
             <Td dataLabel={t("common.name")}>
               <Link to="/computers/$computerId" params={{ computerId: computer.id }} className="skm-break">
                 {computer.displayName}
@@ -72,7 +114,7 @@ function ComputersTable({ computers }: { computers: Computer[] }) {
             <Td dataLabel={t("computers.modules")}>
               <ModuleChips modules={computer.modules} />
             </Td>
-            <Td dataLabel={t("computers.agentVersion")}>{computer.agentVersion}</Td>
+            <Td dataLabel={t("module.agent")}>{computer.agentVersion}</Td>
             <Td dataLabel={t("computers.lastSeen")}>
               <Ago at={computer.lastSeen} />
             </Td>
@@ -86,16 +128,25 @@ function ComputersTable({ computers }: { computers: Computer[] }) {
 /** All computers. */
 export function ComputersPage() {
   const { t } = useTranslation();
-  const { status, q, groupId, searchId, tag } = route.useSearch();
+  const search = route.useSearch();
+  const { status, q, groupId, searchId, tag, policyId, module, moduleState } = search;
   const { data: groups = [] } = useQuery(groupsQuery);
   const { data: folders = [] } = useQuery(smartFoldersQuery);
   const navigate = route.useNavigate();
   const mayChange = useMayChange();
   const [adding, setAdding] = useState(false);
   const [saving, setSaving] = useState(false);
-  const query = useInfiniteQuery(computersQuery({ status, q, groupId, searchId, tag }));
+  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+  const [changing, setChanging] = useState(false);
+  const query = useInfiniteQuery(computersQuery(search));
   const computers = query.data?.pages.flatMap((page) => page.items) ?? [];
-  const filtered = [status, q, groupId, searchId, tag].some((one) => one !== undefined);
+  const filtered = Object.entries(search).some(
+    ([key, one]) => key !== "sort" && key !== "descending" && one !== undefined,
+  );
+  const { data: policies = [] } = useQuery(policiesQuery);
+
+  // Whoever is filtered away is chosen no more.
+  const chosenComputers = computers.filter((computer) => chosen.has(computer.id));
 
   const filter = (change: Partial<ComputerSearch>) =>
     void navigate({ search: (before) => ({ ...before, ...change }), replace: true });
@@ -107,7 +158,17 @@ export function ComputersPage() {
   } else if (query.isSuccess && computers.length > 0) {
     list = (
       <>
-        <ComputersTable computers={computers} />
+        <ComputersTable
+          computers={computers}
+          search={search}
+          chosen={mayChange ? chosen : undefined}
+          onChoose={(ids, on) => {
+            const after = new Set(chosen);
+            for (const id of ids) on ? after.add(id) : after.delete(id);
+            setChosen(after);
+          }}
+          onSort={(sort, descending) => filter({ sort, descending: descending || undefined })}
+        />
         <LoadMore {...query} />
       </>
     );
@@ -165,6 +226,24 @@ export function ComputersPage() {
               />
             </ToolbarItem>
             <ToolbarItem>
+              <FilterSelect
+                label={t("computers.policy")}
+                value={policyId}
+                options={policies.map((policy) => ({ value: policy.id, label: policy.name }))}
+                onChange={(value) => filter({ policyId: value })}
+              />
+            </ToolbarItem>
+            {module !== undefined && moduleState !== undefined && (
+              <ToolbarItem alignSelf="center">
+                <Label
+                  onClose={() => filter({ module: undefined, moduleState: undefined })}
+                  closeBtnAriaLabel={t("common.clearFilters")}
+                >
+                  {t(`module.${module}`)}: {t(`moduleState.${moduleState}`)}
+                </Label>
+              </ToolbarItem>
+            )}
+            <ToolbarItem>
               <SearchBox
                 value={tag ?? ""}
                 label={t("fleet.tagFilter")}
@@ -180,9 +259,44 @@ export function ComputersPage() {
             </ToolbarItem>
           </ToolbarContent>
         </Toolbar>
+        <FilterLine
+          placeholder={t("computers.filterPlaceholder")}
+          value={search.filter ?? ""}
+          onApply={(value) => filter({ filter: value || undefined })}
+        />
+        {chosenComputers.length > 0 && (
+          <div className="skm-chosen" role="status">
+            {t("bulk.chosen", { count: chosenComputers.length })}
+            <Button variant="secondary" size="sm" onClick={() => setChanging(true)}>
+              {t("bulk.change")}
+            </Button>
+            <Button variant="link" isInline onClick={() => setChosen(new Set())}>
+              {t("common.discardChoice")}
+            </Button>
+          </div>
+        )}
         {list}
       </PageSection>
-      {saving && <SmartFolderForm onClose={() => setSaving(false)} />}
+      {changing && (
+        <BulkModal
+          computers={chosenComputers}
+          onClose={() => {
+            setChanging(false);
+            setChosen(new Set());
+          }}
+        />
+      )}
+      {saving && (
+        <SearchModal
+          subject="computers"
+          filter={computerFilterText(search, {
+            policy: policies.find((one) => one.id === policyId)?.name,
+            group: groups.find((one) => one.id === groupId)?.name,
+          })}
+          onClose={() => setSaving(false)}
+          onSaved={(saved) => void navigate({ search: { searchId: saved.id } })}
+        />
+      )}
       {adding && <TokenModal title={t("computers.add")} onClose={() => setAdding(false)} />}
     </>
   );

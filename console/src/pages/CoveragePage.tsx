@@ -1,49 +1,15 @@
-import { Alert, Button, PageSection } from "@patternfly/react-core";
+import { PageSection } from "@patternfly/react-core";
 import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
-import { api, take } from "../api/client";
-import { coverageQuery, fleetSettingsQuery } from "../api/fleet";
+import { coverageQuery } from "../api/fleet";
 import { useFormat } from "../format";
 import { textOfCode } from "../i18n";
-import { useMayChange } from "../session";
+import { Brake } from "../ui/Brake";
 import { PageHeading } from "../ui/PageHeading";
-import { LoadError, Loading, SaveError } from "../ui/states";
+import { LoadError, Loading } from "../ui/states";
 
 const STATES = ["full", "partial", "none", "unknown"] as const;
-
-/** Says that the brake on mass loss is on. */
-function Brake() {
-  const { t } = useTranslation();
-  const format = useFormat();
-  const client = useQueryClient();
-  const mayChange = useMayChange();
-  const { data } = useQuery(fleetSettingsQuery);
-  const release = useMutation({
-    mutationFn: () => take(api.POST("/api/v1/fleet-settings/release-brake")),
-    onSuccess: (settings) => client.setQueryData(fleetSettingsQuery.queryKey, settings),
-  });
-  if (!data?.brake) return null;
-  return (
-    <Alert
-      variant="danger"
-      isInline
-      component="h2"
-      className="skm-gap-below"
-      title={t("fleet.brakeOn", { lost: format.number(data.brake.lost), of: format.number(data.brake.of) })}
-      actionLinks={
-        mayChange && (
-          <Button variant="link" isInline isLoading={release.isPending} onClick={() => release.mutate()}>
-            {t("fleet.brakeRelease")}
-          </Button>
-        )
-      }
-    >
-      <p>{t("fleet.brakeBody")}</p>
-      {release.isError && <SaveError error={release.error} />}
-    </Alert>
-  );
-}
 
 /** What of the fleet is protected, and why the rest is not. */
 export function CoveragePage() {

@@ -7,6 +7,7 @@ import { computerQuery } from "../api/queries";
 import { MODULES } from "../api/types";
 import type { EventSearch } from "../search";
 import { EventList } from "../ui/EventList";
+import { ExportEvents } from "../ui/ExportEvents";
 import { PageHeading } from "../ui/PageHeading";
 
 const route = getRouteApi("/app/events");
@@ -38,6 +39,7 @@ export function EventsPage() {
     <>
       <PageHeading
         title={t("events.title")}
+        actions={<ExportEvents search={search} />}
         beside={
           search.computerId !== undefined && (
             <OnlyComputer id={search.computerId} onClear={() => filter({ computerId: undefined })} />

@@ -4,25 +4,14 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api, take } from "../api/client";
-import { type EventBasedTask, type TaskCondition, tasksQuery } from "../api/fleet";
+import { type EventBasedTask, tasksQuery } from "../api/fleet";
 import { useMayChange } from "../session";
 import { Confirm } from "../ui/Confirm";
 import { PageHeading } from "../ui/PageHeading";
 import { Empty, LoadError, Loading, SaveError } from "../ui/states";
+import { ConditionText } from "./task/ConditionText";
 import { TaskForm } from "./task/TaskForm";
-
-function ConditionText({ condition }: { condition: TaskCondition }) {
-  const { t } = useTranslation();
-  const key = condition.key ? ` ${condition.key}` : "";
-  const not = condition.negate ? ` ${t("fleet.not")}` : "";
-  return (
-    <div className="skm-small skm-break">
-      {t(`fleet.field.${condition.field}`)}
-      {key}
-      {not}: <code>{condition.value}</code> ({t(`fleet.pattern.${condition.pattern ?? "glob"}`)})
-    </div>
-  );
-}
+import { TaskTrial } from "./task/TaskTrial";
 
 /** The event-based tasks, in the order in which they are asked. */
 export function TasksPage() {
@@ -32,6 +21,7 @@ export function TasksPage() {
   const query = useQuery(tasksQuery);
   const [editing, setEditing] = useState<{ task?: EventBasedTask }>();
   const [deleting, setDeleting] = useState<EventBasedTask>();
+  const [trying, setTrying] = useState(false);
   const read = () => client.invalidateQueries({ queryKey: tasksQuery.queryKey });
   const enable = useMutation({
     mutationFn: ({ task, enabled }: { task: EventBasedTask; enabled: boolean }) =>
@@ -132,9 +122,20 @@ export function TasksPage() {
   }
   return (
     <>
-      <PageHeading title={t("fleet.tasks")} actions={create} />
+      <PageHeading
+        title={t("fleet.tasks")}
+        actions={
+          <>
+            <Button variant="secondary" onClick={() => setTrying(true)}>
+              {t("fleet.trial")}
+            </Button>
+            {create}
+          </>
+        }
+      />
       <PageSection>{list}</PageSection>
       {editing && <TaskForm task={editing.task} onClose={() => setEditing(undefined)} />}
+      {trying && <TaskTrial onClose={() => setTrying(false)} />}
       {deleting && (
         <Confirm
           title={t("fleet.deleteTaskTitle", { name: deleting.name })}

@@ -14,6 +14,7 @@ import {
 } from "../api/types";
 import { useFormat } from "../format";
 import { textOfCode } from "../i18n";
+import { auditChanges } from "../pages/audit/auditDiff";
 import { CopyLine } from "./CopyLine";
 import { Excerpt } from "./Excerpt";
 import { endpoint, protocolName } from "./eventText";
@@ -305,17 +306,22 @@ export function EventFacts({ event }: { event: Event }) {
     case "notice":
       return (
         <Facts>
-          <Fact name={t("event.code")}>
-            <code>{known.detail.code}</code>
-          </Fact>
           {known.detail.args.map((argument) => (
-            <Fact key={argument.name} name={argument.name}>
+            <Fact key={argument.name} name={textOfCode("event.argument", argument.name)}>
               {argument.value}
             </Fact>
           ))}
         </Facts>
       );
     case "other":
-      return <pre className="skm-json">{JSON.stringify(known.detail, null, 2)}</pre>;
+      return (
+        <Facts>
+          {auditChanges(null, known.detail).map(({ path, after }) => (
+            <Fact key={path} name={path}>
+              {after}
+            </Fact>
+          ))}
+        </Facts>
+      );
   }
 }

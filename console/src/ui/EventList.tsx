@@ -1,17 +1,23 @@
-import { type InfiniteData, useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
+import { Button } from "@patternfly/react-core";
+import { type InfiniteData, useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useCallback, useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
+import { savedSearchesQuery } from "../api/access";
+import { filterText } from "../api/alerts";
 import { mergeFirstPage } from "../api/merge";
 import { eventsKey, type Page, readEvents } from "../api/queries";
 import { useArrivingEvents } from "../api/stream";
 import type { Event } from "../api/types";
 import { type EventSearch, periodBounds } from "../search";
 import { EventChart } from "./EventChart";
-import { EventFilterLine } from "./EventFilterLine";
+
 import { EventFilters } from "./EventFilters";
 import { EventPanel } from "./EventPanel";
 import { EventsTable } from "./EventsTable";
+import { FilterLine } from "./FilterLine";
+import { FilterSelect } from "./FilterSelect";
 import { LoadMore } from "./LoadMore";
+import { SearchModal } from "./SearchModal";
 import { Empty, LoadError, Loading, NoMatch } from "./states";
 
 interface Props {
@@ -82,6 +88,9 @@ export function EventList({ search, computerId, withModule = true, onFilter }: P
   const { t } = useTranslation();
   const { query, arrived } = useEvents(search, computerId ?? search.computerId);
   const events = query.data?.pages.flatMap((page) => page.items) ?? [];
+  const { data: searches = [] } = useQuery(savedSearchesQuery);
+  const kept = searches.filter((one) => one.subject === "events");
+  const [saving, setSaving] = useState(false);
   const filters = ["filter", "severity", "action", "q", "period", "computerId"] as const;
   const filtered =
     filters.some((key) => search[key] !== undefined) || (withModule && search.module !== undefined);
@@ -127,12 +136,32 @@ export function EventList({ search, computerId, withModule = true, onFilter }: P
   return (
     <>
       <EventFilters search={search} withModule={withModule} onFilter={onFilter} />
-      <EventFilterLine
-        value={search.filter ?? ""}
-        onApply={(value) => onFilter({ filter: value || undefined })}
-      />
+      <div className="skm-filter-row">
+        <FilterLine
+          placeholder={t("eventFilter.placeholder")}
+          value={search.filter ?? ""}
+          onApply={(value) => onFilter({ filter: value || undefined })}
+        />
+        <FilterSelect
+          label={t("searches.choose")}
+          all={t("searches.choose")}
+          value={kept.find((one) => one.filter === search.filter)?.id}
+          options={kept.map((one) => ({ value: one.id, label: one.name }))}
+          onChange={(id) => onFilter({ filter: kept.find((one) => one.id === id)?.filter })}
+        />
+        <Button variant="secondary" onClick={() => setSaving(true)}>
+          {t("searches.save")}
+        </Button>
+      </div>
       <EventChart search={search} computerId={computerId ?? search.computerId} onFilter={onFilter} />
       {list}
+      {saving && (
+        <SearchModal
+          subject="events"
+          filter={filterText({ ...search, computerId: computerId ?? search.computerId })}
+          onClose={() => setSaving(false)}
+        />
+      )}
       {search.event !== undefined && <EventPanel key={search.event} id={search.event} onClose={close} />}
     </>
   );

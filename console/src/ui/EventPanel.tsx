@@ -9,6 +9,7 @@ import { eventQuery } from "../api/queries";
 import type { Event } from "../api/types";
 import { textOfCode } from "../i18n";
 import { EventFacts } from "./EventFacts";
+import { EventNotes } from "./EventNotes";
 import { Fact, Facts } from "./Facts";
 import { ActionLabel, SeverityLabel } from "./labels";
 import { spoken, useEventHeadline } from "./ruleText";
@@ -40,6 +41,7 @@ function EventBody({ event }: { event: Event }) {
         <Fact name={t("events.module")}>{textOfCode("module", event.module)}</Fact>
       </Facts>
       <EventFacts event={event} />
+      <EventNotes event={event} />
     </>
   );
 }

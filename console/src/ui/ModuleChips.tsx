@@ -1,24 +1,35 @@
 import { useTranslation } from "react-i18next";
 import type { ComputerModule } from "../api/types";
 import { textOfCode } from "../i18n";
-import { ModeLabel, ModuleStateLabel } from "./labels";
+import { modulesAtWork } from "../modulesAtWork";
+import { ModuleStateLabel } from "./labels";
 
-/** The modules of a computer in a few words. */
+/** The modules of a computer in a line: which do less than they should by name, the others counted by how far they go. */
 export function ModuleChips({ modules }: { modules: ComputerModule[] }) {
   const { t } = useTranslation();
-  if (modules.length === 0) return <span className="skm-subtle">{t("common.none")}</span>;
+  const { failing, counts } = modulesAtWork(modules);
+  if (failing.length === 0 && counts.length === 0) {
+    return <span className="skm-subtle">{t("common.none")}</span>;
+  }
   return (
     <>
-      {modules.map((one) => (
-        <span key={one.module} className="skm-module">
+      {failing.map((one) => (
+        <div key={one.module} className="skm-module">
           {textOfCode("module", one.module)}
-          {one.state === "active" || one.state === "off" ? (
-            <ModeLabel mode={one.state === "off" ? "off" : one.mode} />
-          ) : (
-            <ModuleStateLabel state={one.state} />
-          )}
-        </span>
+          <ModuleStateLabel state={one.state} />
+        </div>
       ))}
+      <div className="skm-small">
+        {counts.map(({ mode, modules: some }) => (
+          <span
+            key={mode}
+            className="skm-member"
+            title={some.map((module) => textOfCode("module", module)).join(t("common.listComma"))}
+          >
+            {t("computers.inMode", { mode: t(`mode.${mode}`), count: some.length })}
+          </span>
+        ))}
+      </div>
     </>
   );
 }

@@ -23,7 +23,7 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api, take } from "../api/client";
 import { groupsQuery, parseTags, treeOf } from "../api/fleet";
-import { allComputersQuery, policiesQuery, tokensQuery } from "../api/queries";
+import { newestComputersQuery, policiesQuery, tokensQuery } from "../api/queries";
 import type { CreatedActivationToken } from "../api/types";
 import { CopyButton } from "./CopyButton";
 import { SaveError } from "./states";
@@ -188,10 +188,10 @@ function TokenForm({ onCreated }: { onCreated: (created: CreatedActivationToken)
 }
 
 /** The line, and the computer as soon as it is there. */
-function TokenLine({ created, since }: { created: CreatedActivationToken; since: ReadonlySet<string> }) {
+function TokenLine({ created }: { created: CreatedActivationToken }) {
   const { t } = useTranslation();
-  const { data: computers = [] } = useQuery(allComputersQuery);
-  const arrived = computers.filter((computer) => !since.has(computer.id));
+  const { data } = useQuery(newestComputersQuery);
+  const arrived = data?.items.filter((computer) => computer.tokenId === created.activationToken.id) ?? [];
   return (
     <>
       <Alert
@@ -244,14 +244,7 @@ function TokenLine({ created, since }: { created: CreatedActivationToken; since:
 /** Makes a token and gives the line to run on the server. */
 export function TokenModal({ title, onClose }: { title: string; onClose: () => void }) {
   const { t } = useTranslation();
-  const client = useQueryClient();
-  const { data: computers } = useQuery(allComputersQuery);
-  const [created, setCreated] = useState<{ token: CreatedActivationToken; since: Set<string> }>();
-
-  const onCreated = (token: CreatedActivationToken) => {
-    const known = client.getQueryData(allComputersQuery.queryKey) ?? computers ?? [];
-    setCreated({ token, since: new Set(known.map((computer) => computer.id)) });
-  };
+  const [created, setCreated] = useState<CreatedActivationToken>();
 
   return (
     <Modal isOpen variant="medium" onClose={onClose} aria-labelledby="token-modal-title">
@@ -260,11 +253,7 @@ export function TokenModal({ title, onClose }: { title: string; onClose: () => v
         labelId="token-modal-title"
       />
       <ModalBody>
-        {created === undefined ? (
-          <TokenForm onCreated={onCreated} />
-        ) : (
-          <TokenLine created={created.token} since={created.since} />
-        )}
+        {created === undefined ? <TokenForm onCreated={setCreated} /> : <TokenLine created={created} />}
       </ModalBody>
       <ModalFooter>
         <Button variant={created === undefined ? "link" : "secondary"} onClick={onClose}>

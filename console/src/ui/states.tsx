@@ -16,23 +16,25 @@ import { SearchIcon } from "@patternfly/react-icons/dist/esm/icons/search-icon";
 import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import { NetworkError, ProblemError } from "../api/client";
+import { fieldErrorText, problemText } from "./problemText";
 
 /** What went wrong, in words: the manager's own where it refused. */
 export function ErrorText({ error }: { error: unknown }) {
-  const { t } = useTranslation();
+  const { t, i18n } = useTranslation();
   if (error instanceof ProblemError) {
     const { problem } = error;
+    const { title, detail } = problemText(problem, i18n.language);
     return (
       <>
         <p>
-          <strong>{problem.title}</strong>
+          <strong>{title}</strong>
         </p>
-        {problem.detail !== "" && <p>{problem.detail}</p>}
+        {detail !== "" && <p>{detail}</p>}
         {problem.errors.length > 0 && (
           <List>
             {problem.errors.map((one) => (
               <ListItem key={`${one.pointer} ${one.code}`}>
-                <code>{one.pointer}</code> {one.message}
+                <code>{one.pointer}</code> {fieldErrorText(one, i18n.language)}
               </ListItem>
             ))}
           </List>

@@ -2,14 +2,28 @@ import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
 import { useTranslation } from "react-i18next";
 import type { SettingChange } from "../../api/types";
 import { textOfCode } from "../../i18n";
-import { propertyTitle } from "./fieldText";
+import { propertyTitle, settingInWords } from "./fieldText";
 
 /** So many are shown at once; the command line shows all. */
 const SHOWN = 100;
 
-function Value({ value, origin }: { value: unknown; origin: SettingChange["beforeOrigin"] }) {
+/** The parts of a change's pointer: a property, and the key of its entry where it has entries. */
+function partsOf(change: SettingChange): string[] {
+  return change.pointer
+    .split("/")
+    .slice(1)
+    .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
+}
+
+interface ValueProps {
+  change: SettingChange;
+  value: unknown;
+  origin: SettingChange["beforeOrigin"];
+}
+
+function Value({ change, value, origin }: ValueProps) {
   const { t } = useTranslation();
-  const text = typeof value === "string" ? value : JSON.stringify(value);
+  const text = settingInWords(change.module, partsOf(change), value, t);
   const from = origin.kind === "default" ? t("change.default") : t("change.from", { name: origin.name });
   return (
     <>
@@ -21,11 +35,7 @@ function Value({ value, origin }: { value: unknown; origin: SettingChange["befor
 
 /** What of a setting people read: the module, the property and the key. */
 function settingName(change: SettingChange): string[] {
-  const parts = change.pointer
-    .split("/")
-    .slice(1)
-    .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
-  const [property = "", key] = parts;
+  const [property = "", key] = partsOf(change);
   if (change.module === "policy") return [property];
   const title = propertyTitle(change.module, property);
   return [textOfCode("module", change.module), title, ...(key === undefined ? [] : [key])];
@@ -56,10 +66,10 @@ export function SettingChanges({ changes, total }: { changes: SettingChange[]; t
                 </span>
               </Td>
               <Td dataLabel={t("change.before")}>
-                <Value value={change.before} origin={change.beforeOrigin} />
+                <Value change={change} value={change.before} origin={change.beforeOrigin} />
               </Td>
               <Td dataLabel={t("change.after")}>
-                <Value value={change.after} origin={change.afterOrigin} />
+                <Value change={change} value={change.after} origin={change.afterOrigin} />
               </Td>
             </Tr>
           ))}

@@ -1,7 +1,7 @@
 import type { TFunction } from "i18next";
 import i18next from "i18next";
 import { textOfCode } from "../../i18n";
-import type { Field } from "../../moduleSettings";
+import { EXCLUDED, entriesOf, type Field, propertiesOf } from "../../moduleSettings";
 import { parsePorts } from "../../policyDraft";
 
 /** A text as it is typed, and what is wrong with it. */
@@ -71,7 +71,34 @@ export function inWords(field: Field, value: unknown, t: TFunction): string {
       return choiceTitle(field.type, String(value));
     case "list":
       return (Array.isArray(value) ? value : []).map((one) => inWords(field.item, one, t)).join(", ");
+    case "object": {
+      const own = entriesOf(value);
+      return field.members
+        .filter((member) => own[member.name] !== undefined && own[member.name] !== null)
+        .map(
+          (member) =>
+            `${textOfCode(`member.${field.type}`, member.name)}: ${inWords(member.field, own[member.name], t)}`,
+        )
+        .join("; ");
+    }
+    case "keyed":
+      return Object.keys(entriesOf(value)).join(", ");
     default:
       return typeof value === "object" ? JSON.stringify(value) : String(value ?? "");
   }
+}
+
+/** The value of a setting that a change names by its pointer, in words. */
+export function settingInWords(
+  module: string,
+  parts: readonly string[],
+  value: unknown,
+  t: TFunction,
+): string {
+  const [property = "", key] = parts;
+  const field = propertiesOf(module).find((one) => one.name === property)?.field;
+  if (value === EXCLUDED && key !== undefined) return t("change.excluded");
+  const one = field?.kind === "keyed" && key !== undefined ? field.entry : field;
+  if (one !== undefined) return inWords(one, value, t);
+  return typeof value === "string" ? value : JSON.stringify(value);
 }

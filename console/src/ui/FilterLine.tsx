@@ -4,11 +4,12 @@ import { useTranslation } from "react-i18next";
 
 interface Props {
   value: string;
+  placeholder: string;
   onApply: (value: string) => void;
 }
 
 /** A line of the filter language: asked when it is whole, not while it is typed. */
-export function EventFilterLine({ value, onApply }: Props) {
+export function FilterLine({ value, placeholder, onApply }: Props) {
   const { t } = useTranslation();
   const [typed, setTyped] = useState(value);
   useEffect(() => setTyped(value), [value]);
@@ -24,7 +25,7 @@ export function EventFilterLine({ value, onApply }: Props) {
         <InputGroupItem isFill>
           <TextInput
             aria-label={t("eventFilter.label")}
-            placeholder={t("eventFilter.placeholder")}
+            placeholder={placeholder}
             value={typed}
             maxLength={4096}
             spellCheck={false}
