@@ -24,6 +24,8 @@ use sakimori_testkit::Programs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::SystemTime;
+use tokio::signal::ctrl_c;
+use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Debug, Parser)]
 #[command(name = "sakimori-simulator")]
@@ -64,10 +66,19 @@ fn run(arguments: Arguments) -> anyhow::Result<bool> {
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        match arguments.command {
-            Command::Bench(wish) => bench::manager(&program, &wish).await,
-            Command::Autoscale(wish) => autoscale::autoscale(&program, &wish).await,
-            Command::Outage(wish) => outage::outage(&program, &wish).await,
+        let work = async {
+            match arguments.command {
+                Command::Bench(wish) => bench::manager(&program, &wish).await,
+                Command::Autoscale(wish) => autoscale::autoscale(&program, &wish).await,
+                Command::Outage(wish) => outage::outage(&program, &wish).await,
+            }
+        };
+        let mut terminate = signal(SignalKind::terminate())?;
+        // What was started ends with what it belongs to.
+        tokio::select! {
+            done = work => done,
+            _ = terminate.recv() => anyhow::bail!("told to end"),
+            _ = ctrl_c() => anyhow::bail!("told to end"),
         }
     })
 }
