@@ -30,7 +30,7 @@ pub enum CountBy {
 /// Most rows of a count by what strangers choose: whoever sends from ever new addresses fills no memory.
 const MOST_COUNTED: u32 = 20_000;
 
-/// By which member of its detail an event of a kind is told from others: kind, member of SQLite, of PostgreSQL.
+/// By which member of its detail an event of a kind is told from others: kind, member of `SQLite`, of `PostgreSQL`.
 const RULES: [(&str, &str, &str); 6] = [
     ("intrusion", "'$.sid'", "'sid'"),
     ("firewall", "'$.rule'", "'rule'"),
