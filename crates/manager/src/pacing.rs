@@ -53,8 +53,8 @@ pub(crate) struct Class {
 
 /// What agents may ask of the manager at once.
 ///
-/// Each call that is worked on holds at most one connection to the database, of which there are sixteen on `PostgreSQL`, and one
-/// that writes on `SQLite`: together they leave administrators a part, and nobody waits behind more than a handful.
+/// Connections to the database are had in the order in which they are asked for: an administrator waits behind some dozens
+/// of short calls at most, never behind thousands. Fewer places would leave the database idle between the steps of a call.
 #[derive(Debug)]
 pub(crate) struct Classes {
     /// Check-ins until they are held.
@@ -206,8 +206,8 @@ impl Default for Classes {
     fn default() -> Self {
         Self {
             // As many as may be connected: to wait costs nothing but the connection, which is there anyhow.
-            check_ins: Class::new(6, 30_000),
-            activations: Class::new(3, 500),
+            check_ins: Class::new(32, 30_000),
+            activations: Class::new(8, 500),
             blobs: Class::new(4, 2_000),
         }
     }
