@@ -126,7 +126,7 @@ async fn begin(app: &Arc<App>, row: ComputerRow, said: CheckIn) -> Result<Option
         enforced: said.bundle,
         refused: said.refused.as_ref().map(|(hash, _)| *hash),
         // Calls that came together do not all end together.
-        hold: if asked >= JITTERED { asked - jitter(asked / 10) } else { asked },
+        hold: if asked >= JITTERED { asked.saturating_sub(jitter(asked / 10)) } else { asked },
         commands,
         call,
         changes,
