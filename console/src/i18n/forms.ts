@@ -63,6 +63,7 @@ export const formsEn = {
     create: "Create a task",
     edit: "Change the task “{{name}}”",
     kindHints: {
+      "malware-scan": "Computers look for malware in the folders that their policies name.",
       "recommendation-scan": "Computers say what is installed, so that the rules that fit are recommended.",
       "integrity-scan": "Computers compare their watched files with the baseline.",
       report:
@@ -210,6 +211,7 @@ export const formsJa: typeof formsEn = {
     create: "タスクの作成",
     edit: "タスク「{{name}}」の変更",
     kindHints: {
+      "malware-scan": "ポリシーで指定されたフォルダのマルウェアを検査します。",
       "recommendation-scan": "インストール済みのソフトウェアを調べ、合うルールを推奨します。",
       "integrity-scan": "監視対象のファイルをベースラインと比較します。",
       report:

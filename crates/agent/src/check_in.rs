@@ -2,7 +2,7 @@
 use crate::bundle::{self, BundleError, VerifiedBundle};
 use crate::connection::{CallError, Connection, ConnectionError, explain};
 use crate::control::{Control, Link};
-use crate::enforcement::Refusal;
+use crate::enforcement::{Ordered, Progress, Refusal};
 use crate::host;
 use crate::identity::KeyedIdentity;
 use sakimori_protocol::pace::{Backoff, jitter};
@@ -10,8 +10,10 @@ use sakimori_protocol::{
     CheckIn, CheckInAnswer, Command, FullStatus, Hash, Leaving, OrderDone, RefusalCode, SignedBundle, paths,
 };
 use sakimori_trust::Trust;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
@@ -21,6 +23,10 @@ const FULL_EVERY: Duration = Duration::from_mins(10);
 const GOODBYE: Duration = Duration::from_secs(3);
 /// The least time between two check-ins that a change of state brings about: changes come in bursts.
 const CHANGE_SETTLE: Duration = Duration::from_millis(500);
+/// How far an order is, is said this often: well within what the manager waits before it gives the order again.
+const PROGRESS_EVERY: Duration = Duration::from_secs(30);
+/// Whether it has ended is looked at this often.
+const PROGRESS_LOOK: Duration = Duration::from_millis(500);
 
 /// The gateway's connection of this identity.
 pub fn gateway(keyed: &KeyedIdentity) -> Result<Connection, ConnectionError> {
@@ -54,6 +60,31 @@ pub async fn goodbye(control: &Control, leaving: Leaving) {
     }
 }
 
+/// Says what came of an order, or how far it is.
+async fn say(gateway: &Connection, message: &OrderDone) -> Result<(), CallError> {
+    let taken: Option<serde_json::Value> = gateway.poll(paths::ORDERS, message, Duration::ZERO).await?;
+    tracing::debug!("order of a task answered: {taken:?}");
+    Ok(())
+}
+
+/// Says how far an order is until it has ended and the manager knows that.
+async fn report(gateway: &Connection, run: Uuid, progress: &Progress) {
+    loop {
+        let (words, ended) = progress.look();
+        let goes_on = ended.is_none();
+        let error = ended.and_then(Result::err);
+        match say(gateway, &OrderDone { run, error, goes_on, words }).await {
+            Ok(()) if !goes_on => return,
+            Ok(()) => {}
+            Err(error) => tracing::debug!("how far an order is was not heard: {}", explain(&error)),
+        }
+        let said = Instant::now();
+        while said.elapsed() < PROGRESS_EVERY && (!goes_on || progress.look().1.is_none()) {
+            sleep(PROGRESS_LOOK).await;
+        }
+    }
+}
+
 /// What one conversation with the manager remembers.
 #[derive(Debug)]
 struct Conversation {
@@ -67,6 +98,9 @@ struct Conversation {
     said: Option<FullStatus>,
     /// Ask for an answer at once, because the last one failed or none came yet.
     unsure: bool,
+    /// Orders that go on, and who says how far they are.
+    told: HashSet<Uuid>,
+    reports: JoinSet<Uuid>,
 }
 
 /// Checks in with this identity for ever.
@@ -89,6 +123,8 @@ pub async fn run(control: Arc<Control>, keyed: KeyedIdentity, boot: Uuid) {
         full_sent: None,
         said: None,
         unsure: true,
+        told: HashSet::new(),
+        reports: JoinSet::new(),
     };
     loop {
         let control = Arc::clone(&conversation.control);
@@ -116,6 +152,8 @@ pub async fn run(control: Arc<Control>, keyed: KeyedIdentity, boot: Uuid) {
 enum CheckInError {
     #[error(transparent)]
     Call(#[from] CallError),
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
     #[error("the manager sent bundle {0} again, which this computer refused")]
     Again(Hash),
 }
@@ -126,7 +164,7 @@ impl CheckInError {
     const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Call(error) => error.retry_after(),
-            Self::Again(_) => None,
+            Self::Connection(_) | Self::Again(_) => None,
         }
     }
 }
@@ -170,15 +208,29 @@ impl Conversation {
     }
 
     /// Does what a scheduled task asks for, and says what came of it. Twice is as once: scans begin only where none runs.
-    async fn carry_out(&self, run: Uuid, order: String) -> Result<(), CheckInError> {
+    async fn carry_out(&mut self, run: Uuid, order: String) -> Result<(), CheckInError> {
+        while let Some(Ok(ended)) = self.reports.try_join_next() {
+            self.told.remove(&ended);
+        }
+        if self.told.contains(&run) {
+            return Ok(());
+        }
         let control = Arc::clone(&self.control);
-        let done = tokio::task::spawn_blocking(move || control.order(&order)).await;
-        let error = done.unwrap_or_else(|panic| Err(panic.to_string())).err();
-        let message = OrderDone { run, error };
-        let taken: Option<serde_json::Value> =
-            self.gateway.poll(paths::ORDERS, &message, Duration::ZERO).await?;
-        tracing::debug!("order of a task answered: {taken:?}");
-        Ok(())
+        let begun = tokio::task::spawn_blocking(move || control.order(&order)).await;
+        let error = match begun.unwrap_or_else(|panic| Err(panic.to_string())) {
+            Ok(Ordered::Done) => None,
+            Ok(Ordered::Goes(progress)) => {
+                self.told.insert(run);
+                let gateway = gateway(&self.keyed)?;
+                self.reports.spawn(async move {
+                    report(&gateway, run, &progress).await;
+                    run
+                });
+                return Ok(());
+            }
+            Err(error) => Some(error),
+        };
+        Ok(say(&self.gateway, &OrderDone { run, error, ..OrderDone::default() }).await?)
     }
 
     /// Sends what is installed here; the manager has only its name.
@@ -275,7 +327,7 @@ impl Conversation {
         tracing::warn!("{words}");
         let code = match error {
             CheckInError::Call(call) => call.code(),
-            CheckInError::Again(_) => return,
+            CheckInError::Connection(_) | CheckInError::Again(_) => return,
         };
         if code == Some(RefusalCode::Clone) {
             self.must_enrol_anew();

@@ -5,7 +5,7 @@
 use crate::blobs::BlobStore;
 use crate::bundle::{BundleError, EnforcedFile, VerifiedBundle};
 use crate::clock;
-use crate::enforcement::{Enforcement, Plan, Refusal, plain_status};
+use crate::enforcement::{Enforcement, Ordered, Plan, Refusal, plain_status};
 use crate::identity::{IdentityFiles, KeyedIdentity};
 use crate::parts::{Part, Surroundings};
 use crate::spool::Spool;
@@ -161,8 +161,8 @@ impl Control {
         self.with.inventory.taken().await;
     }
 
-    /// Hands an order to the part that knows it; words for whoever gave it.
-    pub fn order(&self, order: &str) -> Result<String, String> {
+    /// Hands an order to the part that knows it.
+    pub fn order(&self, order: &str) -> Result<Ordered, String> {
         let known = self.slots.iter().find_map(|slot| slot.lock().running.as_ref()?.order(order));
         known.unwrap_or_else(|| Err("no module that is on knows this order".to_owned()))
     }

@@ -10,6 +10,7 @@ use sakimori_protocol::{Hash, Mode, ModuleState, ModuleStatus};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A part of the agent that enforces one or several modules. Methods may block while rules compile.
 pub trait Enforcement: Send + Sync {
@@ -25,8 +26,8 @@ pub trait Enforcement: Send + Sync {
     fn inspected_ports(&self) -> Vec<PortRange> {
         Vec::new()
     }
-    /// Does what was asked for at the local socket, or begins to, where it knows the order; words for whoever asked.
-    fn order(&self, _order: &str) -> Option<Result<String, String>> {
+    /// Does what was asked for at the local socket or by a task of the manager, or begins to, where it knows the order.
+    fn order(&self, _order: &str) -> Option<Result<Ordered, String>> {
         None
     }
     /// Ends enforcement and removes every trace of it from the kernel.
@@ -36,6 +37,50 @@ pub trait Enforcement: Send + Sync {
     fn hand_over(self: Box<Self>) -> Result<Option<OsString>, String> {
         self.stop();
         Ok(None)
+    }
+}
+
+/// What became of an order.
+#[derive(Clone, Debug)]
+pub enum Ordered {
+    /// It is done, or begun and ends without more being said.
+    Done,
+    /// It was begun, or was at work already.
+    Goes(Arc<Progress>),
+}
+
+/// How far something is that takes its time.
+#[derive(Debug, Default)]
+pub struct Progress {
+    at: Mutex<At>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct At {
+    words: String,
+    ended: Option<Result<(), String>>,
+}
+
+impl Progress {
+    /// Says how far it is.
+    pub fn say(&self, words: String) {
+        self.lock().words = words;
+    }
+
+    /// Says what came of it: words, or why it failed.
+    pub fn end(&self, result: Result<String, String>) {
+        let mut at = self.lock();
+        at.ended = Some(result.map(|words| at.words = words));
+    }
+
+    /// How far it is, and whether it has ended, and how.
+    pub fn look(&self) -> (String, Option<Result<(), String>>) {
+        let at = self.lock().clone();
+        (at.words, at.ended)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, At> {
+        self.at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -20,6 +20,7 @@ mod tally;
 mod walk;
 pub mod worker;
 
+use crate::enforcement::Progress;
 use channel::Rules;
 use guard::{Errand, Guard, Order};
 use keeper::Keeper;
@@ -49,6 +50,8 @@ pub use walk::Summary;
 /// The module's name.
 pub const MODULE: &str = "anti-malware";
 
+/// What is said to whoever wants a scan then.
+const OFF: &str = "anti-malware is off in this computer's policy";
 /// Descriptors that the supervisor may have: each file that waits is one.
 const DESCRIPTORS: u64 = 65_536;
 
@@ -259,6 +262,8 @@ pub struct Scanner {
     timer: Option<Sender<()>>,
     run_dir: PathBuf,
     threads: Vec<JoinHandle<()>>,
+    /// The scan that a task asked for.
+    ordered: Mutex<Option<(Arc<Progress>, JoinHandle<()>)>>,
 }
 
 /// What the part's threads and its owner share.
@@ -321,6 +326,7 @@ impl Scanner {
             timer: Some(timer),
             run_dir: run_dir.to_owned(),
             threads: Vec::new(),
+            ordered: Mutex::new(None),
         };
         let guard = Guard::new(Arc::clone(&tally), keeper, starter, allowed);
         let guard_wake = Arc::clone(&scanner.wake);
@@ -430,7 +436,29 @@ impl Scanner {
 
     /// Looks at everything below these paths now. Blocks until it is done; what is found is acted on as always.
     pub fn scan(&self, paths: &[PathBuf]) -> Summary {
-        self.hand().scan(paths, Trigger::Manual)
+        self.hand().scan(paths, Trigger::Manual, &|_summary| {})
+    }
+
+    /// Begins to look at everything that the policy names, or tells of the scan that is at work already.
+    pub fn begin_scan(&self) -> Result<Arc<Progress>, String> {
+        let plan = self.shared.lock().plan.clone().filter(|plan| plan.settings.mode != Mode::Off);
+        let plan = plan.ok_or_else(|| OFF.to_owned())?;
+        let mut ordered = self.ordered.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((progress, _)) = ordered.as_ref().filter(|(progress, _)| progress.look().1.is_none()) {
+            return Ok(Arc::clone(progress));
+        }
+        let progress = Arc::new(Progress::default());
+        let (hand, tell) = (self.hand(), Arc::clone(&progress));
+        let work = move || {
+            let said = |summary: &Summary| tell.say(summary.words());
+            let summary = hand.scan(&plan.settings.roots, Trigger::Scheduled, &said);
+            let words = summary.words();
+            tell.end(if summary.interrupted { Err(format!("broken off: {words}")) } else { Ok(words) });
+        };
+        let thread = std::thread::Builder::new().name("file-ordered".to_owned()).spawn(work);
+        let thread = thread.map_err(|e| format!("the scan cannot be begun: {e}"))?;
+        *ordered = Some((Arc::clone(&progress), thread));
+        Ok(progress)
     }
 
     /// The kept files.
@@ -453,7 +481,8 @@ impl Drop for Scanner {
         self.timer = None;
         let _ended = self.hand().send(Order::Stop);
         desk::knock(&self.run_dir);
-        for thread in self.threads.drain(..) {
+        let ordered = self.ordered.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        for thread in self.threads.drain(..).chain(ordered.map(|(_, thread)| thread)) {
             let _panicked = thread.join();
         }
     }
@@ -523,7 +552,7 @@ impl Hand {
                     let Some(every) = every.filter(|_| clock::monotonic() >= next) else { continue };
                     next = clock::monotonic() + every;
                     let places = self.shared.lock().plan.as_ref().map(|plan| plan.settings.roots.clone());
-                    let summary = self.scan(&places.unwrap_or_default(), Trigger::Scheduled);
+                    let summary = self.scan(&places.unwrap_or_default(), Trigger::Scheduled, &|_summary| {});
                     tracing::info!(?summary, "the scheduled scan is done");
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -536,11 +565,11 @@ impl Hand {
             desk::Request::Scan { paths } => {
                 let plan = self.shared.lock().plan.clone().filter(|plan| plan.settings.mode != Mode::Off);
                 let Some(plan) = plan else {
-                    let error = Some("anti-malware is off in this computer's policy".to_owned());
+                    let error = Some(OFF.to_owned());
                     return desk::Reply { error, ..desk::Reply::default() };
                 };
                 let paths = if paths.is_empty() { plan.settings.roots } else { paths };
-                let summary = Some(self.scan(&paths, Trigger::Manual));
+                let summary = Some(self.scan(&paths, Trigger::Manual, &|_summary| {}));
                 desk::Reply { summary, ..desk::Reply::default() }
             }
             desk::Request::Restore { id } => match self.restore(kept, id) {
@@ -562,7 +591,7 @@ impl Hand {
         restored
     }
 
-    fn scan(&self, paths: &[PathBuf], trigger: Trigger) -> Summary {
+    fn scan(&self, paths: &[PathBuf], trigger: Trigger, said: &dyn Fn(&Summary)) -> Summary {
         let plan = self.shared.lock().plan.as_ref().map(|plan| plan.settings.exclusions.clone());
         let stop = || self.shared.ending.load(Ordering::SeqCst);
         let walk = walk::Walk {
@@ -570,6 +599,7 @@ impl Hand {
             stop: &stop,
             excluded: &plan.unwrap_or_default(),
             trigger,
+            said,
         };
         walk.run(paths)
     }

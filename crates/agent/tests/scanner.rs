@@ -303,6 +303,30 @@ fn a_scan_on_request_finds_what_lies_there_and_leaves_exclusions_alone() {
 }
 
 #[test]
+fn a_scan_that_a_task_asked_for_says_what_came_of_it() {
+    Lab::run(|lab| {
+        fs::write(lab.place.join("bad"), eicar()).unwrap();
+        for number in 0..100 {
+            fs::write(lab.place.join(format!("good-{number}")), format!("{number}")).unwrap();
+        }
+        let scanner = lab.start();
+        assert!(scanner.begin_scan().unwrap_err().contains("off"), "nothing is in force yet");
+        let mut wanted = plan(lab, Mode::Prevent, Action::Pass, &[]);
+        wanted.settings.roots = vec![lab.place.clone()];
+        scanner.apply(wanted).unwrap();
+        let progress = scanner.begin_scan().unwrap();
+        assert!(until(PATIENCE, || progress.look().1.is_some()));
+        let (words, ended) = progress.look();
+        assert_eq!(ended, Some(Ok(())));
+        assert_eq!(words, "101 files looked at (0 in part), 1 with malware, 0 could not be looked at");
+        assert!(until(PATIENCE, || lab.malware().iter().any(|found| found.trigger == Trigger::Scheduled)));
+        // Another one begins anew.
+        let again = scanner.begin_scan().unwrap();
+        assert!(until(PATIENCE, || again.look().1.is_some()));
+    });
+}
+
+#[test]
 fn files_on_an_overlay_are_found_and_moved_away() {
     Lab::run(|lab| {
         let merged = lab.overlay();

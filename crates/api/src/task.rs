@@ -10,6 +10,8 @@ use uuid::Uuid;
 pub enum TaskKind {
     /// Computers compare their watched files with the baseline.
     IntegrityScan,
+    /// Computers look for malware in what their policies name; they say how far they are.
+    MalwareScan,
     /// Computers look what is installed, and the rules that fit are recommended.
     RecommendationScan,
     /// The manager writes a backup into the folder `backups` of its data directory; the last seven are kept.

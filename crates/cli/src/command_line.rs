@@ -661,6 +661,7 @@ pub(crate) enum Channels {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum TaskKind {
     IntegrityScan,
+    MalwareScan,
     RecommendationScan,
     Backup,
     Retention,

@@ -16,7 +16,7 @@ use crate::problem::Refused;
 use crate::store::{ComputersWanted, StoreError, TaskRow, TaskRunRow, TenantCtx, Write};
 use sakimori_api::TaskKind;
 use sakimori_model::Timestamp;
-use sakimori_protocol::Command;
+use sakimori_protocol::{Command, OrderDone};
 use schedule::Schedule;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -63,6 +63,7 @@ pub(crate) fn kind(word: &str) -> Option<TaskKind> {
 pub(crate) fn word(kind: TaskKind) -> &'static str {
     match kind {
         TaskKind::IntegrityScan => "integrity-scan",
+        TaskKind::MalwareScan => "malware-scan",
         TaskKind::RecommendationScan => "recommendation-scan",
         TaskKind::Backup => "backup",
         TaskKind::Retention => "retention",
@@ -72,7 +73,7 @@ pub(crate) fn word(kind: TaskKind) -> &'static str {
 
 /// Whether computers do it.
 pub(crate) fn of_computers(kind: TaskKind) -> bool {
-    matches!(kind, TaskKind::IntegrityScan | TaskKind::RecommendationScan)
+    matches!(kind, TaskKind::IntegrityScan | TaskKind::MalwareScan | TaskKind::RecommendationScan)
 }
 
 /// What a computer is told; and whether it answers.
@@ -132,16 +133,20 @@ pub(crate) async fn begin(
     Ok(run)
 }
 
-/// A computer says what came of an order.
+/// A computer says what came of an order, or how far it is: then it is not told again for a while.
 pub(crate) async fn answered(
     app: &App,
     tenant: Uuid,
-    of: (Uuid, Uuid),
-    error: Option<&str>,
+    computer: Uuid,
+    said: &OrderDone,
 ) -> Result<(), StoreError> {
-    let (state, words) = error.map_or(("done", ""), |error| ("failed", error));
+    let (state, words) = match &said.error {
+        Some(error) => ("failed", error),
+        None if said.goes_on => ("sent", &said.words),
+        None => ("done", &said.words),
+    };
     let words = sakimori_modules::event::printable(words, WORDS);
-    app.store.task_computer_state(tenant, of, state, &words, app.clock.now()).await?;
+    app.store.task_computer_state(tenant, (said.run, computer), state, &words, app.clock.now()).await?;
     Ok(())
 }
 

@@ -149,17 +149,23 @@ pub enum Command {
     Order {
         /// The run of the task; the same order may come twice.
         run: uuid::Uuid,
-        /// `integrity-scan`.
+        /// `integrity-scan` or `malware-scan`.
         order: String,
     },
 }
 
-/// What came of a [`Command::Order`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What came of a [`Command::Order`], or how far it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderDone {
     /// The run.
     pub run: uuid::Uuid,
     /// Why it was not done or begun; nothing where it was.
     pub error: Option<String>,
+    /// It goes on: more is said of it later.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub goes_on: bool,
+    /// How far it is, or what came of it, for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub words: String,
 }

@@ -211,7 +211,7 @@ async fn once(
         match command {
             Command::SendFullStatus => *full_sent = None,
             Command::Order { run, .. } => {
-                let done = OrderDone { run, error: None };
+                let done = OrderDone { run, ..OrderDone::default() };
                 let _no_content: Option<Value> = link.post(paths::ORDERS, &done, REQUEST).await?;
             }
             // No inventory was named, and the identity is nobody else's.

@@ -2,6 +2,7 @@ import type { Task } from "../../api/alerts";
 
 /** What the console has to know of each kind of task: whether computers do it, or the manager itself. */
 export const TASK_KINDS: Record<Task["kind"], { onComputers: boolean }> = {
+  "malware-scan": { onComputers: true },
   "recommendation-scan": { onComputers: true },
   "integrity-scan": { onComputers: true },
   report: { onComputers: false },

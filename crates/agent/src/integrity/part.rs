@@ -2,7 +2,7 @@
 use super::{Finding, Integrity, MODULE, Notice, Report, WatchedSet};
 use crate::clock;
 use crate::connection::explain;
-use crate::enforcement::{Enforcement, Plan, Refusal};
+use crate::enforcement::{Enforcement, Ordered, Plan, Refusal};
 use crate::parts::Part;
 use crate::spool::Spool;
 use sakimori_integrity::{FileSet, printable};
@@ -54,7 +54,7 @@ impl Enforcement for Integrity {
         Self::stop(*self);
     }
 
-    fn order(&self, order: &str) -> Option<Result<String, String>> {
+    fn order(&self, order: &str) -> Option<Result<Ordered, String>> {
         let begin: fn(&Self) = match order {
             "integrity-scan" => Self::begin_scan,
             "integrity-baseline" => Self::begin_rebuild,
@@ -64,7 +64,7 @@ impl Enforcement for Integrity {
             return Some(Err("integrity monitoring is off in this computer's policy".to_owned()));
         }
         begin(self);
-        Some(Ok("begun".to_owned()))
+        Some(Ok(Ordered::Done))
     }
 }
 

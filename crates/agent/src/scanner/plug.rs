@@ -2,7 +2,7 @@
 
 use super::{Action, ApplyError, Done, MODULE, Malware, Report, ScanPlan, ScanSettings, Scanner};
 use crate::connection::explain;
-use crate::enforcement::{Enforcement, Plan, Refusal};
+use crate::enforcement::{Enforcement, Ordered, Plan, Refusal};
 use crate::network::RuleFile;
 use sakimori_antimalware::{Source, SourceKind};
 use sakimori_kernel::clock;
@@ -49,6 +49,10 @@ impl Enforcement for Scanner {
 
     fn status(&self) -> Vec<ModuleStatus> {
         vec![Self::status(self)]
+    }
+
+    fn order(&self, order: &str) -> Option<Result<Ordered, String>> {
+        (order == "malware-scan").then(|| self.begin_scan().map(Ordered::Goes))
     }
 
     fn stop(self: Box<Self>) {

@@ -44,6 +44,18 @@ pub(super) struct Walk<'a> {
     pub(super) stop: &'a dyn Fn() -> bool,
     pub(super) excluded: &'a [PathBuf],
     pub(super) trigger: Trigger,
+    /// Is told how far it is.
+    pub(super) said: &'a dyn Fn(&Summary),
+}
+
+impl Summary {
+    /// For people.
+    pub(super) fn words(&self) -> String {
+        let Self { files, infected, partial, failed, .. } = self;
+        format!(
+            "{files} files looked at ({partial} in part), {infected} with malware, {failed} could not be looked at"
+        )
+    }
 }
 
 struct Verdicts {
@@ -72,6 +84,7 @@ impl Walk<'_> {
                 continue;
             }
             self.visit(&place, &mut places, &mut verdicts);
+            (self.said)(&verdicts.summary);
         }
         while verdicts.waiting > 0 && verdicts.take() {}
         verdicts.summary

@@ -106,6 +106,7 @@ async fn path(client: &Client, task: &str) -> Result<String, Failure> {
 fn known(kind: TaskKind) -> sakimori_api::TaskKind {
     match kind {
         TaskKind::IntegrityScan => sakimori_api::TaskKind::IntegrityScan,
+        TaskKind::MalwareScan => sakimori_api::TaskKind::MalwareScan,
         TaskKind::RecommendationScan => sakimori_api::TaskKind::RecommendationScan,
         TaskKind::Backup => sakimori_api::TaskKind::Backup,
         TaskKind::Retention => sakimori_api::TaskKind::Retention,

@@ -292,6 +292,6 @@ pub(crate) async fn order_done(
     message: Result<Message<OrderDone>, crate::problem::Refused>,
 ) -> Result<StatusCode, Refuse> {
     let Message(done) = message?;
-    crate::tasks::answered(&app, row.tenant, (done.run, row.id), done.error.as_deref()).await?;
+    crate::tasks::answered(&app, row.tenant, row.id, &done).await?;
     Ok(StatusCode::NO_CONTENT)
 }

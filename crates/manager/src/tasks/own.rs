@@ -42,7 +42,9 @@ pub(super) async fn carry_out(app: &Arc<App>, tenant: Uuid, run: Uuid, kind: Tas
             TaskKind::Backup => make_backup(app, tenant, run).await,
             TaskKind::Report => report(app, tenant, run).await,
             TaskKind::Retention => retention(app, &ctx).await,
-            TaskKind::IntegrityScan | TaskKind::RecommendationScan => Ok(String::new()),
+            TaskKind::IntegrityScan | TaskKind::MalwareScan | TaskKind::RecommendationScan => {
+                Ok(String::new())
+            }
         }
     };
     // Beside the work, not in turns with it: the work may hold what the renewal waits for.

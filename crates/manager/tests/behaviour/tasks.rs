@@ -39,7 +39,7 @@ async fn told(machine: &Machine) -> Command {
 }
 
 async fn done(machine: &Machine, run: Uuid, error: Option<&str>) {
-    let message = OrderDone { run, error: error.map(str::to_owned) };
+    let message = OrderDone { run, error: error.map(str::to_owned), ..OrderDone::default() };
     let url = format!("{}{}", machine.gateway, paths::ORDERS);
     let (status, said) = answer(machine.client.post(url).json(&message)).await;
     assert_eq!(status, StatusCode::NO_CONTENT, "{said}");
@@ -184,4 +184,45 @@ async fn what_is_wrong_with_a_task_is_said() {
     let (status, problem) = other.post("/tasks", new(json!({"kind": "backup"}))).await;
     assert_eq!((status, &problem["errors"][0]["pointer"]), (StatusCode::BAD_REQUEST, &json!("/kind")));
     assert_eq!(admin.delete(&path).await, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn a_malware_scan_says_how_far_it_is_and_what_came_of_it() {
+    let site = Site::new().await;
+    let admin = site.admin().await;
+    let machine = site.machine(&admin).await;
+    let new = json!({"name": "Weekly", "kind": "malware-scan", "schedule": "0 0 1 1 *", "jitterSecs": 0, "windowSecs": 86_400});
+    let path = task(&admin, new).await;
+    assert_eq!(admin.post(&format!("{path}/runs"), json!({})).await.0, StatusCode::ACCEPTED);
+    let Command::Order { run, order } = told(&machine).await else { panic!("another order") };
+    assert_eq!(order, "malware-scan");
+    let say = async |goes_on: bool, words: &str| {
+        let message = OrderDone { run, error: None, goes_on, words: words.to_owned() };
+        let url = format!("{}{}", machine.gateway, paths::ORDERS);
+        let (status, said) = answer(machine.client.post(url).json(&message)).await;
+        assert_eq!(status, StatusCode::NO_CONTENT, "{said}");
+    };
+    let seen = async || {
+        let computer = admin.list(&format!("/task-runs/{run}/computers")).await.remove(0);
+        (computer["state"].clone(), computer["message"].clone())
+    };
+    say(true, "10 files looked at").await;
+    assert_eq!(seen().await, (json!("sent"), json!("10 files looked at")));
+    // As long as it says so, it is not told again.
+    site.clock.advance(Duration::from_mins(9));
+    say(true, "20 files\u{1b}[2J looked at").await;
+    site.clock.advance(Duration::from_mins(9));
+    assert_eq!(
+        seen().await,
+        (json!("sent"), json!("20 files\u{fffd}[2J looked at")),
+        "no orders to terminals"
+    );
+    let signed = machine.check_in(None).await.unwrap().bundle.unwrap();
+    let hash = sakimori_protocol::Hash::of(signed.bundle.as_bytes());
+    let (status, said) = machine.send_check_in(&machine.check_in_message(Some(hash), 3)).await;
+    assert_eq!(status, StatusCode::NO_CONTENT, "{said}");
+    last_run(&admin, &path, "running").await;
+    say(false, "30 files looked at, 1 with malware").await;
+    assert_eq!(seen().await, (json!("done"), json!("30 files looked at, 1 with malware")));
+    last_run(&admin, &path, "succeeded").await;
 }
