@@ -8,6 +8,7 @@ use crate::events::{AutoTags, Events};
 use crate::fleet::Fleet;
 use crate::inventories::Inventories;
 use crate::metrics::Metrics;
+use crate::nodes::Nodes;
 use crate::pacing::{Classes, Rollout};
 use crate::problem::Refused;
 use crate::store::{Database, Store, StoreError, TenantCtx};
@@ -47,6 +48,8 @@ pub(crate) struct App {
     /// What computers are to be told by tasks.
     pub(crate) orders: Orders,
     /// Where the record is kept.
+    /// The other managers of the same database.
+    pub(crate) nodes: Nodes,
     pub(crate) database: Database,
     /// Counters.
     pub(crate) metrics: Arc<Metrics>,

@@ -131,7 +131,11 @@ fn due(rules: &Rules, seen: &[Seen], now: Timestamp) -> Due {
 
 /// When a computer went, unless it is there. While the manager was away nobody could say anything to it.
 fn gone_since(app: &App, standing: &Standing, now: Timestamp) -> Option<Timestamp> {
-    match app.fleet.presence(standing.id) {
+    let here = app.fleet.presence(standing.id);
+    if let Some(there) = app.nodes.elsewhere(here.as_ref(), Some(standing.last_seen), standing.held_by) {
+        return (!there.online(now)).then_some(there.last_seen);
+    }
+    match here {
         Some(presence) if fleet::is_online(presence.held, presence.last_seen, now) => None,
         Some(presence) => Some(presence.last_seen.max(standing.last_seen)),
         // It may be another manager's: as far as was written down.
@@ -169,7 +173,7 @@ pub(crate) async fn pass(app: &App, tenant: Uuid) -> Result<(), StoreError> {
     for id in due.suspend {
         let mut write = app.store.begin(&ctx, now).await?;
         let Some(row) = write.computer(id).await? else { continue };
-        let back = app.fleet.presence(id).is_some_and(|p| fleet::is_online(p.held, p.last_seen, now));
+        let back = app.presence(&row).is_some_and(|p| fleet::is_online(p.held, p.last_seen, now));
         let stale = seen.iter().any(|one| {
             one.standing.id == id && row.last_seen.unwrap_or(row.activated_at) <= one.standing.last_seen
         });
@@ -268,6 +272,7 @@ mod tests {
                 life_since: gone_since,
                 life_reason: reason.to_owned(),
                 last_seen: gone_since.unwrap_or(Timestamp(now)),
+                held_by: None,
             },
             gone_since,
         }

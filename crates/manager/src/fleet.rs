@@ -1,11 +1,13 @@
 //! Who is there: presence and state of all computers, in memory, written down in bulk.
 //!
 //! A check-in costs no write of the database. What was not written yet when the manager is killed is said
-//! again by the next check-ins.
+//! again by the next check-ins. Of computers that are in contact with another manager the database is right
+//! ([`crate::nodes`]).
+use crate::nodes::Elsewhere;
 use crate::store::{ComputerRow, Contact};
 use sakimori_model::Timestamp;
 use sakimori_protocol::{CheckIn, ModuleStatus};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use uuid::Uuid;
@@ -82,13 +84,40 @@ enum Assignment {
     Deleted,
 }
 
+impl Presence {
+    /// A computer that was last in contact with another manager.
+    pub(crate) fn elsewhere(row: &ComputerRow, elsewhere: Elsewhere) -> Self {
+        Self {
+            tenant: row.tenant,
+            policy: row.policy,
+            last_seen: elsewhere.last_seen,
+            held: u32::from(elsewhere.held),
+            agent_version: row.agent_version.clone(),
+            modules: row.modules.clone(),
+            bundle: row.bundle_enforced.clone(),
+            refused: row.bundle_refused.clone(),
+            boot: String::new(),
+            superseded: VecDeque::new(),
+            dirty: false,
+            shown_online: false,
+        }
+    }
+}
+
 impl Fleet {
     fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Presence>> {
         self.computers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes a check-in and that it is held from now on.
-    pub fn arrived(&self, row: &ComputerRow, said: &CheckIn, now: Timestamp) -> Noted {
+    /// Notes a check-in and that it is held from now on; `elsewhere` is where the computer was before, if that was
+    /// with another manager.
+    pub(crate) fn arrived(
+        &self,
+        row: &ComputerRow,
+        said: &CheckIn,
+        elsewhere: Option<Elsewhere>,
+        now: Timestamp,
+    ) -> Noted {
         let refused =
             said.refused.as_ref().map(|(hash, why)| (hash.to_string(), why.chars().take(1000).collect()));
         let bundle = said.bundle.map(|hash| hash.to_string());
@@ -128,7 +157,9 @@ impl Fleet {
             || presence.refused != refused
             || presence.agent_version != said.agent_version
             || states(&presence.modules) != states(&said.modules);
-        let before = if first {
+        let before = if let Some(elsewhere) = elsewhere {
+            if elsewhere.online(now) { Before::There } else { Before::Away }
+        } else if first {
             Before::Unknown
         } else if is_online(presence.held, presence.last_seen, now) {
             Before::There
@@ -195,6 +226,13 @@ impl Fleet {
         self.lock().get(&computer).cloned()
     }
 
+    /// The computers that were in contact with this manager, or of which something was decided.
+    pub(crate) fn computers(&self) -> HashSet<Uuid> {
+        let mut all: HashSet<Uuid> = self.lock().keys().copied().collect();
+        all.extend(self.assigned.lock().unwrap_or_else(PoisonError::into_inner).keys());
+        all
+    }
+
     /// How many check-ins are held, and how many computers are known.
     pub fn counts(&self) -> (u64, u64) {
         let computers = self.lock();
@@ -211,6 +249,7 @@ impl Fleet {
                 tenant: presence.tenant,
                 computer: *id,
                 last_seen: presence.last_seen,
+                held: presence.held > 0,
                 agent_version: presence.agent_version.clone(),
                 modules: presence.modules.clone(),
                 bundle_enforced: presence.bundle.clone(),

@@ -264,10 +264,12 @@ async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
     let (held, known) = app.fleet.counts();
     let per_second = u64::from(app.rollout.per_second());
     let ahead = app.rollout.pace().ahead(Instant::now());
+    let nodes = u64::try_from(app.nodes.count()).unwrap_or_default() + 1;
     let consoles = u64::try_from(app.news.receiver_count()).unwrap_or_default();
     let text = app.metrics.text(&[
         ("sakimori_check_ins_held", "Check-ins held now.", held),
         ("sakimori_computers_known", "Computers in contact since the start.", known),
+        ("sakimori_nodes", "Managers of the same database that are there, with this one.", nodes),
         ("sakimori_streams_open", "Consoles that listen now.", consoles),
         (
             "sakimori_bundles_per_second",

@@ -33,6 +33,7 @@ mod http;
 mod listener;
 mod manager;
 mod metrics;
+mod nodes;
 mod notices;
 mod pacing;
 mod policy_tree;

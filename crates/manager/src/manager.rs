@@ -10,6 +10,7 @@ use crate::fleet::Fleet;
 use crate::inventories::{self, Inventories};
 use crate::listener::Listener;
 use crate::metrics::Metrics;
+use crate::nodes::{self, Nodes};
 use crate::pacing::{Classes, Pace, Rollout};
 use crate::problem::Refused;
 use crate::secrets::{self, SecretError};
@@ -80,6 +81,8 @@ pub struct Options {
     /// What is the matter is looked at this often.
     pub alert_sweep: Duration,
     /// Tells the time.
+    /// Managers of one database look after each other this often.
+    pub node_beat: Duration,
     pub clock: Clock,
     /// Says how full the disk is.
     pub disk: Disk,
@@ -103,6 +106,7 @@ impl Options {
             connections_per_second: 1_000,
             alert_sweep: Duration::from_secs(15),
             clock: Clock::default(),
+            node_beat: Duration::from_secs(3),
             disk: Disk::default(),
         }
     }
@@ -129,6 +133,13 @@ pub enum StartError {
     #[error(transparent)]
     Authority(#[from] AuthorityError),
     /// The database.
+    /// Another manager of the database has other keys.
+    #[error(
+        "the manager {0} uses the same database with other keys, so agents could not work with both: stop this manager, \
+         copy ca.key, ca.pem, tls.key, bundle-signing.key and secrets.key from that one's data directory into this one's, and start \
+         again"
+    )]
+    OtherKeys(String),
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The events.
@@ -212,6 +223,9 @@ impl Manager {
         let started_at = clock.now();
         let mut was_there_until = HashMap::new();
         for tenant in store.tenants().await? {
+        let instance = store.node();
+        // Before anything is read: what changes from now on is heard of.
+        let known = store.generations().await?;
             was_there_until.insert(tenant, store.last_contact(&TenantCtx::system(tenant)).await?);
         }
         let app = Arc::new(App {
@@ -229,12 +243,13 @@ impl Manager {
             orders: Orders::default(),
             database,
             metrics: Arc::new(Metrics::default()),
+            nodes: Nodes::default(),
             news: broadcast::channel(NEWS).0,
             log_ins: Mutex::new(HashMap::new()),
             hashing: Semaphore::new(2),
             batches: Semaphore::new(64),
             unpacking: Semaphore::new(4),
-            instance: Uuid::now_v7(),
+            instance,
             data_dir: dir.clone(),
             disk: options.disk,
             tenant,
@@ -276,6 +291,7 @@ impl Manager {
         tracing::info!(%public, %gateway, "listening");
         Ok(Self { app, public, gateway, stop, tasks, first_start, _lock: lock })
     }
+            tokio::spawn(nodes::run(Arc::clone(&app), options.node_beat, known)),
 
     /// What the first start made, if this was it.
     pub fn first_start(&self) -> Option<&FirstStart> {
@@ -538,6 +554,10 @@ async fn keep_presence(app: Arc<App>) {
         }
     }
 }
+                // Other managers see of these computers what is written down.
+                if app.nodes.any() {
+                    flush(&app).await;
+                }
 
 /// Suspends and cleans up ephemeral computers, and takes the manager's notices to the events.
 async fn keep_fleet(app: Arc<App>) {

@@ -16,6 +16,7 @@ mod event_based_tasks;
 mod groups;
 mod inventory;
 mod leases;
+mod nodes;
 mod policies;
 mod policy_versions;
 pub mod schema;
@@ -37,6 +38,7 @@ pub use db::Database;
 pub use event_based_tasks::{EventBasedTaskRow, NoticeRow};
 pub use groups::{GroupRow, names_upwards, with_descendants};
 pub use inventory::{InventoryRow, RecommendationRow, VariantRow};
+pub use nodes::{ChangeRow, NodeRow, Shared};
 pub use policies::{BundleRow, PolicyRow};
 pub use policy_versions::{PolicyVersionRow, VERSIONS, VersionNote};
 pub use searches::{AutoTagRuleRow, SavedSearchRow, owner_key};
@@ -124,6 +126,8 @@ impl StoreError {
 #[derive(Clone, Debug)]
 pub struct Store {
     db: Db,
+    /// This manager among several on one database, since its start.
+    node: Uuid,
 }
 
 /// A change in the making: nothing of it is there before [`Write::commit`].
@@ -132,6 +136,9 @@ pub struct Write {
     tx: Tx,
     ctx: TenantCtx,
     now: Timestamp,
+    node: Uuid,
+    /// What other managers have to hear of.
+    shared: Vec<(Shared, String)>,
 }
 
 impl Store {
@@ -139,14 +146,14 @@ impl Store {
     pub async fn open(database: &Database) -> Result<Self, StoreError> {
         let db = Db::open(database).await?;
         schema::migrate(&db, None).await?;
-        Ok(Self { db })
+        Ok(Self { db, node: Uuid::now_v7() })
     }
 
     /// Opens it with the schema of step `version` at most: what an older release left.
     pub async fn open_until(database: &Database, version: i64) -> Result<Self, StoreError> {
         let db = Db::open(database).await?;
         schema::migrate(&db, Some(version)).await?;
-        Ok(Self { db })
+        Ok(Self { db, node: Uuid::now_v7() })
     }
 
     /// The database, for events that lie in it too.
@@ -157,7 +164,7 @@ impl Store {
     /// Begins a change of a tenant's rows.
     pub async fn begin(&self, ctx: &TenantCtx, now: Timestamp) -> Result<Write, StoreError> {
         let tx = self.db.begin(Scope::Tenant(ctx.tenant)).await?;
-        Ok(Write { tx, ctx: ctx.clone(), now })
+        Ok(Write { tx, ctx: ctx.clone(), now, node: self.node, shared: Vec::new() })
     }
 
     /// Whether the database answers.
@@ -233,7 +240,8 @@ impl Store {
 
 impl Write {
     /// Makes the change durable and visible.
-    pub async fn commit(self) -> Result<(), StoreError> {
+    pub async fn commit(mut self) -> Result<(), StoreError> {
+        self.tell_nodes().await?;
         Ok(self.tx.commit().await?)
     }
 

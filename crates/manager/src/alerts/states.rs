@@ -82,7 +82,7 @@ impl States {
         loop {
             let rows = app.store.computers(ctx, &ComputersWanted::default(), after.as_ref(), ROWS).await?;
             for (row, _) in &rows {
-                let presence = app.fleet.presence(row.id);
+                let presence = app.presence(row);
                 let computer = computers::shown(app, row, &names, presence.as_ref());
                 let last_seen = presence.as_ref().map_or(row.last_seen, |p| Some(p.last_seen));
                 seen.insert(row.id);

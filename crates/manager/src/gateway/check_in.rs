@@ -92,7 +92,8 @@ async fn begin(app: &Arc<App>, row: ComputerRow, said: CheckIn) -> Result<Option
         return Ok(None);
     }
     let (changes, call) = (app.bundles.subscribe(), app.rollout.attend(row.id));
-    let noted = app.fleet.arrived(&row, &said, now);
+    let elsewhere = app.elsewhere(&row);
+    let noted = app.fleet.arrived(&row, &said, elsewhere, now);
     let held = Held { app: Arc::clone(app), computer: row.id };
     if noted.second_machine {
         note_clone(app, &row, vec!["boot".to_owned()], &said.fingerprint, now).await?;
@@ -200,8 +201,11 @@ impl Waiting {
 /// Whether a computer that is in contact for the first time since the manager's start had gone before: others were
 /// in contact when it was not.
 fn was_away(app: &App, row: &ComputerRow) -> bool {
+    let Some(seen) = row.last_seen else { return false };
     let there = app.was_there_until.get(&row.tenant).copied().unwrap_or_default();
-    row.last_seen.is_some_and(|seen| there > seen.plus(fleet::OFFLINE_AFTER))
+    // Another manager was there all the time, or this one since it was in contact with another.
+    let others = app.nodes.there_since().is_some_and(|since| since.min(app.started_at) <= seen);
+    there.max(if others { app.clock.now() } else { there }) > seen.plus(fleet::OFFLINE_AFTER)
 }
 
 /// What to ask of the computer's inventory: one that is not here, or a new one that somebody waits for.

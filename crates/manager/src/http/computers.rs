@@ -214,7 +214,7 @@ impl Names {
 pub(crate) async fn load(app: &App, ctx: &TenantCtx, id: Uuid) -> Result<Computer, Refused> {
     let row = app.store.computer(ctx, id).await?.ok_or_else(|| Refused::not_found("computer"))?;
     let names = Names::read(app, ctx).await?;
-    Ok(shown(app, &row, &names, app.fleet.presence(id).as_ref()))
+    Ok(shown(app, &row, &names, app.presence(&row).as_ref()))
 }
 
 fn with_etag(computer: &Computer) -> Response {
@@ -391,7 +391,7 @@ pub(super) async fn list(
         let ended = rows.len() < 500;
         after = rows.last().map(|(_, place)| place.clone());
         for (row, place) in rows {
-            let computer = shown(&app, &row, &names, app.fleet.presence(row.id).as_ref());
+            let computer = shown(&app, &row, &names, app.presence(&row).as_ref());
             if beyond.finds(&computer, &names) {
                 found.push((computer, place));
             }

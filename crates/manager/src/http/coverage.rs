@@ -37,7 +37,7 @@ pub(super) async fn of_fleet(
     loop {
         let rows = app.store.computers(ctx, &ComputersWanted::default(), after.as_ref(), 500).await?;
         for (row, _) in &rows {
-            gathered.add(&computers::shown(&app, row, &names, app.fleet.presence(row.id).as_ref()));
+            gathered.add(&computers::shown(&app, row, &names, app.presence(row).as_ref()));
         }
         match rows.last() {
             Some((_, place)) if rows.len() == 500 => after = Some(place.clone()),

@@ -116,7 +116,7 @@ pub(super) async fn scan(
         .await?;
     write.commit().await?;
     app.inventories.request(id);
-    let online = app.fleet.presence(id).is_some_and(|p| fleet::is_online(p.held, p.last_seen, now));
+    let online = app.presence(&row).is_some_and(|p| fleet::is_online(p.held, p.last_seen, now));
     let request = api::ScanRequest { requested_at: clock::text(now), online };
     Ok((StatusCode::ACCEPTED, Json(request)))
 }

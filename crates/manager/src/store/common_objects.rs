@@ -1,6 +1,6 @@
 //! Lists that settings refer to by kind and name.
 use super::db::query;
-use super::{Store, StoreError, Write, json, to_json, uuid};
+use super::{Shared, Store, StoreError, Write, json, to_json, uuid};
 use crate::store::TenantCtx;
 use sakimori_model::Timestamp;
 use sakimori_modules::ObjectKind;
@@ -77,6 +77,7 @@ impl Write {
         .execute(&mut self.tx)
         .await
         .map_err(StoreError::of_write)?;
+        self.share(Shared::Policies, Uuid::nil());
         Ok(())
     }
 
@@ -95,6 +96,7 @@ impl Write {
         .execute(&mut self.tx)
         .await
         .map_err(StoreError::of_write)?;
+        self.share(Shared::Policies, Uuid::nil());
         Ok(())
     }
 
@@ -105,6 +107,7 @@ impl Write {
             .bind(id)
             .execute(&mut self.tx)
             .await?;
+        self.share(Shared::Policies, Uuid::nil());
         Ok(())
     }
 }

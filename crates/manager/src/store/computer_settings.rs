@@ -1,7 +1,7 @@
 //! What is set on one computer, above its policy, and what that comes to.
 use super::db::query;
 use super::policies::stored_settings;
-use super::{Store, StoreError, Write, to_json, uuid};
+use super::{Shared, Store, StoreError, Write, to_json, uuid};
 use crate::settings::LocalSettings;
 use crate::store::TenantCtx;
 use sakimori_model::Timestamp;
@@ -122,6 +122,7 @@ impl Write {
         .execute(&mut self.tx)
         .await
         .map_err(StoreError::of_write)?;
+        self.share(Shared::Policies, Uuid::nil());
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! Computers and their certificates.
 use super::db::{Row, Scope, Tx, query};
-use super::{Store, StoreError, Write, json, to_json, uuid};
+use super::{Shared, Store, StoreError, Write, json, to_json, uuid};
 use crate::store::TenantCtx;
 use sakimori_model::Timestamp;
 use sakimori_protocol::{Cloud, Fingerprint, FullStatus, ListeningPort, ModuleStatus};
@@ -69,6 +69,8 @@ pub struct ComputerRow {
     pub activated_at: Timestamp,
     /// When it was last in contact, as last flushed.
     pub last_seen: Option<Timestamp>,
+    /// The manager at which its check-in is held, as last flushed.
+    pub held_by: Option<Uuid>,
     /// Counts changes made by people.
     pub revision: i64,
     /// When its newest certificate ends.
@@ -127,6 +129,8 @@ pub struct Standing {
     pub life_reason: String,
     /// When it was last in contact, or activated, as last flushed.
     pub last_seen: Timestamp,
+    /// The manager at which its check-in is held, as last flushed.
+    pub held_by: Option<Uuid>,
 }
 
 /// In which order computers are listed.
@@ -229,6 +233,8 @@ pub struct Contact {
     pub computer: Uuid,
     /// When.
     pub last_seen: Timestamp,
+    /// Whether a check-in of it is held here.
+    pub held: bool,
     /// Version of its agent.
     pub agent_version: String,
     /// Its modules.
@@ -291,6 +297,7 @@ fn computer(row: &Row) -> Result<ComputerRow, StoreError> {
         token: row.get::<Option<String>>("token_id")?.map(|id| uuid(&id)),
         activated_at: Timestamp(row.get("activated_at")?),
         last_seen: last_seen.map(Timestamp),
+        held_by: row.get::<Option<String>>("held_by")?.map(|id| uuid(&id)),
         revision: row.get("revision")?,
         certificate_expires_at: Timestamp(row.get("certificate_expires_at")?),
     })
@@ -393,21 +400,25 @@ impl Store {
     /// What decides who is suspended or cleaned up, of all computers of the tenant that have an identity or are
     /// ephemeral.
     pub async fn standings(&self, ctx: &TenantCtx) -> Result<Vec<Standing>, StoreError> {
-        let rows: Vec<(String, i64, String, Option<i64>, String, i64)> = query(
-            "SELECT id, ephemeral, life, life_since, life_reason, coalesce(last_seen, activated_at) FROM computer \
-             WHERE tenant_id = ? AND (ephemeral = 1 OR life <> 'unmanaged')",
+        type Columns = (String, i64, String, Option<i64>, String, i64, Option<String>);
+        let rows: Vec<Columns> = query(
+            "SELECT id, ephemeral, life, life_since, life_reason, coalesce(last_seen, activated_at), held_by \
+             FROM computer WHERE tenant_id = ? AND (ephemeral = 1 OR life <> 'unmanaged')",
         )
         .bind(ctx.tenant)
         .fetch_all(self.read(ctx))
         .await?;
         let each =
-            rows.into_iter().map(|(id, ephemeral, life, life_since, life_reason, last_seen)| Standing {
-                id: uuid(&id),
-                ephemeral: ephemeral != 0,
-                life: Life::of(&life),
-                life_since: life_since.map(Timestamp),
-                life_reason,
-                last_seen: Timestamp(last_seen),
+            rows.into_iter().map(|(id, ephemeral, life, life_since, life_reason, last_seen, held_by)| {
+                Standing {
+                    id: uuid(&id),
+                    ephemeral: ephemeral != 0,
+                    life: Life::of(&life),
+                    life_since: life_since.map(Timestamp),
+                    life_reason,
+                    last_seen: Timestamp(last_seen),
+                    held_by: held_by.map(|id| uuid(&id)),
+                }
             });
         Ok(each.collect())
     }
@@ -449,13 +460,14 @@ impl Store {
 
     /// Writes what check-ins said, all of a tenant in one transaction.
     pub async fn flush_contacts(&self, contacts: &[Contact]) -> Result<(), StoreError> {
+        let node = self.may_be_shared().then_some(self.node());
         let mut by_tenant: Vec<&Contact> = contacts.iter().collect();
         by_tenant.sort_unstable_by_key(|contact| contact.tenant);
         for contacts in by_tenant.chunk_by(|a, b| a.tenant == b.tenant) {
             let Some(first) = contacts.first() else { continue };
             let mut tx = self.db.begin(Scope::Tenant(first.tenant)).await?;
             for contact in contacts {
-                flush_contact(&mut tx, contact).await?;
+                flush_contact(&mut tx, contact, node).await?;
             }
             tx.commit().await?;
         }
@@ -463,19 +475,25 @@ impl Store {
     }
 }
 
-async fn flush_contact(tx: &mut Tx, contact: &Contact) -> Result<(), StoreError> {
+/// Another manager that holds the computer's check-in knows it better than one that it has left.
+async fn flush_contact(tx: &mut Tx, contact: &Contact, node: Option<Uuid>) -> Result<(), StoreError> {
     let refused = contact.bundle_refused.as_ref();
     query(
         "UPDATE computer SET last_seen = ?, agent_version = ?, modules = ?, bundle_enforced = ?, \
-                 bundle_refused = ? WHERE tenant_id = ? AND id = ?",
+         bundle_refused = ?, held_by = ? WHERE tenant_id = ? AND id = ? \
+         AND (? = 1 OR coalesce(held_by, ?) = ?)",
     )
     .bind(contact.last_seen.0)
     .bind(&contact.agent_version)
     .bind(to_json("computer.modules", &contact.modules)?)
     .bind(&contact.bundle_enforced)
     .bind(refused.map(|pair| to_json("computer.bundle_refused", pair)).transpose()?)
+    .bind(node.filter(|_| contact.held))
     .bind(contact.tenant.to_string())
     .bind(contact.computer.to_string())
+    .bind(contact.held || node.is_none())
+    .bind(node)
+    .bind(node)
     .execute(tx)
     .await?;
     Ok(())
@@ -572,6 +590,7 @@ impl Write {
         .execute(&mut self.tx)
         .await
         .map_err(StoreError::of_write)?;
+        self.share(Shared::Computer, id);
         Ok(())
     }
 
@@ -624,6 +643,7 @@ impl Write {
         .bind(self.now.0)
         .execute(&mut self.tx)
         .await?;
+        self.share(Shared::Computer, id);
         Ok(())
     }
 
@@ -660,6 +680,7 @@ impl Write {
         .execute(&mut self.tx)
         .await
         .map_err(StoreError::of_write)?;
+        self.share(Shared::Computer, row.id);
         Ok(())
     }
 
@@ -718,6 +739,7 @@ impl Write {
             .bind(id.to_string())
             .execute(&mut self.tx)
             .await?;
+        self.share(Shared::Computer, id);
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! What is installed on computers, what that recommends, and bundles that are not their policy's.
 use super::db::query;
-use super::{BundleRow, Store, StoreError, Write, json, to_json, uuid};
+use super::{BundleRow, Shared, Store, StoreError, Write, json, to_json, uuid};
 use crate::recommendation::Recommended;
 use crate::store::TenantCtx;
 use sakimori_model::Timestamp;
@@ -194,11 +194,14 @@ impl Write {
         .execute(&mut self.tx)
         .await
         .map_err(StoreError::of_write)?;
-        query("DELETE FROM inventory_request WHERE tenant_id = ? AND computer_id = ?")
+        let asked = query("DELETE FROM inventory_request WHERE tenant_id = ? AND computer_id = ?")
             .bind(self.tenant())
             .bind(computer.to_string())
             .execute(&mut self.tx)
             .await?;
+        if asked > 0 {
+            self.share(Shared::InventoryRequest, computer);
+        }
         Ok(())
     }
 
@@ -208,6 +211,16 @@ impl Write {
         computer: Uuid,
         row: &RecommendationRow,
     ) -> Result<(), StoreError> {
+        let sids = to_json("recommendation.sids", &row.sids())?;
+        let before: Option<(String,)> =
+            query("SELECT sids FROM recommendation WHERE tenant_id = ? AND computer_id = ?")
+                .bind(self.tenant())
+                .bind(computer)
+                .fetch_optional(&mut self.tx)
+                .await?;
+        if before.is_none_or(|(before,)| before != sids) {
+            self.share(Shared::Recommendation, computer);
+        }
         query(
             "INSERT INTO recommendation (tenant_id, computer_id, content_hash, rules, sids, revision, changed_at) \
              VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant_id, computer_id) DO UPDATE SET \
@@ -218,7 +231,7 @@ impl Write {
         .bind(computer.to_string())
         .bind(&row.content_hash)
         .bind(to_json("recommendation.rules", &row.rules)?)
-        .bind(to_json("recommendation.sids", &row.sids())?)
+        .bind(sids)
         .bind(row.revision)
         .bind(self.now.0)
         .execute(&mut self.tx)
@@ -239,6 +252,7 @@ impl Write {
         .execute(&mut self.tx)
         .await
         .map_err(StoreError::of_write)?;
+        self.share(Shared::InventoryRequest, computer);
         Ok(())
     }
 

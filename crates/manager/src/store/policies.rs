@@ -1,6 +1,6 @@
 //! Policies and what they resolve to.
 use super::db::query;
-use super::{Store, StoreError, Write, json, to_json, uuid};
+use super::{Shared, Store, StoreError, Write, json, to_json, uuid};
 use crate::settings::LocalSettings;
 use crate::store::{TenantCtx, VersionNote};
 use sakimori_model::Timestamp;
@@ -147,6 +147,7 @@ impl Write {
         .execute(&mut self.tx)
         .await
         .map_err(StoreError::of_write)?;
+        self.share(Shared::Policies, Uuid::nil());
         self.keep_version(row, note).await
     }
 
@@ -169,6 +170,7 @@ impl Write {
         .execute(&mut self.tx)
         .await
         .map_err(StoreError::of_write)?;
+        self.share(Shared::Policies, Uuid::nil());
         self.keep_version(row, note).await
     }
 
@@ -180,6 +182,7 @@ impl Write {
             .execute(&mut self.tx)
             .await
             .map_err(StoreError::of_write)?;
+        self.share(Shared::Policies, Uuid::nil());
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! Searches that people keep, and rules that tag events as they arrive.
 use super::db::query;
-use super::{Store, StoreError, Write, uuid};
+use super::{Shared, Store, StoreError, Write, uuid};
 use crate::store::{Actor, TenantCtx};
 use sakimori_api::SearchSubject;
 use sakimori_model::Timestamp;
@@ -262,6 +262,7 @@ impl Write {
         .execute(&mut self.tx)
         .await
         .map_err(StoreError::of_write)?;
+        self.share(Shared::AutoTags, Uuid::nil());
         Ok(())
     }
 
@@ -281,6 +282,7 @@ impl Write {
         .execute(&mut self.tx)
         .await
         .map_err(StoreError::of_write)?;
+        self.share(Shared::AutoTags, Uuid::nil());
         Ok(())
     }
 
@@ -291,6 +293,7 @@ impl Write {
             .bind(id)
             .execute(&mut self.tx)
             .await?;
+        self.share(Shared::AutoTags, Uuid::nil());
         Ok(())
     }
 }

@@ -203,7 +203,7 @@ struct Program {
 impl Program {
     fn start(home: &Home) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sakimori-manager"));
-        if let Some((database, _)) = &home.database {
+        if let Some((database, _)) = home.database.as_deref() {
             command.env("SAKIMORI_DATABASE", database.url());
         }
         let mut child = command

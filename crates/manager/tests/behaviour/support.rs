@@ -35,7 +35,7 @@ pub(crate) struct Site {
 /// What a manager keeps: a directory and, for the behaviour on `PostgreSQL`, a database.
 pub(crate) struct Home {
     pub(crate) dir: TempDir,
-    pub(crate) database: Option<(TestDatabase, Postgres)>,
+    pub(crate) database: Option<Arc<(TestDatabase, Postgres)>>,
     /// As full as a test says.
     pub(crate) disk: Disk,
 }
@@ -47,10 +47,24 @@ pub(crate) fn on_postgres() -> bool {
 
 impl Site {
     pub(crate) async fn new() -> Self {
-        let clock = Clock::default();
-        let home = Home::new();
-        let manager = Manager::start(home.options(&clock)).await.unwrap();
+        Self::with(|_options| {}).await
+    }
+
+    /// With other options than those of tests.
+    pub(crate) async fn with(set: impl Fn(&mut Options)) -> Self {
+        Self::at(Clock::default(), Home::new(), set).await
+    }
+
+    async fn at(clock: Clock, home: Home, set: impl Fn(&mut Options)) -> Self {
+        let mut options = home.options(&clock);
+        set(&mut options);
+        let manager = Manager::start(options).await.unwrap();
         Self { clock, manager, home }
+    }
+
+    /// Another manager of the same database, with the same keys and clock.
+    pub(crate) async fn beside(&self) -> Self {
+        Self::at(self.clock.clone(), self.home.beside(), |_options| {}).await
     }
 
     /// Ends the manager and starts it again on what it keeps.
@@ -109,9 +123,20 @@ impl Home {
         let dir = tempfile::tempdir().unwrap();
         let database = on_postgres().then(|| {
             let server = Postgres::shared().unwrap();
-            (server.database("behaviour").unwrap(), server)
+            Arc::new((server.database("behaviour").unwrap(), server))
         });
         Self { dir, database, disk: Disk::made_up() }
+    }
+
+    /// A directory of its own, with the same database and keys.
+    pub(crate) fn beside(&self) -> Self {
+        let (dir, database) = (tempfile::tempdir().unwrap(), self.database.clone());
+        let other = Self { dir, database, disk: self.disk.clone() };
+        std::fs::create_dir(other.data()).unwrap();
+        for name in ["ca.key", "ca.pem", "tls.key", "bundle-signing.key", "secrets.key"] {
+            std::fs::copy(self.data().join(name), other.data().join(name)).unwrap();
+        }
+        other
     }
 
     pub(crate) fn data(&self) -> PathBuf {
@@ -120,7 +145,7 @@ impl Home {
 
     pub(crate) fn options(&self, clock: &Clock) -> Options {
         let mut options = Options::new(self.data());
-        options.database = self.database.as_ref().map(|(database, _)| Database::Postgres(database.url()));
+        options.database = self.database.as_deref().map(|(database, _)| Database::Postgres(database.url()));
         options.public = ([127, 0, 0, 1], 0).into();
         options.gateway = ([127, 0, 0, 1], 0).into();
         options.public_hosts = vec!["127.0.0.1".to_owned()];
@@ -191,6 +216,11 @@ impl Api {
             }
         }
         (status, value)
+    }
+
+    /// What another address of the manager says.
+    pub(crate) async fn text(&self, url: &str) -> String {
+        self.client.get(url).send().await.unwrap().text().await.unwrap()
     }
 
     pub(crate) async fn get(&self, path: &str) -> (StatusCode, Value) {
