@@ -26,7 +26,9 @@ pub(crate) fn test(filters: &[String]) -> anyhow::Result<()> {
         lint()?;
         console::checks()?;
     } else {
-        debian::require(&[debian::BUILD, debian::LAB, debian::TABLES, debian::POSTGRES].concat())?;
+        debian::require(
+            &[debian::BUILD, debian::LAB, debian::TABLES, debian::POSTGRES, debian::SYSLOG].concat(),
+        )?;
         setup::nextest()?;
     }
     println!("\n== programs");
@@ -43,7 +45,7 @@ pub(crate) fn test(filters: &[String]) -> anyhow::Result<()> {
 /// The manager's behaviour on each database, then its other tests; how many passed is said for each.
 pub(crate) fn manager() -> anyhow::Result<()> {
     setup::as_root_again()?;
-    debian::require(&[debian::BUILD, debian::POSTGRES].concat())?;
+    debian::require(&[debian::BUILD, debian::POSTGRES, debian::SYSLOG].concat())?;
     setup::nextest()?;
     let mut told = Vec::new();
     for (what, tests) in [

@@ -18,6 +18,7 @@ pub(crate) fn everything() -> anyhow::Result<()> {
         debian::BENCH,
         debian::BROWSER,
         debian::POSTGRES,
+        debian::SYSLOG,
     ]
     .concat();
     debian::require(&all)?;

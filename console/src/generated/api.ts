@@ -1546,6 +1546,16 @@ export interface components {
             events?: string | null;
             /**
              * Format: date-time
+             * @description Events that arrived from here until `eventsLostUntil` were removed by retention before they could be sent.
+             */
+            eventsLostFrom?: string | null;
+            /**
+             * Format: date-time
+             * @description See `eventsLostFrom`.
+             */
+            eventsLostUntil?: string | null;
+            /**
+             * Format: date-time
              * @description Events that arrived up to here were sent or are not wanted.
              */
             eventsThrough?: string | null;
@@ -1568,7 +1578,7 @@ export interface components {
             lastError?: string | null;
             /**
              * Format: int64
-             * @description How many were removed by retention before they could be sent.
+             * @description How many alerts were removed by retention before they could be sent.
              */
             lost: number;
             /** @description Its name. */
@@ -4220,6 +4230,16 @@ export interface components {
                 events?: string | null;
                 /**
                  * Format: date-time
+                 * @description Events that arrived from here until `eventsLostUntil` were removed by retention before they could be sent.
+                 */
+                eventsLostFrom?: string | null;
+                /**
+                 * Format: date-time
+                 * @description See `eventsLostFrom`.
+                 */
+                eventsLostUntil?: string | null;
+                /**
+                 * Format: date-time
                  * @description Events that arrived up to here were sent or are not wanted.
                  */
                 eventsThrough?: string | null;
@@ -4242,7 +4262,7 @@ export interface components {
                 lastError?: string | null;
                 /**
                  * Format: int64
-                 * @description How many were removed by retention before they could be sent.
+                 * @description How many alerts were removed by retention before they could be sent.
                  */
                 lost: number;
                 /** @description Its name. */
@@ -5475,7 +5495,7 @@ export interface components {
          * @description What a task does.
          * @enum {string}
          */
-        TaskKind: "integrity-scan" | "recommendation-scan" | "backup" | "retention" | "report";
+        TaskKind: "integrity-scan" | "malware-scan" | "recommendation-scan" | "backup" | "retention" | "report";
         /** @description What tasks come to. */
         TaskOutcome: {
             /** @description Whether it is ephemeral from now on. */

@@ -86,6 +86,11 @@ function Sent({ channel }: { channel: Channel }) {
           title={t("channels.lost", { count: channel.lost })}
         />
       )}
+      {channel.eventsLostFrom && channel.eventsLostUntil && (
+        <Alert isInline isPlain variant="danger" component="p" title={t("channels.eventsLost")}>
+          <Time at={channel.eventsLostFrom} /> – <Time at={channel.eventsLostUntil} />
+        </Alert>
+      )}
     </>
   );
 }

@@ -176,8 +176,14 @@ pub struct Channel {
     pub events_through: Option<String>,
     /// How many were sent.
     pub delivered: u64,
-    /// How many were removed by retention before they could be sent.
+    /// How many alerts were removed by retention before they could be sent.
     pub lost: u64,
+    /// Events that arrived from here until `eventsLostUntil` were removed by retention before they could be sent.
+    #[schema(format = DateTime)]
+    pub events_lost_from: Option<String>,
+    /// See `eventsLostFrom`.
+    #[schema(format = DateTime)]
+    pub events_lost_until: Option<String>,
     /// When something was last sent.
     #[schema(format = DateTime)]
     pub last_delivered_at: Option<String>,

@@ -13,6 +13,7 @@ use crate::pacing::{Classes, Rollout};
 use crate::problem::Refused;
 use crate::store::{Database, Store, StoreError, TenantCtx};
 use crate::tasks::Orders;
+use crate::vault::Vault;
 use sakimori_model::Timestamp;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -29,10 +30,14 @@ pub(crate) struct App {
     pub(crate) store: Store,
     /// The events.
     pub(crate) events: Events,
+    /// Days that events are kept.
+    pub(crate) event_days: u32,
     /// What tags events as they arrive.
     pub(crate) auto_tags: Arc<AutoTags>,
     /// The keys.
     pub(crate) authority: Authority,
+    /// The key of secrets at rest.
+    pub(crate) vault: Vault,
     /// The rules that came with the product.
     pub(crate) content: Content,
     /// The bundles in force.
@@ -43,13 +48,13 @@ pub(crate) struct App {
     pub(crate) classes: Classes,
     /// Presence.
     pub(crate) fleet: Fleet,
+    /// The other managers of the same database.
+    pub(crate) nodes: Nodes,
     /// Which inventories are here, and which are waited for.
     pub(crate) inventories: Inventories,
     /// What computers are to be told by tasks.
     pub(crate) orders: Orders,
     /// Where the record is kept.
-    /// The other managers of the same database.
-    pub(crate) nodes: Nodes,
     pub(crate) database: Database,
     /// Counters.
     pub(crate) metrics: Arc<Metrics>,
@@ -123,6 +128,13 @@ impl App {
             content: &self.content,
             now: self.clock.now(),
         }
+    }
+
+    /// Events that arrived before this time are removed.
+    pub(crate) fn events_kept_since(&self) -> Timestamp {
+        const DAY: i64 = 86_400_000_000;
+        let day = self.clock.now().0.div_euclid(DAY) - i64::from(self.event_days);
+        Timestamp(day.saturating_mul(DAY))
     }
 
     /// Reads the tenant's rules that tag events.

@@ -339,7 +339,8 @@ fn bundle_key(path: &Path) -> Result<Ed25519KeyPair, AuthorityError> {
     Ed25519KeyPair::from_pkcs8(key.secret_der()).map_err(|_e| damaged())
 }
 
-fn read(path: &Path) -> Result<Option<String>, AuthorityError> {
+/// Reads a small file; nothing where there is none.
+pub(crate) fn read(path: &Path) -> Result<Option<String>, AuthorityError> {
     let failed = |e| AuthorityError::File(path.to_owned(), e);
     let file = match std::fs::File::open(path) {
         Ok(file) => file,
@@ -352,7 +353,7 @@ fn read(path: &Path) -> Result<Option<String>, AuthorityError> {
 }
 
 /// Writes a file whole or not at all.
-fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), AuthorityError> {
+pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), AuthorityError> {
     let failed = |e| AuthorityError::File(path.to_owned(), e);
     let temporary = path.with_extension("new");
     let mut file = std::fs::OpenOptions::new()

@@ -10,7 +10,7 @@ mod item;
 mod send;
 
 use crate::app::{App, stopped};
-use crate::events::{EventStore as _, Followed};
+use crate::events::{self, EventStore as _, Followed};
 use crate::http::events::shown;
 use crate::problem::Refused;
 use crate::store::{ChannelRow, Progress, TenantCtx};
@@ -113,7 +113,10 @@ async fn serve(app: &App, tenant: Uuid, mut row: ChannelRow) -> Result<(), Refus
             return Ok(());
         }
         let batch = send::Batch { items: &items, host: host(app), now };
-        let result = send::send(&row.target, &row.secrets, batch).await;
+        let result = match app.vault.unseal(tenant, row.id, &row.secrets) {
+            Ok(secrets) => send::send(&row.target, &secrets, batch).await,
+            Err(error) => Err(error.to_string()),
+        };
         let now = app.clock.now();
         match &result {
             Ok(()) => {
@@ -125,7 +128,7 @@ async fn serve(app: &App, tenant: Uuid, mut row: ChannelRow) -> Result<(), Refus
                 next.delivered += i64::try_from(items.len()).unwrap_or_default();
             }
             Err(why) => {
-                next = row.progress.clone();
+                next = Progress { events_lost: next.events_lost, ..row.progress.clone() };
                 next.attempts = next.attempts.saturating_add(1);
                 next.failing_since = next.failing_since.or(Some(now));
                 next.last_error = Some(why.clone());
@@ -186,11 +189,18 @@ async fn gather(app: &App, tenant: Uuid, row: &ChannelRow) -> Result<(Vec<Item>,
         && let Some(text) = &row.events
         && let Ok(filter) = sakimori_query::parse(text, app.clock.now().0)
     {
-        let Followed { events, through } =
+        let Followed { events: found, through } =
             app.events.follow(tenant, &filter, next.events, size(&row.target)).await?;
-        items.extend(events.into_iter().map(shown).map(Item::event));
+        let kept = app.events_kept_since();
+        let reached = found.first().map_or(through, |event| event.id);
+        let was = events::id_time(next.events);
+        if was < kept && was > Timestamp(0) && events::id_time(reached) >= kept {
+            let from = next.events_lost.map_or(was, |(from, _)| from);
+            next.events_lost = Some((from, kept));
+        }
+        items.extend(found.into_iter().map(shown).map(Item::event));
         // A position that merely moves on is not worth a write each second.
-        let moved = crate::events::id_time(through).0 - crate::events::id_time(next.events).0;
+        let moved = events::id_time(through).0 - was.0;
         if !items.is_empty() || moved > 60_000_000 {
             next.events = through;
         }
@@ -199,7 +209,7 @@ async fn gather(app: &App, tenant: Uuid, row: &ChannelRow) -> Result<(Vec<Item>,
 }
 
 /// Sends one made-up alert, at once and beside the queue.
-pub(crate) async fn test(app: &App, row: &ChannelRow) -> ChannelTest {
+pub(crate) async fn test(app: &App, tenant: Uuid, row: &ChannelRow) -> ChannelTest {
     let now = app.clock.now();
     let alert = crate::alerts::example(now);
     let item = Item::Alert {
@@ -209,7 +219,10 @@ pub(crate) async fn test(app: &App, row: &ChannelRow) -> ChannelTest {
         alert: Box::new(alert),
     };
     let batch = send::Batch { items: &[item], host: host(app), now };
-    let error = send::send(&row.target, &row.secrets, batch).await.err();
+    let error = match app.vault.unseal(tenant, row.id, &row.secrets) {
+        Ok(secrets) => send::send(&row.target, &secrets, batch).await.err(),
+        Err(error) => Some(error.to_string()),
+    };
     ChannelTest { delivered: error.is_none(), error }
 }
 

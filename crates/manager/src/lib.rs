@@ -40,6 +40,7 @@ mod policy_tree;
 mod problem;
 mod reactions;
 mod tasks;
+mod vault;
 
 pub use http::openapi_json;
 pub use manager::{FirstStart, Manager, Options, StartError};

@@ -17,6 +17,7 @@ use crate::secrets::{self, SecretError};
 use crate::settings::LocalSettings;
 use crate::store::{Change, Database, PolicyRow, Store, StoreError, TenantCtx, VersionNote};
 use crate::tasks::Orders;
+use crate::vault::Vault;
 use crate::{ephemeral, notices};
 use rustls::ServerConfig;
 use rustls::server::WebPkiClientVerifier;
@@ -80,9 +81,9 @@ pub struct Options {
     pub connections_per_second: u32,
     /// What is the matter is looked at this often.
     pub alert_sweep: Duration,
-    /// Tells the time.
     /// Managers of one database look after each other this often.
     pub node_beat: Duration,
+    /// Tells the time.
     pub clock: Clock,
     /// Says how full the disk is.
     pub disk: Disk,
@@ -105,8 +106,8 @@ impl Options {
             bundles_per_second: 500,
             connections_per_second: 1_000,
             alert_sweep: Duration::from_secs(15),
-            clock: Clock::default(),
             node_beat: Duration::from_secs(3),
+            clock: Clock::default(),
             disk: Disk::default(),
         }
     }
@@ -132,7 +133,6 @@ pub enum StartError {
     /// Keys or certificates.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
-    /// The database.
     /// Another manager of the database has other keys.
     #[error(
         "the manager {0} uses the same database with other keys, so agents could not work with both: stop this manager, \
@@ -140,6 +140,7 @@ pub enum StartError {
          again"
     )]
     OtherKeys(String),
+    /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The events.
@@ -207,6 +208,7 @@ impl Manager {
         let gateway = gateway_socket.local_addr().map_err(unusable)?;
         let public_hosts = public_hosts(&options.public_hosts);
         let authority = Authority::open(dir, &public_hosts, &clock)?;
+        let vault = Vault::open(dir)?;
         let (tenant, first_start) = first_start(&store, options.initial_password, now).await?;
         let content = match options.content {
             Some(content) => content,
@@ -221,29 +223,31 @@ impl Manager {
             .map_err(StartError::Events)?;
         let (stop, stopping) = watch::channel(false);
         let started_at = clock.now();
-        let mut was_there_until = HashMap::new();
-        for tenant in store.tenants().await? {
         let instance = store.node();
         // Before anything is read: what changes from now on is heard of.
         let known = store.generations().await?;
+        let mut was_there_until = HashMap::new();
+        for tenant in store.tenants().await? {
             was_there_until.insert(tenant, store.last_contact(&TenantCtx::system(tenant)).await?);
         }
         let app = Arc::new(App {
             clock,
             store,
             events,
+            event_days: options.event_days,
             auto_tags,
             authority,
+            vault,
             content,
             bundles: Bundles::default(),
             rollout: Arc::new(Rollout::new(options.bundles_per_second)),
             classes: Classes::default(),
             fleet: Fleet::default(),
+            nodes: Nodes::default(),
             inventories: Inventories::default(),
             orders: Orders::default(),
             database,
             metrics: Arc::new(Metrics::default()),
-            nodes: Nodes::default(),
             news: broadcast::channel(NEWS).0,
             log_ins: Mutex::new(HashMap::new()),
             hashing: Semaphore::new(2),
@@ -262,6 +266,10 @@ impl Manager {
             was_there_until,
             stopping,
         });
+        if let Some(other) = nodes::with_other_keys(&app, options.node_beat).await? {
+            return Err(StartError::OtherKeys(other));
+        }
+        app.vault.seal_old(&app.store).await?;
         for tenant in app.store.tenants().await? {
             app.refresh_auto_tags(tenant).await?;
             app.refresh_bundles(tenant)
@@ -283,6 +291,7 @@ impl Manager {
                 .run(),
             ),
             tokio::spawn(keep_presence(Arc::clone(&app))),
+            tokio::spawn(nodes::run(Arc::clone(&app), options.node_beat, known)),
             tokio::spawn(keep_fleet(Arc::clone(&app))),
             tokio::spawn(crate::alerts::run(Arc::clone(&app), options.alert_sweep)),
             tokio::spawn(crate::delivery::run(Arc::clone(&app))),
@@ -291,7 +300,6 @@ impl Manager {
         tracing::info!(%public, %gateway, "listening");
         Ok(Self { app, public, gateway, stop, tasks, first_start, _lock: lock })
     }
-            tokio::spawn(nodes::run(Arc::clone(&app), options.node_beat, known)),
 
     /// What the first start made, if this was it.
     pub fn first_start(&self) -> Option<&FirstStart> {
@@ -546,6 +554,10 @@ async fn keep_presence(app: Arc<App>) {
         tokio::select! {
             _ = flushes.tick() => flush(&app).await,
             _ = sweeps.tick() => {
+                // Other managers see of these computers what is written down.
+                if app.nodes.any() {
+                    flush(&app).await;
+                }
                 for (tenant, computer) in app.fleet.newly_offline(app.clock.now()) {
                     app.tell_computer(tenant, computer).await;
                 }
@@ -554,10 +566,6 @@ async fn keep_presence(app: Arc<App>) {
         }
     }
 }
-                // Other managers see of these computers what is written down.
-                if app.nodes.any() {
-                    flush(&app).await;
-                }
 
 /// Suspends and cleans up ephemeral computers, and takes the manager's notices to the events.
 async fn keep_fleet(app: Arc<App>) {

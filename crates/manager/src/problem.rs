@@ -140,6 +140,13 @@ impl From<crate::authority::AuthorityError> for Refused {
     }
 }
 
+impl From<crate::vault::VaultError> for Refused {
+    fn from(error: crate::vault::VaultError) -> Self {
+        tracing::error!(%error, "secrets could not be sealed");
+        Self::internal()
+    }
+}
+
 impl From<serde_json::Error> for Refused {
     fn from(error: serde_json::Error) -> Self {
         tracing::error!(%error, "a value could not be written");

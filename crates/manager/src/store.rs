@@ -27,7 +27,7 @@ mod tokens;
 pub use access::{AccountRow, ApiKeyRow, SessionRow};
 pub use alerts::{AlertChangeRow, AlertRow, AlertsWanted, ConditionRow};
 pub use audit::{Change, verify_chain};
-pub use channels::{ChannelRow, Progress};
+pub use channels::{ChannelRow, Progress, Sealed};
 pub use common_objects::CommonObjectRow;
 pub use computer_settings::{AssignmentRow, ComputerSettingsRow};
 pub use computers::{

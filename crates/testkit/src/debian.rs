@@ -29,6 +29,8 @@ pub const BENCH: &[&str] = &["nginx-light", "wrk"];
 pub const BROWSER: &[&str] = &["chromium", "fonts-noto-cjk"];
 /// The server that the manager may keep its record in.
 pub const POSTGRES: &[&str] = &["postgresql-15"];
+/// The receiver of syslog that delivery is tried with.
+pub const SYSLOG: &[&str] = &["rsyslog", "rsyslog-openssl"];
 /// What building the programs needs.
 pub const BUILD: &[&str] = &["gcc", "libc6-dev", "make", "dpkg-dev"];
 

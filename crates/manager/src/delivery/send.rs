@@ -25,8 +25,8 @@ use tokio::net::{TcpStream, UdpSocket};
 
 /// A receiver has this long for a batch.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
-/// And this long to read the rest of a connection that was ended.
-const REST: Duration = Duration::from_secs(5);
+/// Of that, this is for the connection itself.
+const MARGIN: Duration = Duration::from_secs(5);
 /// A reset follows the end of a connection within this time.
 const RESET: Duration = Duration::from_millis(50);
 /// Longest datagram: what receivers take by default.
@@ -292,7 +292,8 @@ async fn unbroken(stream: &TcpStream) -> Result<(), String> {
 }
 
 /// Writes everything, ends the writing side, and waits until the receiver, which has read all, ends its own. What is
-/// merely written may be lost with the receiver; this way it is sent again instead.
+/// merely written may be lost with the receiver; this way it is sent again instead. TCP has no other way to tell: bytes
+/// are acknowledged by the receiver's machine before its program has read them.
 async fn through(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), bytes: &[u8]) -> Result<(), String> {
     stream.write_all(bytes).await.map_err(|e| causes(&e))?;
     stream.flush().await.map_err(|e| causes(&e))?;
@@ -309,8 +310,14 @@ async fn through(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), bytes: &[u8
             }
         }
     };
-    // A receiver that keeps its side open has not broken off: its machine has everything.
-    tokio::time::timeout(REST, ended).await.unwrap_or(Ok(()))
+    // What its machine has acknowledged, a program that hangs or is killed has not read.
+    tokio::time::timeout(PATIENCE.saturating_sub(MARGIN), ended).await.unwrap_or_else(|_silent| {
+        Err(format!(
+            "The receiver was sent everything and has not ended the connection within {} seconds, so it is not known \
+             whether it has read it: it is sent again.",
+            PATIENCE.saturating_sub(MARGIN).as_secs()
+        ))
+    })
 }
 
 async fn datagrams(addresses: &[SocketAddr], messages: impl Iterator<Item = String>) -> Result<(), String> {

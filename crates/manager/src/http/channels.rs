@@ -28,7 +28,8 @@ async fn shown(app: &App, tenant: Uuid, row: &ChannelRow) -> Result<Channel, Ref
     let end = app.store.alert_changes_end(tenant).await?;
     let waiting = if row.alerts.is_some() { end - progress.alerts } else { 0 };
     let number = |number: i64| u64::try_from(number).unwrap_or_default();
-    let secrets = &row.secrets;
+    // Secrets that cannot be opened are none; that it is so is said when they are needed.
+    let secrets = app.vault.unseal(tenant, row.id, &row.secrets).unwrap_or_default();
     let mut secrets_set: Vec<String> = secrets.headers.keys().map(|name| format!("headers.{name}")).collect();
     secrets_set.extend(secrets.password.as_ref().map(|_| "password".to_owned()));
     secrets_set.extend(secrets.signing_key.as_ref().map(|_| "signingKey".to_owned()));
@@ -45,6 +46,8 @@ async fn shown(app: &App, tenant: Uuid, row: &ChannelRow) -> Result<Channel, Ref
         events_through: (row.events.is_some() && through > Timestamp(0)).then(|| clock::text(through)),
         delivered: number(progress.delivered),
         lost: number(progress.lost),
+        events_lost_from: progress.events_lost.map(|(from, _)| clock::text(from)),
+        events_lost_until: progress.events_lost.map(|(_, until)| clock::text(until)),
         last_delivered_at: progress.last_delivered.map(clock::text),
         failing_since: progress.failing_since.map(clock::text),
         last_error: progress.last_error.clone(),
@@ -238,11 +241,12 @@ pub(super) async fn create(
     if let Some(filter) = &new.events {
         parse("/events", filter, now)?;
     }
+    let id = Uuid::now_v7();
     let row = ChannelRow {
-        id: Uuid::now_v7(),
+        id,
         name: name("/name", &new.name)?,
         target: new.target,
-        secrets: new.secrets,
+        secrets: app.vault.seal(ctx.tenant, id, &new.secrets)?,
         enabled: new.enabled.unwrap_or(true),
         alerts: severity(new.alerts)?,
         events: new.events,
@@ -299,16 +303,18 @@ pub(super) async fn update(
     if let Some(text) = patch.name {
         row.name = name("/name", &text)?;
     }
+    let mut secrets = app.vault.unseal(ctx.tenant, id, &row.secrets).unwrap_or_default();
     if let Some(target) = patch.target
         && target != row.target
     {
         row.target = target;
-        row.secrets = ChannelSecrets::default();
+        secrets = ChannelSecrets::default();
     }
-    if let Some(secrets) = patch.secrets {
-        row.secrets = secrets;
+    if let Some(given) = patch.secrets {
+        secrets = given;
     }
-    check(&row.target, &row.secrets)?;
+    check(&row.target, &secrets)?;
+    row.secrets = app.vault.seal(ctx.tenant, id, &secrets)?;
     // What a channel begins with, it sends from now on.
     match patch.alerts {
         Patch::Keep => {}
@@ -367,5 +373,5 @@ pub(super) async fn test(
 ) -> Result<Json<ChannelTest>, Refused> {
     let ctx = caller.may(Resource::Channels, Access::Write)?;
     let row = app.store.channel(ctx, id).await?.ok_or_else(|| Refused::not_found("channel"))?;
-    Ok(Json(crate::delivery::test(&app, &row).await))
+    Ok(Json(crate::delivery::test(&app, ctx.tenant, &row).await))
 }

@@ -2,9 +2,13 @@
 use super::db::{Row, query};
 use super::{Store, StoreError, Write, json, to_json, uuid};
 use crate::store::TenantCtx;
-use sakimori_api::{ChannelSecrets, ChannelTarget};
+use sakimori_api::ChannelTarget;
 use sakimori_model::Timestamp;
 use uuid::Uuid;
+
+/// A channel's secrets as the database has them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sealed(pub String);
 
 /// A channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +20,7 @@ pub struct ChannelRow {
     /// Where, and how.
     pub target: ChannelTarget,
     /// What only the receiver shall know.
-    pub secrets: ChannelSecrets,
+    pub secrets: Sealed,
     /// Whether it sends.
     pub enabled: bool,
     /// The least severity of alerts; none are sent where there is none.
@@ -50,12 +54,15 @@ pub struct Progress {
     pub last_delivered: Option<Timestamp>,
     /// How many were sent.
     pub delivered: i64,
-    /// How many were gone before they were sent.
+    /// How many alerts were gone before they were sent.
     pub lost: i64,
+    /// Events that arrived between these times were gone before they were sent.
+    pub events_lost: Option<(Timestamp, Timestamp)>,
 }
 
 const COLUMNS: &str = "SELECT id, name, target, secrets, enabled, alerts, events, alert_position, event_position, \
-     attempts, next_attempt, failing_since, last_error, last_delivered, delivered, lost, revision, updated_at FROM channel";
+     attempts, next_attempt, failing_since, last_error, last_delivered, delivered, lost, events_lost_from, events_lost_until, \
+     revision, updated_at FROM channel";
 
 fn channel(row: &Row) -> Result<ChannelRow, StoreError> {
     let time = |column: &str| -> Result<Option<Timestamp>, StoreError> {
@@ -65,7 +72,7 @@ fn channel(row: &Row) -> Result<ChannelRow, StoreError> {
         id: uuid(&row.get::<String>("id")?),
         name: row.get("name")?,
         target: json("channel.target", &row.get::<String>("target")?)?,
-        secrets: json("channel.secrets", &row.get::<String>("secrets")?)?,
+        secrets: Sealed(row.get("secrets")?),
         enabled: row.get::<i64>("enabled")? != 0,
         alerts: row.get("alerts")?,
         events: row.get("events")?,
@@ -79,6 +86,7 @@ fn channel(row: &Row) -> Result<ChannelRow, StoreError> {
             last_delivered: time("last_delivered")?,
             delivered: row.get("delivered")?,
             lost: row.get("lost")?,
+            events_lost: time("events_lost_from")?.zip(time("events_lost_until")?),
         },
         revision: row.get("revision")?,
         updated_at: Timestamp(row.get("updated_at")?),
@@ -106,6 +114,24 @@ impl Store {
         query.rows(self.read(ctx)).await?.first().map(channel).transpose()
     }
 
+    /// Writes a channel's secrets in another form, if they are still `before`.
+    pub async fn channel_sealed(
+        &self,
+        tenant: Uuid,
+        id: Uuid,
+        before: &Sealed,
+        now: &Sealed,
+    ) -> Result<(), StoreError> {
+        query("UPDATE channel SET secrets = ? WHERE tenant_id = ? AND id = ? AND secrets = ?")
+            .bind(&now.0)
+            .bind(tenant)
+            .bind(id)
+            .bind(&before.0)
+            .execute(super::db::On::Write(&self.db, super::db::Scope::Tenant(tenant)))
+            .await?;
+        Ok(())
+    }
+
     /// Notes how far a channel is, if it is still where `before` says; `false` where somebody else has gone on.
     pub async fn channel_progress(
         &self,
@@ -117,7 +143,7 @@ impl Store {
         let scope = super::db::On::Write(&self.db, super::db::Scope::Tenant(tenant));
         let changed = query(
             "UPDATE channel SET alert_position = ?, event_position = ?, attempts = ?, next_attempt = ?, failing_since = ?, \
-             last_error = ?, last_delivered = ?, delivered = ?, lost = ? WHERE tenant_id = ? AND id = ? AND \
+             last_error = ?, last_delivered = ?, delivered = ?, lost = ?, events_lost_from = ?, events_lost_until = ? WHERE tenant_id = ? AND id = ? AND \
              alert_position = ? AND event_position = ?",
         )
         .bind(now.alerts)
@@ -129,6 +155,8 @@ impl Store {
         .bind(now.last_delivered.map(|at| at.0))
         .bind(now.delivered)
         .bind(now.lost)
+        .bind(now.events_lost.map(|(from, _)| from.0))
+        .bind(now.events_lost.map(|(_, until)| until.0))
         .bind(tenant)
         .bind(id)
         .bind(before.alerts)
@@ -166,7 +194,7 @@ impl Write {
         .bind(row.id)
         .bind(&row.name)
         .bind(to_json("channel.target", &row.target)?)
-        .bind(to_json("channel.secrets", &row.secrets)?)
+        .bind(&row.secrets.0)
         .bind(row.enabled)
         .bind(&row.alerts)
         .bind(&row.events)
@@ -188,7 +216,7 @@ impl Write {
         )
         .bind(&row.name)
         .bind(to_json("channel.target", &row.target)?)
-        .bind(to_json("channel.secrets", &row.secrets)?)
+        .bind(&row.secrets.0)
         .bind(row.enabled)
         .bind(&row.alerts)
         .bind(&row.events)

@@ -79,6 +79,16 @@ pub const STEPS: &[Step] = &[
         name: "tasks",
         sql: Statements::Both(include_str!("../../migrations/0009_tasks.sql")),
     },
+    Step {
+        version: 10,
+        name: "nodes",
+        sql: Statements::Both(include_str!("../../migrations/0010_nodes.sql")),
+    },
+    Step {
+        version: 11,
+        name: "channel losses",
+        sql: Statements::Both(include_str!("../../migrations/0011_channel_losses.sql")),
+    },
 ];
 
 /// Brings the database to this version's schema, or to that of step `until`.

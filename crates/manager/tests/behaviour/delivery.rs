@@ -10,25 +10,25 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, UdpSocket};
 use uuid::Uuid;
 
-async fn channel(admin: &Api, new: Value) -> String {
+pub(crate) async fn channel(admin: &Api, new: Value) -> String {
     let (status, made) = admin.post("/channels", new).await;
     assert_eq!(status, StatusCode::CREATED, "{made}");
     format!("/channels/{}", made["id"].as_str().unwrap())
 }
 
 /// A computer that sends its events one after the other.
-struct Sender {
+pub(crate) struct Sender {
     machine: Machine,
     epoch: Uuid,
     next: u64,
 }
 
 impl Sender {
-    async fn new(site: &Site, admin: &Api) -> Self {
+    pub(crate) async fn new(site: &Site, admin: &Api) -> Self {
         Self { machine: site.machine(admin).await, epoch: Uuid::now_v7(), next: 1 }
     }
 
-    async fn send(&mut self, lines: &[String]) {
+    pub(crate) async fn send(&mut self, lines: &[String]) {
         let text = lines.join("\n") + "\n";
         let (status, answer) = self.machine.send_events(self.epoch, self.next, &text).await;
         assert_eq!(status, StatusCode::OK, "{answer}");
@@ -124,6 +124,17 @@ async fn a_webhook_is_signed_and_loses_and_doubles_nothing_while_its_receiver_is
         let text = everything.to_string();
         assert!(!text.contains(key) && !text.contains("hush"), "{text}");
     }
+    // At rest they are sealed.
+    if let Some((database, _)) = site.home.database.as_deref() {
+        let stored = database.sql("SELECT secrets FROM channel").unwrap();
+        assert!(stored.contains("sealed1:") && !stored.contains(key) && !stored.contains("hush"), "{stored}");
+    } else {
+        for name in ["manager.db", "manager.db-wal"] {
+            let stored = std::fs::read(site.home.data().join(name)).unwrap();
+            let holds = |text: &str| stored.windows(text.len()).any(|window| window == text.as_bytes());
+            assert!(!holds(key) && !holds("hush"), "{name}");
+        }
+    }
     let mut sender = Sender::new(&site, &admin).await;
     sender.send(&[notice("n0"), intrusion("SKM-0123-4567-89AB-CDEF"), notice("n1")]).await;
     until("both notices", async || (codes(&receiver.items()) == ["n0", "n1"]).then_some(())).await;
@@ -208,7 +219,7 @@ async fn counted(mut stream: impl AsyncRead + Unpin) -> Vec<String> {
     messages
 }
 
-fn syslog(port: u16, transport: &str, format: &str, authorities: Option<&str>) -> Value {
+pub(crate) fn syslog(port: u16, transport: &str, format: &str, authorities: Option<&str>) -> Value {
     let mut target = json!({"kind": "syslog", "server": "127.0.0.1", "port": port, "transport": transport, "format": format});
     if let Some(pem) = authorities {
         target["authorities"] = json!(pem);
@@ -242,6 +253,35 @@ async fn syslog_over_tcp_is_sent_again_when_the_receiver_breaks_off() {
     until("it is known to be delivered", async || {
         let (_, channel) = admin.get(&path).await;
         (channel["delivered"] == 2 && channel["failingSince"].is_null()).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn syslog_over_tcp_that_a_silent_receiver_has_not_read_is_sent_again() {
+    let site = Site::new().await;
+    let admin = site.admin().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let path = channel(&admin, syslog(listener.local_addr().unwrap().port(), "tcp", "cef", None)).await;
+    let mut sender = Sender::new(&site, &admin).await;
+    sender.send(&[notice("first")]).await;
+    // It hangs: its machine has taken every byte, it has read none.
+    let (hanging, _) = listener.accept().await.unwrap();
+    let failing = until("it is not taken for delivered", async || {
+        let (_, channel) = admin.get(&path).await;
+        channel["failingSince"].is_string().then_some(channel)
+    })
+    .await;
+    assert!(failing["lastError"].as_str().unwrap().contains("has not ended the connection"), "{failing}");
+    assert_eq!(failing["delivered"], 0);
+    // It is killed, and another one takes its place.
+    drop(hanging);
+    site.clock.advance(Duration::from_mins(6));
+    let (stream, _) = listener.accept().await.unwrap();
+    assert_eq!(counted(stream).await.len(), 1);
+    until("it is known to be delivered", async || {
+        let (_, channel) = admin.get(&path).await;
+        (channel["delivered"] == 1 && channel["failingSince"].is_null()).then_some(())
     })
     .await;
 }

@@ -20,6 +20,7 @@ mod mail;
 mod pacing;
 mod policies;
 mod policy_model;
+mod rsyslog;
 mod searches;
 pub(crate) mod support;
 mod tasks;
