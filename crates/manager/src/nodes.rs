@@ -213,7 +213,7 @@ async fn listen(store: Store, news: Arc<Notify>) {
             // The pool is closed: this manager ends.
             Ok(()) | Err(sqlx::Error::PoolClosed) => return,
             Err(error) => {
-                tracing::warn!(%error, "other managers cannot be heard; their changes are looked for")
+                tracing::warn!(%error, "other managers cannot be heard; their changes are looked for");
             }
         }
         tokio::time::sleep(RETRY).await;
