@@ -221,6 +221,23 @@ export interface paths {
         patch: operations["updateAutoTagRule"];
         trace?: never;
     };
+    "/api/v1/backups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Writes everything that the manager keeps to a file beside its data. */
+        post: operations["startBackup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/channels": {
         parameters: {
             query?: never;
@@ -627,6 +644,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/events/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Writes events to a file. */
+        post: operations["startEventExport"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events/{id}": {
         parameters: {
             query?: never;
@@ -709,6 +743,57 @@ export interface paths {
         put?: never;
         /** Takes the brake off: what has gone until now is no loss, and is suspended and cleaned up as any other. */
         post: operations["releaseFleetBrake"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/operations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The operations, newest first. */
+        get: operations["listOperations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/operations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How far an operation is. */
+        get: operations["getOperation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/operations/{id}/result": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The file that an operation made. */
+        get: operations["getOperationResult"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -859,6 +944,23 @@ export interface paths {
          *     what it does not name is deleted. Names identify: another name is another policy. A second time changes nothing.
          */
         post: operations["applyPolicies"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recommendation-scans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks all computers what is installed on them, where the recommendation scan is on. */
+        post: operations["startRecommendationScan"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1386,6 +1488,10 @@ export interface components {
             name: string;
             /** @description What it may do. */
             role: components["schemas"]["Role"];
+            /** @description Only this much of what the role allows; all of it where `null`. */
+            scopes: components["schemas"]["Scope"][] | null;
+            /** @description Only from these addresses and networks; from anywhere where `null`. */
+            sources: string[] | null;
         };
         /** @description What a document changed, or would change. */
         Applied: {
@@ -2288,6 +2394,11 @@ export interface components {
             /** @description Japanese. */
             ja: string;
         };
+        /**
+         * @description Form of a file of events.
+         * @enum {string}
+         */
+        ExportFormat: "csv" | "jsonl";
         /**
          * @description What happens while nothing can judge.
          * @enum {string}
@@ -3775,6 +3886,10 @@ export interface components {
             name: string;
             /** @description What it may do; at most what its maker may do. */
             role: components["schemas"]["Role"];
+            /** @description Only this much of what the role allows; all of it when absent. */
+            scopes?: components["schemas"]["Scope"][] | null;
+            /** @description Only from these addresses and networks, as `192.0.2.7` or `2001:db8::/32`; from anywhere when absent. */
+            sources?: string[] | null;
         };
         /** @description Makes a rule. */
         NewAutoTagRule: {
@@ -3847,6 +3962,28 @@ export interface components {
         NewEventComment: {
             /** @description The text. */
             text: string;
+        };
+        /** @description Writes events to a file, newest first. */
+        NewEventExport: {
+            /** @description Only events that this filter finds. */
+            filter?: string | null;
+            /** @description Form of the file. */
+            format: components["schemas"]["ExportFormat"];
+            /**
+             * Format: date-time
+             * @description Only at or after this time.
+             */
+            from?: string | null;
+            /**
+             * Format: int32
+             * @description At most so many; all when absent.
+             */
+            limit?: number | null;
+            /**
+             * Format: date-time
+             * @description Only before this time.
+             */
+            to?: string | null;
         };
         /** @description Makes a policy. */
         NewPolicy: {
@@ -3936,6 +4073,59 @@ export interface components {
             /** @description Where: `/firewall/rules/ssh/remote/0`. */
             pointer: string;
         };
+        /** @description Work that takes longer than a request. */
+        Operation: {
+            /** @description Who asked for it. */
+            askedBy: string;
+            /**
+             * Format: date-time
+             * @description When it was asked for.
+             */
+            createdAt: string;
+            /**
+             * Format: int64
+             * @description How much is done: events written, computers asked.
+             */
+            done: number;
+            /**
+             * Format: date-time
+             * @description When it and its result are deleted, once it has ended.
+             */
+            expiresAt: string | null;
+            /**
+             * Format: date-time
+             * @description When it ended.
+             */
+            finishedAt: string | null;
+            /**
+             * Format: uuid
+             * @description Id.
+             */
+            id: string;
+            /** @description What is done. */
+            kind: components["schemas"]["OperationKind"];
+            /** @description What came of it, or what went wrong and what to do; empty while it is at work. */
+            message: string;
+            /** @description Path of the result, where there is one to fetch. */
+            result: string | null;
+            /** @description How far it is. */
+            state: components["schemas"]["OperationState"];
+            /**
+             * Format: int64
+             * @description How much there is to do, where that is known.
+             */
+            total: number | null;
+        };
+        /**
+         * @description What is done.
+         * @enum {string}
+         */
+        OperationKind: "event-export" | "backup" | "recommendation-scan";
+        /**
+         * @description How far it is.
+         * @enum {string}
+         */
+        OperationState: "running" | "succeeded" | "failed";
         /**
          * @description Who set a value.
          * @enum {string}
@@ -4135,6 +4325,10 @@ export interface components {
                 name: string;
                 /** @description What it may do. */
                 role: components["schemas"]["Role"];
+                /** @description Only this much of what the role allows; all of it where `null`. */
+                scopes: components["schemas"]["Scope"][] | null;
+                /** @description Only from these addresses and networks; from anywhere where `null`. */
+                sources: string[] | null;
             }[];
             /** @description Give it as `cursor` to get what follows; `null` at the end. */
             nextCursor: string | null;
@@ -4537,6 +4731,54 @@ export interface components {
                 id: string;
                 /** @description The text. */
                 text: string;
+            }[];
+            /** @description Give it as `cursor` to get what follows; `null` at the end. */
+            nextCursor: string | null;
+        };
+        /** @description Part of a list. */
+        Page_Operation: {
+            /** @description The part's members. */
+            items: {
+                /** @description Who asked for it. */
+                askedBy: string;
+                /**
+                 * Format: date-time
+                 * @description When it was asked for.
+                 */
+                createdAt: string;
+                /**
+                 * Format: int64
+                 * @description How much is done: events written, computers asked.
+                 */
+                done: number;
+                /**
+                 * Format: date-time
+                 * @description When it and its result are deleted, once it has ended.
+                 */
+                expiresAt: string | null;
+                /**
+                 * Format: date-time
+                 * @description When it ended.
+                 */
+                finishedAt: string | null;
+                /**
+                 * Format: uuid
+                 * @description Id.
+                 */
+                id: string;
+                /** @description What is done. */
+                kind: components["schemas"]["OperationKind"];
+                /** @description What came of it, or what went wrong and what to do; empty while it is at work. */
+                message: string;
+                /** @description Path of the result, where there is one to fetch. */
+                result: string | null;
+                /** @description How far it is. */
+                state: components["schemas"]["OperationState"];
+                /**
+                 * Format: int64
+                 * @description How much there is to do, where that is known.
+                 */
+                total: number | null;
             }[];
             /** @description Give it as `cursor` to get what follows; `null` at the end. */
             nextCursor: string | null;
@@ -5210,6 +5452,11 @@ export interface components {
             requestedAt: string;
         };
         /**
+         * @description A part of what a role allows. Who may write may read as well.
+         * @enum {string}
+         */
+        Scope: "api-keys:read" | "api-keys:write" | "activation-tokens:read" | "activation-tokens:write" | "alerts:read" | "alerts:write" | "audit-records:read" | "audit-records:write" | "channels:read" | "channels:write" | "computers:read" | "computers:write" | "events:read" | "events:write" | "operations:read" | "operations:write" | "policies:read" | "policies:write" | "rules:read" | "rules:write" | "tasks:read" | "tasks:write" | "users:read" | "users:write";
+        /**
          * @description What a search looks through.
          * @enum {string}
          */
@@ -5813,6 +6060,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The tokens, newest first, without their secrets. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5835,7 +6083,10 @@ export interface operations {
     createActivationToken: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5845,6 +6096,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Makes a token; its secret and the deployment line are shown this once. */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -5875,6 +6127,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Revokes a token. Computers that were activated with it stay. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -5901,6 +6154,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The conditions: the product's, then people's own. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5923,7 +6177,10 @@ export interface operations {
     createAlertCondition: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5933,6 +6190,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Makes a condition: so many events that a filter finds, within so long a time. */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -5963,6 +6221,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description One condition. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5993,6 +6252,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Deletes a condition of people's own; its alerts are resolved. One of the product's is as it came again. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -6028,6 +6288,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Changes a condition. Merge patch. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6067,6 +6328,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The alerts, newest first. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6095,6 +6357,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description How many alerts wait for somebody. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6125,6 +6388,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description One alert. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6162,6 +6426,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Acknowledges, dismisses or opens an alert again, with a comment. Merge patch. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6195,6 +6460,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The keys, without their secrets. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6217,7 +6483,10 @@ export interface operations {
     createApiKey: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6227,6 +6496,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Makes a key; its secret is shown this once. */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -6257,6 +6527,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Revokes a key. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -6288,6 +6559,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The changes, newest first. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6321,6 +6593,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The rules. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6343,7 +6616,10 @@ export interface operations {
     createAutoTagRule: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6353,6 +6629,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Makes a rule. It tags what arrives from now on. */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -6383,6 +6660,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description One rule. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6413,6 +6691,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Deletes a rule. Events keep the tags that it gave. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -6448,12 +6727,45 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Changes a rule. Merge patch. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AutoTagRule"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    startBackup: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Writes everything that the manager keeps to a file beside its data. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Operation"];
                 };
             };
             /** @description Refused; `code` and `detail` say why and what to do. */
@@ -6481,6 +6793,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The channels. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6503,7 +6816,10 @@ export interface operations {
     createChannel: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6513,6 +6829,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Makes a channel. It sends what happens from now on. */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -6543,6 +6860,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description One channel. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6573,6 +6891,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Deletes a channel. What it had not sent yet is not sent. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -6608,6 +6927,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Changes a channel. Merge patch. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6630,7 +6950,10 @@ export interface operations {
     testChannel: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -6638,6 +6961,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Sends a made-up alert at once, beside the queue, and says what the receiver said. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6673,6 +6997,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The common objects, by name. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6695,7 +7020,10 @@ export interface operations {
     createCommonObject: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6705,6 +7033,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Makes a common object. */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -6735,6 +7064,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description One common object. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6768,6 +7098,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Deletes a common object that nothing refers to. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -6803,6 +7134,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Changes a common object; computers whose policies refer to it get it at once. Merge patch. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6836,6 +7168,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The groups. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6858,7 +7191,10 @@ export interface operations {
     createComputerGroup: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6868,6 +7204,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Makes a group. */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -6898,6 +7235,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description One group. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6928,6 +7266,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Deletes a group that holds neither computers nor groups, and that no usable token names. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -6963,6 +7302,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Changes or moves a group. Merge patch. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7020,6 +7360,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The computers, oldest activation first unless said otherwise. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7050,6 +7391,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description One computer. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7080,6 +7422,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Deletes a computer: its certificate counts no more. Its events stay. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -7115,6 +7458,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Assigns a policy, names the computer, or settles a clone. Merge patch. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7145,6 +7489,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description What of a computer is protected, and why the rest is not. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7167,7 +7512,10 @@ export interface operations {
     deactivateComputer: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -7175,6 +7523,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Takes a computer's identity away: its certificate counts no more. What is known of it stays. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7205,6 +7554,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description What is installed and runs on a computer. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7227,7 +7577,10 @@ export interface operations {
     reactivateComputer: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -7235,6 +7588,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Gives a computer that was deactivated or suspended its identity back: an agent that still has its key is let in. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7265,6 +7619,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Which rules a computer needs, and why. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7287,7 +7642,10 @@ export interface operations {
     scanForRecommendations: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -7295,6 +7653,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Asks a computer's agent for a new look at what is installed. */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -7325,6 +7684,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The settings of one computer, with who set each value. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7362,6 +7722,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Changes what is set on one computer, above its policy. Merge patch; `null` follows the policy again. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7390,6 +7751,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description What of the fleet is protected, and why the rest is not. Suspended and unmanaged computers are left out. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7423,6 +7785,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The tasks, in the order in which they are asked. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7445,7 +7808,10 @@ export interface operations {
     createEventBasedTask: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7455,6 +7821,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Makes a task. */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -7477,7 +7844,10 @@ export interface operations {
     testEventBasedTasks: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7487,6 +7857,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Which tasks would fit a computer, why, and what would come of it. Nothing is done. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7517,6 +7888,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description One task. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7547,6 +7919,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Deletes a task. What it did stays. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -7582,6 +7955,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Changes a task. Merge patch. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7631,6 +8005,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The events, newest first. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7670,6 +8045,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description How many events there were in each interval. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7709,6 +8085,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The events as a file, newest first. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7716,6 +8093,42 @@ export interface operations {
                 content: {
                     "text/csv": string;
                     "application/x-ndjson": string;
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    startEventExport: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewEventExport"];
+            };
+        };
+        responses: {
+            /** @description Writes events to a file. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Operation"];
                 };
             };
             /** @description Refused; `code` and `detail` say why and what to do. */
@@ -7740,6 +8153,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description One event. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7770,6 +8184,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The comments on an event, oldest first. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7792,7 +8207,10 @@ export interface operations {
     commentEvent: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -7804,6 +8222,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Writes about an event. */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -7835,6 +8254,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Gives an event a tag. Twice is as once. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -7864,6 +8284,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Takes a tag from an event. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -7890,6 +8311,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The settings, and whether the brake is on. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7925,6 +8347,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Changes the settings. Merge patch. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7947,18 +8370,119 @@ export interface operations {
     releaseFleetBrake: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description Takes the brake off: what has gone until now is no loss, and is suspended and cleaned up as any other. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["FleetSettings"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listOperations: {
+        parameters: {
+            query?: {
+                /** @description At most so many, 1 to 500; 100 where absent. */
+                limit?: number;
+                /** @description The `nextCursor` of the part before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The operations, newest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Operation"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getOperation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How far an operation is. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Operation"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getOperationResult: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file that an operation made. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             /** @description Refused; `code` and `detail` say why and what to do. */
@@ -7986,6 +8510,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The policies, by name. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8008,7 +8533,10 @@ export interface operations {
     createPolicy: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -8018,6 +8546,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Makes a policy. */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -8048,6 +8577,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description One policy. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8081,6 +8611,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Deletes a policy that nothing uses. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -8116,6 +8647,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Changes a policy; its computers get it at once. Merge patch. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8153,6 +8685,11 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /**
+             * @description What differs between two policies, or between two versions of one: property by property, each entry of a keyed
+             *     property by itself, with both values and who set them. What is inherited is taken from the policies above as they
+             *     are now.
+             */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8175,7 +8712,10 @@ export interface operations {
     dryRunPolicy: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -8187,6 +8727,10 @@ export interface operations {
             };
         };
         responses: {
+            /**
+             * @description What a change of a policy would do: which computers would enforce something else, and how. Nothing is saved; what
+             *     would be refused is refused.
+             */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8212,6 +8756,8 @@ export interface operations {
             header?: {
                 /** @description The `etag` that was read */
                 "If-Match"?: string | null;
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
             };
             path: {
                 id: string;
@@ -8224,6 +8770,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Makes a policy what it was in a version: name, description, parent and settings. This is a new version. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8259,6 +8806,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The versions of a policy, the newest first. The newest 200 are kept; the audit trail keeps every change. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8290,6 +8838,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description One version of a policy. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8321,6 +8870,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The policies and lists as a document, parents before those that inherit from them. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8343,7 +8893,10 @@ export interface operations {
     applyPolicies: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -8353,12 +8906,48 @@ export interface operations {
             };
         };
         responses: {
+            /**
+             * @description Makes policies and lists what a document says, all or nothing: what it names is made or changed, and with `prune`
+             *     what it does not name is deleted. Names identify: another name is another policy. A second time changes nothing.
+             */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Applied"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    startRecommendationScan: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Asks all computers what is installed on them, where the recommendation scan is on. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Operation"];
                 };
             };
             /** @description Refused; `code` and `detail` say why and what to do. */
@@ -8388,6 +8977,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The rules, by sid. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8418,6 +9008,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description One rule. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8451,6 +9042,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The searches that the caller keeps, and those that others share. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8473,7 +9065,10 @@ export interface operations {
     createSavedSearch: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -8483,6 +9078,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Keeps a search. */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -8513,6 +9109,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description One search. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8543,6 +9140,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Forgets a search. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -8578,6 +9176,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Changes a search. Merge patch. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8600,7 +9199,10 @@ export interface operations {
     logIn: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -8610,6 +9212,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Logs in: sets the session cookie. */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -8638,6 +9241,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The session that the cookie names. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8666,6 +9270,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Logs out. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -8692,6 +9297,10 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /**
+             * @description What happens from now on, as server-sent events: `event` carries an Event, `computer` a Computer that
+             *     changed, `lagged` how many were left out because the reader was too slow (read the lists again).
+             */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8727,6 +9336,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description How far each computer is in a run. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8760,6 +9370,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The tasks. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8782,7 +9393,10 @@ export interface operations {
     createTask: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -8792,6 +9406,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Makes a task. */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -8822,6 +9437,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description One task. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8852,6 +9468,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Deletes a task with its runs. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -8887,6 +9504,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Changes a task. Merge patch. A run at work goes on as it began. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8922,6 +9540,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Runs of a task, newest first. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8944,7 +9563,10 @@ export interface operations {
     runTask: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -8952,6 +9574,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Runs a task now, whatever its schedule says and even if it is not in force. */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -8985,6 +9608,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The users. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -9007,7 +9631,10 @@ export interface operations {
     changePassword: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -9017,6 +9644,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Changes one's own password and ends one's other sessions. */
             204: {
                 headers: {
                     [name: string]: unknown;

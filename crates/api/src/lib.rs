@@ -5,6 +5,7 @@
 //! Every refusal is a [`Problem`]. The `OpenAPI` document made from these types is `openapi.json`.
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod alert;
 pub mod audit;
 pub mod channel;
@@ -15,6 +16,7 @@ pub mod event_based_task;
 pub mod fleet;
 pub mod group;
 pub mod inventory;
+pub mod operation;
 pub mod patch;
 pub mod policy;
 pub mod policy_document;
@@ -26,6 +28,7 @@ pub mod session;
 pub mod task;
 pub mod token;
 
+pub use access::{Access, NotAScope, Resource, Scope};
 pub use alert::{
     Alert, AlertCondition, AlertConditionPatch, AlertPatch, AlertState, AlertSummary, NewAlertCondition,
     ThresholdUnit,
@@ -55,6 +58,7 @@ pub use inventory::{
     Inventory, InventoryApplication, InventoryCloud, InventoryPackage, InventoryProcess, InventoryTag,
     RecommendationReason, Recommendations, RecommendedRule, ScanRequest,
 };
+pub use operation::{ExportFormat, NewEventExport, Operation, OperationKind, OperationState};
 pub use patch::Patch;
 pub use policy::{LocalSettingsView, Mode, NewPolicy, Policy, PolicyPatch, SettingsInForce, SettingsPatch};
 pub use policy_document::{

@@ -1,4 +1,5 @@
 //! Who is asking: sessions of the console, keys of scripts, users.
+use crate::Scope;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -95,6 +96,14 @@ pub struct NewApiKey {
     #[serde(default)]
     #[schema(minimum = 60, maximum = 315_360_000)]
     pub expires_in_secs: Option<u64>,
+    /// Only this much of what the role allows; all of it when absent.
+    #[serde(default)]
+    #[schema(min_items = 1, max_items = 64)]
+    pub scopes: Option<Vec<Scope>>,
+    /// Only from these addresses and networks, as `192.0.2.7` or `2001:db8::/32`; from anywhere when absent.
+    #[serde(default)]
+    #[schema(min_items = 1, max_items = 64)]
+    pub sources: Option<Vec<String>>,
 }
 
 /// A key for scripts, without its secret.
@@ -107,6 +116,12 @@ pub struct ApiKey {
     pub name: String,
     /// What it may do.
     pub role: Role,
+    /// Only this much of what the role allows; all of it where `null`.
+    #[schema(required)]
+    pub scopes: Option<Vec<Scope>>,
+    /// Only from these addresses and networks; from anywhere where `null`.
+    #[schema(required)]
+    pub sources: Option<Vec<String>>,
     /// When it was made.
     #[schema(format = DateTime)]
     pub created_at: String,

@@ -6,6 +6,7 @@ use sakimori_api::{Page, Problem};
 use sakimori_trust::Trust;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::io::Write as _;
 use std::time::Duration;
 
 /// A manager and who we are to it.
@@ -21,6 +22,8 @@ const ANSWER_BYTES: usize = 32 << 20;
 const STREAM_LINE_BYTES: usize = 1 << 20;
 /// How long a request may take; the stream has no end.
 const TIMEOUT: Duration = Duration::from_mins(1);
+/// Before a request whose answer was lost is sent again.
+const AGAIN: Duration = Duration::from_secs(1);
 /// Members of a list's part.
 const PART: usize = 200;
 
@@ -92,7 +95,7 @@ impl Client {
         path: &str,
         body: &Q,
     ) -> Result<T, Failure> {
-        let response = self.send(self.request(Method::POST, path).json(body)).await?;
+        let response = self.send_once(self.request(Method::POST, path).json(body)).await?;
         self.json(response).await
     }
 
@@ -104,7 +107,7 @@ impl Client {
         body: &Q,
     ) -> Result<T, Failure> {
         let request = self.request(Method::POST, path).header(header::IF_MATCH, etag).json(body);
-        let response = self.send(request).await?;
+        let response = self.send_once(request).await?;
         self.json(response).await
     }
 
@@ -173,6 +176,30 @@ impl Client {
             }
         }
         request
+    }
+
+    /// Writes an answer of any length to a file.
+    pub(crate) async fn fetch(&self, path: &str, file: &std::path::Path) -> Result<(), Failure> {
+        let request = self.request(Method::GET, path).timeout(Duration::from_hours(24));
+        let mut response = self.send(request).await?;
+        let mut file = std::fs::File::create(file)?;
+        while let Some(chunk) = response.chunk().await.map_err(|source| self.unreachable(source))? {
+            file.write_all(&chunk)?;
+        }
+        Ok(file.sync_all()?)
+    }
+
+    /// Sends what makes something: where the answer is lost on the way it is asked for again, and nothing is made twice.
+    async fn send_once(&self, request: RequestBuilder) -> Result<Response, Failure> {
+        let request = request.header("Idempotency-Key", uuid::Uuid::now_v7().to_string());
+        let again = request.try_clone();
+        match (self.send(request).await, again) {
+            (Err(Failure::Unreachable { source, .. }), Some(again)) if !source.is_connect() => {
+                tokio::time::sleep(AGAIN).await;
+                self.send(again).await
+            }
+            (answer, _) => answer,
+        }
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Response, Failure> {

@@ -64,6 +64,9 @@ pub(crate) enum Command {
     /// Where alerts and events are sent.
     #[command(subcommand)]
     Channels(Channels),
+    /// What takes the manager longer than a request: exports, backups, scans of all computers.
+    #[command(subcommand)]
+    Operations(Operations),
     /// Activation tokens: how machines get in.
     #[command(subcommand)]
     Tokens(Tokens),
@@ -739,6 +742,73 @@ pub(crate) enum Tasks {
     },
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ExportFormat {
+    Csv,
+    Jsonl,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Operations {
+    /// Newest first.
+    List {
+        /// At most so many.
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+    },
+    /// How far one is.
+    Show {
+        /// Id.
+        operation: uuid::Uuid,
+    },
+    /// Begin one.
+    Start {
+        /// Wait until it has ended.
+        #[arg(long)]
+        wait: bool,
+        /// Wait, then write its result to this file.
+        #[arg(long)]
+        output_file: Option<PathBuf>,
+        /// What.
+        #[command(subcommand)]
+        work: Work,
+    },
+    /// Write the result of one that has ended to a file.
+    Fetch {
+        /// Id.
+        operation: uuid::Uuid,
+        /// The file.
+        #[arg(long)]
+        output_file: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Work {
+    /// Write events to a file.
+    EventExport {
+        /// Form of the file.
+        #[arg(long, default_value = "jsonl")]
+        format: ExportFormat,
+        /// Only events that this filter finds.
+        #[arg(long)]
+        filter: Option<String>,
+        /// Only at or after this time (RFC 3339).
+        #[arg(long)]
+        from: Option<String>,
+        /// Only before this time (RFC 3339).
+        #[arg(long)]
+        to: Option<String>,
+        /// At most so many, the newest.
+        #[arg(long)]
+        limit: Option<u32>,
+    },
+    /// Write everything that the manager keeps to a file beside its data.
+    Backup,
+    /// Ask all computers what is installed on them.
+    RecommendationScan,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Tokens {
     /// All tokens, without their secrets.
@@ -795,6 +865,12 @@ pub(crate) enum ApiKeys {
         /// What it may do.
         #[arg(long, default_value = "auditor")]
         role: Role,
+        /// Only this much of what the role allows, as `events:read` or `policies:write`; may be repeated.
+        #[arg(long, value_delimiter = ',')]
+        scope: Vec<sakimori_api::Scope>,
+        /// Only from this address or network, as `192.0.2.0/24`; may be repeated.
+        #[arg(long, value_delimiter = ',')]
+        source: Vec<String>,
         /// Seconds until it expires; never when absent.
         #[arg(long)]
         expires_in: Option<u64>,

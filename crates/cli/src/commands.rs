@@ -8,6 +8,7 @@ mod events;
 mod fleet;
 mod inventory;
 mod lists;
+mod operations;
 mod policies;
 mod policy_files;
 mod policy_history;
@@ -17,6 +18,7 @@ use crate::client::Client;
 use crate::command_line::{Command, CommandLine, Output};
 use crate::problem::Failure;
 use crate::profile::Profile;
+use crate::table::harmless;
 use clap::CommandFactory as _;
 use sakimori_api::{Computer, ComputerGroup, Policy, SavedSearch};
 use serde::Serialize;
@@ -46,6 +48,7 @@ pub(crate) async fn execute(line: CommandLine) -> Result<ExitCode, Failure> {
         Command::Alerts(command) => alerts::execute(out, &client()?, command).await,
         Command::Channels(command) => channels::execute(out, &client()?, command).await,
         Command::Tasks(command) => tasks::execute(out, &client()?, command).await,
+        Command::Operations(command) => operations::execute(out, &client()?, command).await,
         Command::Tokens(command) => access::tokens(out, &client()?, command).await,
         Command::ApiKeys(command) => access::api_keys(out, &client()?, command).await,
         Command::Rules(command) => policies::rules(out, &client()?, command).await,
@@ -76,12 +79,12 @@ impl Out {
             json.push(b'\n');
             return write_out(&json);
         }
-        write_out(text(value).as_bytes())
+        write_out(harmless(&text(value)).as_bytes())
     }
 
     /// Says that it was done; scripts have the exit code.
     fn done(self, words: &str) -> Result<(), Failure> {
-        if self.json { Ok(()) } else { write_out(format!("{words}\n").as_bytes()) }
+        if self.json { Ok(()) } else { write_out(harmless(&format!("{words}\n")).as_bytes()) }
     }
 }
 

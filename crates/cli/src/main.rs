@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(failure) => {
             // Nothing is left to be done if even that cannot be said.
-            let _unsaid = writeln!(io::stderr(), "sakimori: {failure}");
+            let _unsaid = writeln!(io::stderr(), "sakimori: {}", table::harmless(&failure.to_string()));
             ExitCode::from(failure.exit_code())
         }
     }

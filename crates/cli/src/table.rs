@@ -44,9 +44,19 @@ impl std::fmt::Display for Table {
     }
 }
 
+/// What a terminal would obey instead of showing it: controls, and what turns the direction of writing round.
+fn is_obeyed(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Lines for a terminal in which nothing that came from outside is obeyed.
+pub(crate) fn harmless(text: &str) -> String {
+    text.chars().map(|c| if is_obeyed(c) && c != '\n' { '·' } else { c }).collect()
+}
+
 /// Text from outside, safe for a terminal: an event's excerpt must not move the cursor or change colours.
 pub(crate) fn shown(text: &str) -> String {
-    let visible = text.chars().map(|c| if c.is_control() { '·' } else { c });
+    let visible = text.chars().map(|c| if is_obeyed(c) { '·' } else { c });
     if text.chars().count() <= CELL_CHARS {
         visible.collect()
     } else {
@@ -63,6 +73,12 @@ fn cells_wide(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_terminal_obeys_nothing_from_outside() {
+        assert_eq!(harmless("a\u{1b}]0;x\u{7}\n\u{9b}2Jb\u{202e}c\r"), "a·]0;x·\n·2Jb·c·");
+        assert_eq!(shown("web\n1\u{2066}"), "web·1·");
+    }
 
     #[test]
     fn columns_are_aligned_and_harmless() {

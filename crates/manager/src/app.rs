@@ -7,6 +7,7 @@ use crate::disk::Disk;
 use crate::events::{AutoTags, Events};
 use crate::fleet::Fleet;
 use crate::inventories::Inventories;
+use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::nodes::Nodes;
 use crate::pacing::{Classes, Rollout};
@@ -60,6 +61,8 @@ pub(crate) struct App {
     pub(crate) metrics: Arc<Metrics>,
     /// What happens, for consoles.
     pub(crate) news: broadcast::Sender<Arc<News>>,
+    /// How often one may ask.
+    pub(crate) limits: Limits,
     /// Failed log-ins.
     pub(crate) log_ins: Mutex<HashMap<String, crate::http::LogInFailures>>,
     /// Password hashes computed at once: each takes 19 MiB.

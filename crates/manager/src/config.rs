@@ -81,6 +81,12 @@ pub(crate) struct Flags {
     /// New connections of agents taken in a second [default: 1000].
     #[arg(long, env = "SAKIMORI_CONNECTIONS_PER_SECOND")]
     connections_per_second: Option<u32>,
+    /// Requests a minute of one user or API key; 0: any [default: 1200].
+    #[arg(long, env = "SAKIMORI_RATE_LIMIT")]
+    rate_limit: Option<u32>,
+    /// Requests a minute of all users and API keys together; 0: any [default: 6000].
+    #[arg(long, env = "SAKIMORI_TENANT_RATE_LIMIT")]
+    tenant_rate_limit: Option<u32>,
     /// Directory with a built console, instead of the one in the binary.
     #[arg(long, env = "SAKIMORI_CONSOLE_DIST")]
     console_dist: Option<PathBuf>,
@@ -117,6 +123,8 @@ struct Written {
     event_days: Option<u32>,
     bundles_per_second: Option<u32>,
     connections_per_second: Option<u32>,
+    rate_limit: Option<u32>,
+    tenant_rate_limit: Option<u32>,
     console_dist: Option<PathBuf>,
     log_format: Option<LogFormat>,
     log: Option<String>,
@@ -148,6 +156,9 @@ impl Flags {
         options.public_hosts = if self.public_host.is_empty() { file.public_hosts } else { self.public_host };
         options.packages = self.packages.or(file.packages);
         options.event_days = self.event_days.or(file.event_days).unwrap_or(options.event_days);
+        let limits = &mut options.rate_limits;
+        limits.principal = self.rate_limit.or(file.rate_limit).unwrap_or(limits.principal);
+        limits.tenant = self.tenant_rate_limit.or(file.tenant_rate_limit).unwrap_or(limits.tenant);
         options.console_dist = self.console_dist.or(file.console_dist);
         options.bundles_per_second =
             self.bundles_per_second.or(file.bundles_per_second).unwrap_or(options.bundles_per_second);

@@ -3,13 +3,13 @@
 //! Tasks are asked in the order of their places. Of each thing (policy, group, each tag, whether it keeps its
 //! identity) the first task that fits and says something decides; what later ones say of it is overruled.
 //! Of a computer's policy, a task counts more than the deployment script, which counts more than the default.
+use crate::network::Network;
 use sakimori_api::{
     CloudFacts, ConditionTried, TaskAction, TaskActionKind, TaskCondition, TaskField, TaskOutcome,
     TaskPattern, TaskTried, TaskVerdict, Trigger,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use uuid::Uuid;
 
 /// Most tasks of a tenant: each is asked of each computer that comes.
@@ -92,7 +92,9 @@ pub fn check(condition: &TaskCondition) -> Result<(), ConditionError> {
         TaskPattern::Network if !matches!(condition.field, TaskField::Address | TaskField::SourceAddress) => {
             Err(ConditionError::NotAnAddress)
         }
-        TaskPattern::Network => network(&condition.value).map(drop).ok_or(ConditionError::Network),
+        TaskPattern::Network => {
+            condition.value.parse::<Network>().map(drop).map_err(|_not| ConditionError::Network)
+        }
     }
 }
 
@@ -152,7 +154,7 @@ fn asked(condition: &TaskCondition, facts: &Facts) -> ConditionTried {
         TaskPattern::Regex => {
             expression(&condition.value).is_ok_and(|regex| values.iter().any(|value| regex.is_match(value)))
         }
-        TaskPattern::Network => network(&condition.value).is_some_and(|network| {
+        TaskPattern::Network => condition.value.parse::<Network>().is_ok_and(|network| {
             values.iter().filter_map(|value| value.parse().ok()).any(|address| network.contains(address))
         }),
     };
@@ -216,33 +218,6 @@ fn glob(pattern: &str, text: &str) -> bool {
         }
     }
     pattern.iter().skip(p).all(|c| *c == '*')
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Network {
-    address: IpAddr,
-    bits: u32,
-}
-
-fn network(text: &str) -> Option<Network> {
-    let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
-    let address: IpAddr = address.trim().parse().ok()?;
-    let most = if address.is_ipv4() { 32 } else { 128 };
-    let bits = match bits {
-        Some(bits) => bits.trim().parse().ok().filter(|bits| *bits <= most)?,
-        None => most,
-    };
-    Some(Network { address, bits })
-}
-
-impl Network {
-    fn contains(self, other: IpAddr) -> bool {
-        match (self.address, other.to_canonical()) {
-            (IpAddr::V4(a), IpAddr::V4(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros() >= self.bits,
-            (IpAddr::V6(a), IpAddr::V6(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros() >= self.bits,
-            _ => false,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 //! The REST interface under `/api/v1`, and what both listeners answer.
+mod admission;
 mod alert_conditions;
 mod alerts;
 mod api_keys;
@@ -15,13 +16,15 @@ mod event_based_tasks;
 mod event_counts;
 pub(crate) mod event_export;
 mod event_notes;
-mod event_search;
+pub(crate) mod event_search;
 pub(crate) mod events;
 mod extract;
 mod fleet_settings;
 mod groups;
+mod idempotency;
 mod inventory;
 mod openapi;
+mod operations;
 mod policies;
 mod policy_document;
 mod policy_dry_run;
@@ -38,7 +41,7 @@ pub(crate) use sessions::LogInFailures;
 use crate::app::App;
 use crate::metrics::count;
 use crate::problem::Refused;
-use crate::{console, deploy, gateway};
+use crate::{api_docs, console, deploy, gateway};
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
@@ -61,6 +64,7 @@ use utoipa_axum::routes;
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListQuery {
     /// At most so many, 1 to 500; 100 where absent.
+    #[param(minimum = 1, maximum = 500)]
     pub(crate) limit: Option<u32>,
     /// The `nextCursor` of the part before.
     pub(crate) cursor: Option<String>,
@@ -117,6 +121,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
             .routes(routes!(events::stream))
             .routes(routes!(event_counts::counts))
             .routes(routes!(event_export::export))
+            .routes(routes!(operations::export_events))
             .routes(routes!(event_notes::tag, event_notes::untag))
             .routes(routes!(event_notes::comments, event_notes::comment))
             .routes(routes!(saved_searches::list, saved_searches::create))
@@ -135,6 +140,11 @@ fn api() -> OpenApiRouter<Arc<App>> {
             .routes(routes!(tasks::get, tasks::update, tasks::delete))
             .routes(routes!(tasks::runs, tasks::run))
             .routes(routes!(tasks::computers))
+            .routes(routes!(operations::list))
+            .routes(routes!(operations::get))
+            .routes(routes!(operations::result))
+            .routes(routes!(operations::back_up))
+            .routes(routes!(operations::scan))
             .routes(routes!(tokens::list, tokens::create))
             .routes(routes!(tokens::delete))
             .routes(routes!(audit::list)),
@@ -153,7 +163,9 @@ pub fn openapi_json() -> Result<String, serde_json::Error> {
 pub(crate) fn public(app: &Arc<App>) -> Router {
     let (api, _document) = api().split_for_parts();
     let router = api
+        .route_layer(from_fn_with_state(Arc::clone(app), admission::admit))
         .route("/api/v1/openapi.json", get(document))
+        .merge(api_docs::routes())
         .route(paths::ENROLL, post(gateway::enrol))
         .route(paths::RENEW, post(gateway::renew))
         .route(&format!("{}/{{hash}}", paths::BLOBS), get(gateway::blob))

@@ -163,7 +163,15 @@ pub(crate) async fn settings_of<S: Settings>(
     computer: &ComputerRow,
     module: &str,
 ) -> Result<S, Refused> {
-    let tree = Tree::read(&app.store, ctx).await?;
+    settings_in(&Tree::read(&app.store, ctx).await?, computer, module)
+}
+
+/// The same, of a tree that was read.
+pub(crate) fn settings_in<S: Settings>(
+    tree: &Tree,
+    computer: &ComputerRow,
+    module: &str,
+) -> Result<S, Refused> {
     let Some(policy) = tree.policy(computer.policy) else { return Ok(S::default()) };
     let own = tree.computers.iter().find(|own| own.computer == computer.id);
     let mut in_force = tree.in_force(policy, own).expanded(&tree.lists());

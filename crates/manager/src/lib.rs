@@ -22,6 +22,7 @@ pub mod settings;
 pub mod store;
 
 mod alerts;
+mod api_docs;
 mod app;
 mod console;
 mod coverage;
@@ -30,9 +31,11 @@ mod deploy;
 mod ephemeral;
 mod gateway;
 mod http;
+mod limits;
 mod listener;
 mod manager;
 mod metrics;
+mod network;
 mod nodes;
 mod notices;
 mod pacing;
@@ -43,4 +46,5 @@ mod tasks;
 mod vault;
 
 pub use http::openapi_json;
+pub use limits::RateLimits;
 pub use manager::{FirstStart, Manager, Options, StartError};

@@ -3,20 +3,23 @@ use crate::app::stopped;
 use crate::authority::PeerIdentity;
 use crate::metrics::{Metrics, count};
 use crate::pacing::Pace;
-use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use hyper::body::Incoming;
+use axum::{BoxError, Router};
+use bytes::Bytes;
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper::header::{HOST, HeaderValue};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
@@ -24,8 +27,8 @@ use tower_http::timeout::TimeoutBody;
 
 /// A handshake takes at most this long.
 const HANDSHAKE: Duration = Duration::from_secs(15);
-/// The head of a request, and each piece of its body, takes at most this long.
-const HEAD: Duration = Duration::from_secs(30);
+/// A whole body takes at most so many times as long as each of its pieces may: a batch of events passes a line of 64 kbit/s.
+const WHOLE: u32 = 10;
 /// What was begun may take this long after the end was asked for.
 const DRAIN: Duration = Duration::from_secs(20);
 
@@ -39,6 +42,8 @@ pub(crate) struct Listener {
     pub(crate) connections: usize,
     /// How fast connections are taken: handshakes that are begun all at once end all too late.
     pub(crate) pace: Option<Pace>,
+    /// The head of a request, and each piece of its body, takes at most this long.
+    pub(crate) patience: Duration,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) stopping: watch::Receiver<bool>,
 }
@@ -73,6 +78,7 @@ impl Listener {
             let connection = Connection {
                 acceptor: acceptor.clone(),
                 router: self.router.clone(),
+                patience: self.patience,
                 metrics: Arc::clone(&self.metrics),
                 stopping: self.stopping.clone(),
             };
@@ -89,9 +95,42 @@ impl Listener {
     }
 }
 
+/// A body that has to end in time: each piece may come just before the sender is given up, and there may be many.
+struct Whole<B> {
+    pieces: Pin<Box<B>>,
+    left: Pin<Box<Sleep>>,
+}
+
+impl<B: HttpBody<Data = Bytes>> HttpBody for Whole<B>
+where
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if let Poll::Ready(frame) = self.pieces.as_mut().poll_frame(cx) {
+            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+        }
+        self.left.as_mut().poll(cx).map(|()| Some(Err("the body did not end in time".into())))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.pieces.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.pieces.size_hint()
+    }
+}
+
 struct Connection {
     acceptor: TlsAcceptor,
     router: Router,
+    patience: Duration,
     metrics: Arc<Metrics>,
     stopping: watch::Receiver<bool>,
 }
@@ -115,7 +154,7 @@ impl Connection {
         };
         let certificates = stream.get_ref().1.peer_certificates();
         let identity = certificates.and_then(<[_]>::first).and_then(PeerIdentity::of);
-        let router = self.router;
+        let (router, patience) = (self.router, self.patience);
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
             // HTTP/2 says the host in the target.
@@ -126,11 +165,21 @@ impl Connection {
             if let Some(identity) = &identity {
                 request.extensions_mut().insert(identity.clone());
             }
-            router.clone().oneshot(request.map(|body| Body::new(TimeoutBody::new(HEAD, Box::pin(body)))))
+            router.clone().oneshot(request.map(|body| {
+                let pieces = TimeoutBody::new(patience, Box::pin(body));
+                Body::new(Whole {
+                    pieces: Box::pin(pieces),
+                    left: Box::pin(tokio::time::sleep(patience * WHOLE)),
+                })
+            }))
         });
         let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
-        builder.http2().timer(TokioTimer::new()).max_concurrent_streams(64).keep_alive_interval(Some(HEAD));
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(patience);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(64)
+            .keep_alive_interval(Some(patience));
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         tokio::pin!(connection);
         let ended = tokio::select! {

@@ -8,6 +8,7 @@ use crate::disk::Disk;
 use crate::events::{AutoTags, EventStore as _, Events};
 use crate::fleet::Fleet;
 use crate::inventories::{self, Inventories};
+use crate::limits::{Limits, RateLimits};
 use crate::listener::Listener;
 use crate::metrics::Metrics;
 use crate::nodes::{self, Nodes};
@@ -43,6 +44,8 @@ const SWEEP: Duration = Duration::from_secs(5);
 const FLEET: Duration = Duration::from_secs(10);
 /// News kept for a console that reads slowly.
 const NEWS: usize = 1024;
+/// The head of a request, and each piece of its body, takes at most this long.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Connections of the public listener at once.
 const PUBLIC_CONNECTIONS: usize = 2_000;
 /// Connections of the gateway at once: one a computer.
@@ -83,6 +86,10 @@ pub struct Options {
     pub alert_sweep: Duration,
     /// Managers of one database look after each other this often.
     pub node_beat: Duration,
+    /// How often one may ask.
+    pub rate_limits: RateLimits,
+    /// The head of a request, and each piece of its body, takes at most this long.
+    pub patience: Duration,
     /// Tells the time.
     pub clock: Clock,
     /// Says how full the disk is.
@@ -107,6 +114,8 @@ impl Options {
             connections_per_second: 1_000,
             alert_sweep: Duration::from_secs(15),
             node_beat: Duration::from_secs(3),
+            rate_limits: RateLimits::default(),
+            patience: PATIENCE,
             clock: Clock::default(),
             disk: Disk::default(),
         }
@@ -249,6 +258,7 @@ impl Manager {
             database,
             metrics: Arc::new(Metrics::default()),
             news: broadcast::channel(NEWS).0,
+            limits: Limits::new(options.rate_limits),
             log_ins: Mutex::new(HashMap::new()),
             hashing: Semaphore::new(2),
             batches: Semaphore::new(64),
@@ -280,12 +290,17 @@ impl Manager {
         let tasks = vec![
             tokio::spawn(inventories::consider_new_content(Arc::clone(&app))),
             tokio::spawn(
-                listener(&app, "public", public_socket, tls(&app, false)?, crate::http::public(&app)).run(),
+                Listener {
+                    patience: options.patience,
+                    ..listener(&app, "public", public_socket, tls(&app, false)?, crate::http::public(&app))
+                }
+                .run(),
             ),
             tokio::spawn(
                 Listener {
                     connections: GATEWAY_CONNECTIONS,
                     pace: Some(Pace::new(options.connections_per_second)),
+                    patience: options.patience,
                     ..listener(&app, "gateway", gateway_socket, tls(&app, true)?, crate::http::gateway(&app))
                 }
                 .run(),
@@ -354,6 +369,8 @@ impl Manager {
             id,
             name: "first administrator".to_owned(),
             role: Role::Administrator,
+            scopes: None,
+            sources: None,
             secret_hash: secrets::digest(&secret),
             created_at: now,
             expires_at: None,
@@ -540,6 +557,7 @@ fn listener(
         router,
         connections: PUBLIC_CONNECTIONS,
         pace: None,
+        patience: PATIENCE,
         metrics: Arc::clone(&app.metrics),
         stopping: app.stopping.clone(),
     }

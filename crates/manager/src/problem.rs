@@ -23,6 +23,16 @@ pub(crate) struct Refused {
     pub(crate) retry_after: Option<u64>,
 }
 
+/// What is wrong with one member of a message.
+pub(crate) fn field_error(pointer: &str, code: &str, message: &str) -> FieldError {
+    FieldError {
+        pointer: pointer.to_owned(),
+        code: code.to_owned(),
+        message: message.to_owned(),
+        args: std::collections::BTreeMap::new(),
+    }
+}
+
 impl Refused {
     /// A refusal.
     pub(crate) fn new(
@@ -70,12 +80,7 @@ impl Refused {
 
     /// One member of the message is wrong.
     pub(crate) fn field(pointer: &str, code: &str, message: &str) -> Self {
-        Self::fields(vec![FieldError {
-            pointer: pointer.to_owned(),
-            code: code.to_owned(),
-            message: message.to_owned(),
-            args: std::collections::BTreeMap::new(),
-        }])
+        Self::fields(vec![field_error(pointer, code, message)])
     }
 
     /// Something stands against it.
@@ -111,6 +116,11 @@ impl From<StoreError> for Refused {
                 "in-use",
                 "It is still in use, or refers to something that is not there.",
                 "Detach what uses it first.",
+            ),
+            StoreError::TakenOver => Self::conflict(
+                "request-taken-over",
+                "The same request was sent again meanwhile and is being carried out in place of this one.",
+                "Take that one's answer.",
             ),
             other => {
                 tracing::error!(error = %anyhow::Error::from(other).root_cause(), "the database failed");

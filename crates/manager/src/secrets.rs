@@ -6,6 +6,8 @@ use argon2::Argon2;
 use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier as _, SaltString};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::hkdf::{HKDF_SHA256, Salt};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use subtle::ConstantTimeEq as _;
 
@@ -45,6 +47,41 @@ pub fn hex(bytes: &[u8]) -> String {
 /// How a secret made by the manager is stored: its SHA-256 in hexadecimal digits.
 pub fn digest(secret: &str) -> String {
     hex(ring::digest::digest(&ring::digest::SHA256, secret.as_bytes()).as_ref())
+}
+
+/// SHA-256 over parts that cannot be mistaken for one another, in hexadecimal digits.
+pub(crate) fn digest_of(parts: &[&[u8]]) -> String {
+    let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
+    for part in parts {
+        digest.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        digest.update(part);
+    }
+    hex(digest.finish().as_ref())
+}
+
+/// Seals a text so that only who knows `secret`, of which the manager keeps a hash alone, can open it.
+pub(crate) fn seal(secret: &str, salt: &str, text: &[u8]) -> Result<Vec<u8>, SecretError> {
+    let nonce = random::<NONCE_LEN>()?;
+    let mut sealed = text.to_vec();
+    let key = sealing_key(secret, salt).ok_or(SecretError::Random)?;
+    key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::empty(), &mut sealed)
+        .map_err(|_e| SecretError::Random)?;
+    Ok([nonce.as_slice(), &sealed].concat())
+}
+
+/// Opens what was sealed with the same secret and salt.
+pub(crate) fn open(secret: &str, salt: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+    let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LEN>()?;
+    let mut bytes = sealed.to_vec();
+    let key = sealing_key(secret, salt)?;
+    let text = key.open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::empty(), &mut bytes).ok()?;
+    Some(text.to_vec())
+}
+
+fn sealing_key(secret: &str, salt: &str) -> Option<LessSafeKey> {
+    let derived = Salt::new(HKDF_SHA256, salt.as_bytes()).extract(secret.as_bytes());
+    let key = derived.expand(&[b"sakimori answer v1"], &CHACHA20_POLY1305).ok()?;
+    Some(LessSafeKey::new(UnboundKey::from(key)))
 }
 
 /// Compares in a time that does not tell where they differ.
@@ -105,6 +142,18 @@ mod tests {
         assert!(!verify_password("another", &hash));
         assert!(!verify_password(&password, "not a hash"));
         assert_ne!(hash, hash_password(&password).unwrap(), "salted");
+    }
+
+    #[test]
+    fn what_is_sealed_opens_with_the_same_secret_alone() {
+        let sealed = seal("secret", "key", b"answer").unwrap();
+        assert_eq!(open("secret", "key", &sealed).unwrap(), b"answer");
+        assert_ne!(sealed, seal("secret", "key", b"answer").unwrap());
+        assert_eq!(open("another", "key", &sealed), None);
+        assert_eq!(open("secret", "another", &sealed), None);
+        assert_eq!(open("secret", "key", &sealed[..sealed.len() - 1]), None);
+        assert_eq!(open("secret", "key", b"short"), None);
+        assert_ne!(digest_of(&[b"a", b"b"]), digest_of(&[b"ab"]));
     }
 
     #[test]

@@ -14,9 +14,11 @@ mod computers;
 pub(crate) mod db;
 mod event_based_tasks;
 mod groups;
+mod idempotency;
 mod inventory;
 mod leases;
 mod nodes;
+mod operations;
 mod policies;
 mod policy_versions;
 pub mod schema;
@@ -37,8 +39,10 @@ pub use computers::{
 pub use db::Database;
 pub use event_based_tasks::{EventBasedTaskRow, NoticeRow};
 pub use groups::{GroupRow, names_upwards, with_descendants};
+pub use idempotency::{Claim, Claimed};
 pub use inventory::{InventoryRow, RecommendationRow, VariantRow};
 pub use nodes::{ChangeRow, NodeRow, Shared};
+pub use operations::{OperationEnd, OperationRow};
 pub use policies::{BundleRow, PolicyRow};
 pub use policy_versions::{PolicyVersionRow, VERSIONS, VersionNote};
 pub use searches::{AutoTagRuleRow, SavedSearchRow, owner_key};
@@ -56,6 +60,8 @@ pub struct TenantCtx {
     pub tenant: Uuid,
     /// For the audit trail.
     pub actor: Actor,
+    /// The request with an `Idempotency-Key` that the changes belong to.
+    pub claim: Option<Uuid>,
 }
 
 /// Who is asking.
@@ -70,14 +76,19 @@ pub struct Actor {
 }
 
 impl TenantCtx {
+    /// Somebody of a tenant.
+    pub const fn new(tenant: Uuid, actor: Actor) -> Self {
+        Self { tenant, actor, claim: None }
+    }
+
     /// The manager itself, working for a tenant.
     pub fn system(tenant: Uuid) -> Self {
-        Self { tenant, actor: Actor { kind: "system", id: None, name: "manager".to_owned() } }
+        Self::new(tenant, Actor { kind: "system", id: None, name: "manager".to_owned() })
     }
 
     /// One of its computers.
     pub fn computer(tenant: Uuid, computer: Uuid, name: &str) -> Self {
-        Self { tenant, actor: Actor { kind: "computer", id: Some(computer), name: name.to_owned() } }
+        Self::new(tenant, Actor { kind: "computer", id: Some(computer), name: name.to_owned() })
     }
 }
 
@@ -108,6 +119,9 @@ pub enum StoreError {
     /// Something still refers to the row.
     #[error("still in use")]
     InUse,
+    /// The request took so long that the same request, sent again, was begun in its place.
+    #[error("the request was taken over")]
+    TakenOver,
 }
 
 impl StoreError {
@@ -242,6 +256,7 @@ impl Write {
     /// Makes the change durable and visible.
     pub async fn commit(mut self) -> Result<(), StoreError> {
         self.tell_nodes().await?;
+        self.note_made().await?;
         Ok(self.tx.commit().await?)
     }
 

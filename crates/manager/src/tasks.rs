@@ -8,6 +8,7 @@
 //!
 //! *Missed times*: of all times that passed while no manager ran, the last one is made up for if its window is still
 //! open; otherwise one run says that it was missed.
+pub(crate) mod operations;
 mod own;
 pub(crate) mod schedule;
 
@@ -181,8 +182,18 @@ pub(crate) async fn run(app: Arc<App>) {
                         if at_work.insert(run) {
                             let app = Arc::clone(&app);
                             work.spawn(async move {
-                                own::carry_out(&app, tenant, run, kind).await;
+                                Box::pin(own::carry_out(&app, tenant, run, kind)).await;
                                 run
+                            });
+                        }
+                    }
+                    for operation in app.store.operations_running(&ctx).await? {
+                        if at_work.insert(operation.id) {
+                            let app = Arc::clone(&app);
+                            work.spawn(async move {
+                                let id = operation.id;
+                                Box::pin(operations::carry_out(&app, tenant, operation)).await;
+                                id
                             });
                         }
                     }

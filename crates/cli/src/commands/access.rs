@@ -160,12 +160,18 @@ pub(super) async fn api_keys(out: Out, client: &Client, command: ApiKeys) -> Res
         ApiKeys::List => {
             let all: Vec<ApiKey> = client.list("/api-keys", &[], NAMES_MAX).await?;
             out.show(&all, |all| {
-                let mut table = Table::new(&["NAME", "ROLE", "EXPIRES", "LAST USED", "ID"]);
+                let mut table =
+                    Table::new(&["NAME", "ROLE", "SCOPES", "SOURCES", "EXPIRES", "LAST USED", "ID"]);
                 for k in all {
                     let never = |time: &Option<String>| time.clone().unwrap_or_else(|| "never".to_owned());
+                    let all =
+                        |words: Option<Vec<String>>| words.map_or_else(|| "all".to_owned(), |w| w.join(" "));
+                    let scopes = k.scopes.as_ref().map(|of| of.iter().map(ToString::to_string).collect());
                     table.row([
                         &k.name,
                         &word(&k.role),
+                        &all(scopes),
+                        &all(k.sources.clone()),
                         &never(&k.expires_at),
                         &never(&k.last_used),
                         &k.id.to_string(),
@@ -174,13 +180,19 @@ pub(super) async fn api_keys(out: Out, client: &Client, command: ApiKeys) -> Res
                 table.to_string()
             })
         }
-        ApiKeys::Create { name, role, expires_in } => {
+        ApiKeys::Create { name, role, scope, source, expires_in } => {
             let role = match role {
                 Role::Administrator => sakimori_api::Role::Administrator,
                 Role::Operator => sakimori_api::Role::Operator,
                 Role::Auditor => sakimori_api::Role::Auditor,
             };
-            let new = NewApiKey { name, role, expires_in_secs: expires_in };
+            let new = NewApiKey {
+                name,
+                role,
+                expires_in_secs: expires_in,
+                scopes: (!scope.is_empty()).then_some(scope),
+                sources: (!source.is_empty()).then_some(source),
+            };
             let made: CreatedApiKey = client.post("/api-keys", &new).await?;
             out.show(&made, |made| {
                 format!("Key (shown this once), for SAKIMORI_API_KEY:\n  {}\n", made.secret)

@@ -104,7 +104,7 @@ pub(crate) async fn enrol(
         name => name,
     };
     let actor = Actor { kind: "activation-token", id: Some(token.id), name: token.name.clone() };
-    let ctx = TenantCtx { tenant: token.tenant, actor };
+    let ctx = TenantCtx::new(token.tenant, actor);
 
     let mut write = app.store.begin(&ctx, now).await?;
     let known = write.computer_enrolled(said.enrolment).await?;

@@ -46,6 +46,7 @@ pub(super) struct AlertQuery {
     /// Only about this computer.
     pub(super) computer_id: Option<Uuid>,
     /// At most so many, 1 to 500; 100 where absent.
+    #[param(minimum = 1, maximum = 500)]
     pub(super) limit: Option<u32>,
     /// The `nextCursor` of the part before.
     pub(super) cursor: Option<String>,

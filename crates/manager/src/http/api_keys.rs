@@ -1,27 +1,33 @@
 //! Keys for scripts.
-use super::auth::{Access, Caller, Resource, may_grant};
+use super::auth::{Access, Caller, Resource};
 use super::extract::{Id, Message, Query, limit, name, page};
 use crate::app::App;
 use crate::clock;
-use crate::problem::Refused;
+use crate::network::{Network, NotANetwork};
+use crate::problem::{Refused, field_error};
 use crate::secrets;
 use crate::store::{ApiKeyRow, Change};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use sakimori_api::{ApiKey, CreatedApiKey, NewApiKey, Page};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
 /// Ten years.
 const LONGEST_SECS: u64 = 315_360_000;
+/// Scopes, and sources, of one key.
+const NARROWINGS: usize = 64;
 
 fn api_key(row: &ApiKeyRow) -> ApiKey {
     ApiKey {
         id: row.id,
         name: row.name.clone(),
         role: row.role,
+        scopes: row.scopes.clone(),
+        sources: row.sources.clone(),
         created_at: clock::text(row.created_at),
         expires_at: row.expires_at.map(clock::text),
         last_used: row.last_used.map(clock::text),
@@ -51,9 +57,28 @@ pub(super) async fn create(
     Message(new): Message<NewApiKey>,
 ) -> Result<(StatusCode, Json<CreatedApiKey>), Refused> {
     let ctx = caller.may(Resource::ApiKeys, Access::Write)?;
-    if !may_grant(caller.role, new.role) {
-        return Err(Refused::forbidden("A key can do at most what its maker can."));
+    let mut errors = Vec::new();
+    if new.scopes.as_ref().is_some_and(|scopes| !(1..=NARROWINGS).contains(&scopes.len())) {
+        errors.push(field_error("/scopes", "out-of-range", "Name 1 to 64 scopes, or leave them out."));
     }
+    if new.sources.as_ref().is_some_and(|sources| !(1..=NARROWINGS).contains(&sources.len())) {
+        errors.push(field_error("/sources", "out-of-range", "Name 1 to 64 networks, or leave them out."));
+    }
+    let mut networks: Vec<Network> = Vec::new();
+    for (index, text) in new.sources.iter().flatten().enumerate() {
+        match text.parse() {
+            Ok(network) => networks.push(network),
+            Err(error @ NotANetwork) => {
+                errors.push(field_error(&format!("/sources/{index}"), "not-a-network", &error.to_string()));
+            }
+        }
+    }
+    if !errors.is_empty() {
+        return Err(Refused::fields(errors));
+    }
+    let sources = new.sources.is_some().then_some(networks.as_slice());
+    caller.may_grant(new.role, new.scopes.as_deref(), sources)?;
+    let scopes = new.scopes.map(|scopes| Vec::from_iter(BTreeSet::from_iter(scopes)));
     let now = app.clock.now();
     if new.expires_in_secs.is_some_and(|secs| !(60..=LONGEST_SECS).contains(&secs)) {
         return Err(Refused::field("/expiresInSecs", "out-of-range", "Between 60 seconds and ten years."));
@@ -64,6 +89,8 @@ pub(super) async fn create(
         id: Uuid::now_v7(),
         name: name("/name", &new.name)?,
         role: new.role,
+        scopes,
+        sources: sources.map(|networks| networks.iter().map(ToString::to_string).collect()),
         secret_hash: secrets::digest(&secret),
         created_at: now,
         expires_at: new.expires_in_secs.map(|secs| now.plus(Duration::from_secs(secs))),

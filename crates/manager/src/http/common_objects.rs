@@ -84,6 +84,7 @@ pub(super) struct ObjectQuery {
     /// Only those of this kind.
     kind: Option<ObjectKind>,
     /// At most so many, 1 to 500; 100 where absent.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<u32>,
     /// The `nextCursor` of the part before.
     cursor: Option<String>,

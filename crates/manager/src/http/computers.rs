@@ -282,6 +282,7 @@ pub(super) struct ComputerQuery {
     /// The other way round.
     pub(super) descending: Option<bool>,
     /// At most so many, 1 to 500; 100 where absent.
+    #[param(minimum = 1, maximum = 500)]
     pub(super) limit: Option<u32>,
     /// The `nextCursor` of the part before.
     pub(super) cursor: Option<String>,

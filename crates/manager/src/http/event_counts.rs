@@ -29,8 +29,10 @@ pub(super) struct CountQuery {
     /// Length of an interval: `5m`, `1h`, `1d`; one hour where absent.
     pub(super) interval: Option<String>,
     /// From this time on (RFC 3339); a day before `to` where absent.
+    #[param(format = DateTime)]
     pub(super) from: Option<String>,
     /// Before this time (RFC 3339); now where absent.
+    #[param(format = DateTime)]
     pub(super) to: Option<String>,
     /// What to count by; all together where absent.
     #[param(inline)]

@@ -10,6 +10,8 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use futures_util::{Stream, TryStreamExt as _};
+use sakimori_api::ExportFormat;
 use sakimori_query::Filter;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -18,16 +20,6 @@ use uuid::Uuid;
 const PART: u32 = 500;
 const COLUMNS: &str =
     "id,at,receivedAt,computerId,computerName,module,severity,action,kind,tags,explanation,detail\r\n";
-
-/// Form of the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum ExportFormat {
-    /// RFC 4180, for spreadsheets. A text that a spreadsheet would take for a formula begins with `'`.
-    Csv,
-    /// One event a line, in the form of the list.
-    Jsonl,
-}
 
 /// What is exported.
 #[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
@@ -40,8 +32,10 @@ pub(super) struct ExportQuery {
     /// Only events that this filter finds.
     pub(super) filter: Option<String>,
     /// Only at or after this time (RFC 3339).
+    #[param(format = DateTime)]
     pub(super) from: Option<String>,
     /// Only before this time (RFC 3339).
+    #[param(format = DateTime)]
     pub(super) to: Option<String>,
     /// At most so many, the newest; all where absent.
     pub(super) limit: Option<u32>,
@@ -73,26 +67,35 @@ pub(super) async fn export(
         ExportFormat::Jsonl => ("application/x-ndjson", "attachment; filename=\"events.jsonl\""),
     };
     let left = query.limit.unwrap_or(u32::MAX);
-    let export = Export { app, tenant, filter, format: query.format, before: None, left, begun: false };
-    let parts = futures_util::stream::try_unfold(export, Export::next);
+    let parts = parts(app, tenant, filter, query.format, left).map_ok(|part| part.bytes);
     Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, name)], Body::from_stream(parts))
         .into_response())
 }
 
-/// Events as CSV, newest first, in parts.
-pub(crate) fn csv(
+/// A part of a file.
+#[derive(Debug)]
+pub(crate) struct Part {
+    /// What is written.
+    pub(crate) bytes: Bytes,
+    /// Events in it.
+    pub(crate) events: u64,
+}
+
+/// At most `left` events as a file, newest first, in parts.
+pub(crate) fn parts(
     app: Arc<App>,
     tenant: Uuid,
     filter: Filter,
-) -> impl futures_util::Stream<Item = Result<Bytes, sqlx::Error>> {
-    let export =
-        Export { app, tenant, filter, format: ExportFormat::Csv, before: None, left: u32::MAX, begun: false };
+    format: ExportFormat,
+    left: u32,
+) -> impl Stream<Item = Result<Part, sqlx::Error>> {
+    let export = Export { app, tenant, filter, format, before: None, left, begun: false };
     futures_util::stream::try_unfold(export, Export::next)
 }
 
 impl Export {
     /// The next part of the file. An error breaks the answer off, so that nobody takes a part for the whole.
-    async fn next(mut self) -> Result<Option<(Bytes, Self)>, sqlx::Error> {
+    async fn next(mut self) -> Result<Option<(Part, Self)>, sqlx::Error> {
         let mut text = String::new();
         if !std::mem::replace(&mut self.begun, true) && self.format == ExportFormat::Csv {
             text.push_str(COLUMNS);
@@ -109,7 +112,7 @@ impl Export {
         for stored in found {
             line(&mut text, self.format, stored);
         }
-        Ok((!text.is_empty()).then(|| (Bytes::from(text), self)))
+        Ok((!text.is_empty()).then(|| (Part { bytes: Bytes::from(text), events: u64::from(count) }, self)))
     }
 }
 
@@ -159,7 +162,14 @@ fn csv_field(text: &mut String, field: &str) {
     if formula {
         text.push('\'');
     }
-    text.push_str(&field.replace('"', "\"\""));
+    for c in field.chars() {
+        match c {
+            '"' => text.push_str("\"\""),
+            // Shown by a terminal, it would be obeyed.
+            c if c.is_control() && !matches!(c, '\t' | '\r' | '\n') => text.push('\u{fffd}'),
+            c => text.push(c),
+        }
+    }
     text.push('"');
 }
 
@@ -176,6 +186,7 @@ mod tests {
             ("@SUM(A1)", "\"'@SUM(A1)\""),
             ("-2", "\"'-2\""),
             ("\t=1", "\"'\t=1\""),
+            ("a\u{1b}[2Jb", "\"a\u{fffd}[2Jb\""),
             ("a\"b,c\r\nd", "\"a\"\"b,c\r\nd\""),
         ] {
             let mut text = String::new();

@@ -1,7 +1,7 @@
 //! What the lists, counts and exports of events have in common: how they are narrowed.
 use crate::clock;
 use crate::problem::Refused;
-use sakimori_api::{FieldError, SearchSubject};
+use sakimori_api::{FieldError, NewEventExport, SearchSubject};
 use sakimori_model::{Diagnostic, Timestamp};
 use sakimori_query::{Filter, TextField, TextTest, TimeField};
 use std::collections::BTreeMap;
@@ -44,6 +44,18 @@ fn field_error(pointer: &str, finding: Diagnostic) -> FieldError {
 pub(super) fn time(name: &str, text: Option<&str>) -> Result<Option<Timestamp>, Refused> {
     let parsed = text.map(|text| clock::parse(text).ok_or(name)).transpose();
     parsed.map_err(|name| Refused::invalid(format!("{name} is a time like 2026-11-22T10:00:00Z.")))
+}
+
+/// What an export asks for.
+pub(crate) fn of_export(asked: &NewEventExport, now: Timestamp) -> Result<Filter, Refused> {
+    let time = |pointer: &str, text: Option<&str>| match text.map(clock::parse) {
+        Some(None) => {
+            Err(Refused::field(pointer, "not-a-time", "A time is written like 2026-11-22T10:00:00Z."))
+        }
+        parsed => Ok(parsed.flatten()),
+    };
+    let filter = parse("/filter", asked.filter.as_deref().unwrap_or_default(), now)?;
+    Ok(between(time("/from", asked.from.as_deref())?, time("/to", asked.to.as_deref())?).and(filter))
 }
 
 /// Events between two times, by the computer's clock.

@@ -65,10 +65,13 @@ pub(super) struct EventQuery {
     /// Only events that contain this text: incident, CVE, address, message, target.
     pub(super) q: Option<String>,
     /// Only at or after this time (RFC 3339).
+    #[param(format = DateTime)]
     pub(super) from: Option<String>,
     /// Only before this time (RFC 3339).
+    #[param(format = DateTime)]
     pub(super) to: Option<String>,
     /// At most so many, 1 to 500; 100 where absent.
+    #[param(minimum = 1, maximum = 500)]
     pub(super) limit: Option<u32>,
     /// The `nextCursor` of the part before.
     pub(super) cursor: Option<String>,

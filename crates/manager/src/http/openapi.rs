@@ -1,8 +1,10 @@
 //! The `OpenAPI` document: made from the handlers, committed, compared by a test.
+use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
-    Components, ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, ResponseBuilder,
-    SecurityRequirement,
+    Components, ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, RefOr,
+    ResponseBuilder, SecurityRequirement,
 };
 
 /// What is the same for all operations.
@@ -49,8 +51,34 @@ pub(super) fn with_problems(mut document: OpenApi) -> OpenApi {
         )
         .build();
     for item in document.paths.paths.values_mut() {
+        if let Some(post) = &mut item.post {
+            let key = ParameterBuilder::new()
+                .name("Idempotency-Key")
+                .parameter_in(ParameterIn::Header)
+                .description(Some(
+                    "A text of your own, such as a random UUID: the same request sent again with it within 24 hours is \
+                     not carried out again and gets the same answer.",
+                ))
+                .schema(Some(
+                    ObjectBuilder::new()
+                        .schema_type(Type::String)
+                        .pattern(Some("^[!#-~]{1,255}$"))
+                        .build(),
+                ))
+                .build();
+            post.parameters.get_or_insert_default().push(key.into());
+        }
         let operations = [&mut item.get, &mut item.post, &mut item.patch, &mut item.put, &mut item.delete];
         for operation in operations.into_iter().flatten() {
+            // A description is part of every answer; what is done is the best one there is.
+            let done = operation.summary.clone().unwrap_or_default();
+            for response in operation.responses.responses.values_mut() {
+                if let RefOr::T(response) = response
+                    && response.description.is_empty()
+                {
+                    response.description.clone_from(&done);
+                }
+            }
             operation.responses.responses.insert("default".to_owned(), problem.clone().into());
         }
     }

@@ -16,6 +16,7 @@ pub(super) struct RuleQuery {
     /// Only rules whose message, CVE or sid contains this text.
     pub(super) q: Option<String>,
     /// At most so many, 1 to 500; 100 where absent.
+    #[param(minimum = 1, maximum = 500)]
     pub(super) limit: Option<u32>,
     /// The `nextCursor` of the part before.
     pub(super) cursor: Option<String>,

@@ -148,7 +148,7 @@ pub(super) async fn log_in(
     let secret = secrets::new_secret()?;
     let expires_at = now.plus(SESSION_LIFE);
     let actor = Actor { kind: "user", id: Some(account.id), name: account.name.clone() };
-    let mut write = app.store.begin(&TenantCtx { tenant: account.tenant, actor }, now).await?;
+    let mut write = app.store.begin(&TenantCtx::new(account.tenant, actor), now).await?;
     write.insert_session(&secrets::digest(&secret), account.id, expires_at).await?;
     write
         .audit(Change {

@@ -1,8 +1,8 @@
 //! Accounts, sessions and keys.
 use super::db::query;
-use super::{Store, StoreError, Write, uuid};
+use super::{Store, StoreError, Write, json, to_json, uuid};
 use crate::store::TenantCtx;
-use sakimori_api::Role;
+use sakimori_api::{Role, Scope};
 use sakimori_model::Timestamp;
 use uuid::Uuid;
 
@@ -47,6 +47,10 @@ pub struct ApiKeyRow {
     pub name: String,
     /// What it may do.
     pub role: Role,
+    /// Only this much of what the role allows.
+    pub scopes: Option<Vec<Scope>>,
+    /// Only from these networks.
+    pub sources: Option<Vec<String>>,
     /// SHA-256 of its secret.
     pub secret_hash: String,
     /// When it was made.
@@ -75,7 +79,8 @@ fn role(name: &str) -> Role {
 }
 
 type AccountTuple = (String, String, String, String, String, i64, Option<i64>);
-type KeyTuple = (String, String, String, String, String, i64, Option<i64>, Option<i64>);
+type KeyTuple =
+    (String, String, String, String, Option<String>, Option<String>, String, i64, Option<i64>, Option<i64>);
 
 fn account((tenant, id, name, of_role, password_hash, created_at, last_log_in): AccountTuple) -> AccountRow {
     AccountRow {
@@ -89,17 +94,21 @@ fn account((tenant, id, name, of_role, password_hash, created_at, last_log_in): 
     }
 }
 
-fn key((tenant, id, name, of_role, secret_hash, created_at, expires_at, last_used): KeyTuple) -> ApiKeyRow {
-    ApiKeyRow {
+fn key(
+    (tenant, id, name, of_role, scopes, sources, secret_hash, created_at, expires_at, last_used): KeyTuple,
+) -> Result<ApiKeyRow, StoreError> {
+    Ok(ApiKeyRow {
         tenant: uuid(&tenant),
         id: uuid(&id),
         name,
         role: role(&of_role),
+        scopes: scopes.map(|text| json("scopes of an API key", &text)).transpose()?,
+        sources: sources.map(|text| json("sources of an API key", &text)).transpose()?,
         secret_hash,
         created_at: Timestamp(created_at),
         expires_at: expires_at.map(Timestamp),
         last_used: last_used.map(Timestamp),
-    }
+    })
 }
 
 impl Store {
@@ -162,13 +171,13 @@ impl Store {
     /// The key with this id, of whichever tenant: the key says whose it is.
     pub async fn api_key(&self, id: Uuid) -> Result<Option<ApiKeyRow>, StoreError> {
         let row: Option<KeyTuple> = query(
-            "SELECT tenant_id, id, name, role, secret_hash, created_at, expires_at, last_used FROM api_key \
+            "SELECT tenant_id, id, name, role, scopes, sources, secret_hash, created_at, expires_at, last_used FROM api_key \
              WHERE id = ?",
         )
         .bind(id.to_string())
         .fetch_optional(self.anywhere())
         .await?;
-        Ok(row.map(key))
+        row.map(key).transpose()
     }
 
     /// The keys by id, after `after`, at most `limit`.
@@ -179,7 +188,7 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<ApiKeyRow>, StoreError> {
         let rows: Vec<KeyTuple> = query(
-            "SELECT tenant_id, id, name, role, secret_hash, created_at, expires_at, last_used FROM api_key \
+            "SELECT tenant_id, id, name, role, scopes, sources, secret_hash, created_at, expires_at, last_used FROM api_key \
              WHERE tenant_id = ? AND id > ? ORDER BY id LIMIT ?",
         )
         .bind(ctx.tenant.to_string())
@@ -187,7 +196,7 @@ impl Store {
         .bind(limit)
         .fetch_all(self.read(ctx))
         .await?;
-        Ok(rows.into_iter().map(key).collect())
+        rows.into_iter().map(key).collect()
     }
 
     /// Notes that a session was used.
@@ -299,13 +308,15 @@ impl Write {
     /// Makes a key.
     pub async fn insert_api_key(&mut self, row: &ApiKeyRow) -> Result<(), StoreError> {
         query(
-            "INSERT INTO api_key (tenant_id, id, name, role, secret_hash, created_at, expires_at) \
-             VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO api_key (tenant_id, id, name, role, scopes, sources, secret_hash, created_at, expires_at) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(self.tenant())
         .bind(row.id.to_string())
         .bind(&row.name)
         .bind(role_name(row.role))
+        .bind(row.scopes.as_ref().map(|scopes| to_json("scopes of an API key", scopes)).transpose()?)
+        .bind(row.sources.as_ref().map(|sources| to_json("sources of an API key", sources)).transpose()?)
         .bind(&row.secret_hash)
         .bind(self.now.0)
         .bind(row.expires_at.map(|at| at.0))
@@ -319,12 +330,12 @@ impl Write {
     pub async fn delete_api_key(&mut self, id: Uuid) -> Result<Option<ApiKeyRow>, StoreError> {
         let row: Option<KeyTuple> = query(
             "DELETE FROM api_key WHERE tenant_id = ? AND id = ? \
-             RETURNING tenant_id, id, name, role, secret_hash, created_at, expires_at, last_used",
+             RETURNING tenant_id, id, name, role, scopes, sources, secret_hash, created_at, expires_at, last_used",
         )
         .bind(self.tenant())
         .bind(id.to_string())
         .fetch_optional(&mut self.tx)
         .await?;
-        Ok(row.map(key))
+        row.map(key).transpose()
     }
 }

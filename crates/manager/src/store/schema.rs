@@ -89,6 +89,12 @@ pub const STEPS: &[Step] = &[
         name: "channel losses",
         sql: Statements::Both(include_str!("../../migrations/0011_channel_losses.sql")),
     },
+    Step { version: 12, name: "api", sql: Statements::Both(include_str!("../../migrations/0012_api.sql")) },
+    Step {
+        version: 13,
+        name: "operations",
+        sql: Statements::Both(include_str!("../../migrations/0013_operations.sql")),
+    },
 ];
 
 /// Brings the database to this version's schema, or to that of step `until`.

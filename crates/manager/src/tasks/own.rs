@@ -1,11 +1,12 @@
 //! What the manager does itself. Begun again after a kill, each does the same as at once.
 use super::TICK;
-use crate::app::App;
+use super::operations::Progress;
+use crate::app::{App, stopped};
 use crate::backup;
-use crate::http::event_export;
+use crate::http::event_export::{self, Part};
 use crate::store::{StoreError, TenantCtx};
-use futures_util::StreamExt as _;
-use sakimori_api::TaskKind;
+use futures_util::{Stream, StreamExt as _};
+use sakimori_api::{ExportFormat, TaskKind};
 use sakimori_model::Timestamp;
 use sakimori_query::{Filter, TimeField};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -21,46 +22,25 @@ const KEPT: usize = 7;
 const LEASE: Duration = Duration::from_secs(30);
 /// What became of alerts, and runs, are kept this long.
 const RECORDS: i64 = 90 * 86_400_000_000;
+/// Progress is written down after so many events.
+const NOTE: u64 = 10_000;
 /// A report's time.
 const DAY: i64 = 86_400_000_000;
 
 /// Carries a run out, unless another manager does.
 pub(super) async fn carry_out(app: &Arc<App>, tenant: Uuid, run: Uuid, kind: TaskKind) {
-    let name = format!("task run {run}");
-    let lease = async || app.store.lease(&name, app.instance, LEASE, app.clock.now()).await;
-    match lease().await {
-        Ok(true) => {}
-        Ok(false) => return,
-        Err(error) => {
-            tracing::error!(%error, "a task could not be begun");
-            return;
-        }
-    }
     let ctx = TenantCtx::system(tenant);
     let work = async {
         match kind {
-            TaskKind::Backup => make_backup(app, tenant, run).await,
-            TaskKind::Report => report(app, tenant, run).await,
+            TaskKind::Backup => Box::pin(make_backup(app, tenant, run)).await,
+            TaskKind::Report => Box::pin(report(app, tenant, run)).await,
             TaskKind::Retention => retention(app, &ctx).await,
             TaskKind::IntegrityScan | TaskKind::MalwareScan | TaskKind::RecommendationScan => {
                 Ok(String::new())
             }
         }
     };
-    // Beside the work, not in turns with it: the work may hold what the renewal waits for.
-    let renewing = async {
-        let mut renew = tokio::time::interval(LEASE / 3);
-        loop {
-            renew.tick().await;
-            if let Err(error) = lease().await {
-                tracing::warn!(%error, "a task's lease could not be renewed");
-            }
-        }
-    };
-    let result = tokio::select! {
-        result = work => result,
-        () = renewing => Ok(String::new()),
-    };
+    let Some(result) = leased(app, &format!("task run {run}"), work).await else { return };
     let (state, message) = match result {
         Ok(message) => ("succeeded", message),
         Err(message) => ("failed", message),
@@ -77,7 +57,44 @@ pub(super) async fn carry_out(app: &Arc<App>, tenant: Uuid, run: Uuid, kind: Tas
     }
 }
 
-fn causes(error: &dyn std::error::Error) -> String {
+/// Does a piece of work under a lease that is renewed meanwhile; nothing where another manager does it, or this one ends
+/// before the work does: it is then begun again.
+pub(super) async fn leased<T>(
+    app: &App,
+    name: &str,
+    work: impl Future<Output = Result<T, String>>,
+) -> Option<Result<T, String>> {
+    match take(app, name).await {
+        Ok(true) => {}
+        Ok(false) => return None,
+        Err(error) => {
+            tracing::error!(%error, "a task could not be begun");
+            return None;
+        }
+    }
+    let mut stopping = app.stopping.clone();
+    // Beside the work, not in turns with it: the work may hold what the renewal waits for.
+    let renewing = async {
+        let mut renew = tokio::time::interval(LEASE / 3);
+        loop {
+            renew.tick().await;
+            if let Err(error) = take(app, name).await {
+                tracing::warn!(%error, "a task's lease could not be renewed");
+            }
+        }
+    };
+    tokio::select! {
+        result = work => Some(result),
+        () = renewing => None,
+        () = stopped(&mut stopping) => None,
+    }
+}
+
+async fn take(app: &App, name: &str) -> Result<bool, StoreError> {
+    app.store.lease(name, app.instance, LEASE, app.clock.now()).await
+}
+
+pub(super) fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -87,7 +104,7 @@ fn causes(error: &dyn std::error::Error) -> String {
     format!("{text}.")
 }
 
-fn folder(path: &Path) -> Result<(), String> {
+pub(super) fn folder(path: &Path) -> Result<(), String> {
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(|e| format!("{}: {e}.", path.display()))
 }
@@ -109,7 +126,7 @@ fn rotate(dir: &Path, ending: &str) -> Result<(), String> {
 }
 
 /// A name that sorts by time and tells runs apart: ids of runs begin with their time.
-async fn make_backup(app: &App, tenant: Uuid, run: Uuid) -> Result<String, String> {
+pub(super) async fn make_backup(app: &App, tenant: Uuid, run: Uuid) -> Result<String, String> {
     if tenant != app.tenant {
         return Err("A backup holds every tenant's rows: only the first tenant makes one.".to_owned());
     }
@@ -134,19 +151,39 @@ async fn report(app: &Arc<App>, tenant: Uuid, run: Uuid) -> Result<String, Strin
     folder(&dir)?;
     let now = app.clock.now();
     let filter = Filter::Time(TimeField::At, Some(now.0.saturating_sub(DAY)), Some(now.0));
-    let partial = dir.join(format!("{run}.partial"));
+    let path = dir.join(format!("{run}.csv"));
+    let parts = event_export::parts(Arc::clone(app), tenant, filter, ExportFormat::Csv, u32::MAX);
+    Box::pin(write_file(&path, parts, None)).await?;
+    rotate(&dir, "csv")?;
+    Ok(format!("Written to {}.", path.display()))
+}
+
+/// Writes events to a file that is there whole or not at all; how many they are. `progress` is told how far it is.
+pub(super) async fn write_file(
+    path: &Path,
+    parts: impl Stream<Item = Result<Part, sqlx::Error>>,
+    progress: Option<&Progress<'_>>,
+) -> Result<u64, String> {
+    let partial = path.with_extension("partial");
     let unusable = |e: std::io::Error| format!("{}: {e}.", partial.display());
     let file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial);
     let mut file = tokio::fs::File::from_std(file.map_err(unusable)?);
-    let mut parts = std::pin::pin!(event_export::csv(Arc::clone(app), tenant, filter));
+    let mut parts = std::pin::pin!(parts);
+    let (mut done, mut noted) = (0, 0);
     while let Some(part) = parts.next().await {
-        file.write_all(&part.map_err(|e| causes(&e))?).await.map_err(unusable)?;
+        let part = part.map_err(|e| causes(&e))?;
+        file.write_all(&part.bytes).await.map_err(unusable)?;
+        done += part.events;
+        if let Some(progress) = progress
+            && done >= noted + NOTE
+        {
+            noted = done;
+            progress.note(done, None).await?;
+        }
     }
     file.sync_all().await.map_err(unusable)?;
-    let path = partial.with_extension("csv");
-    std::fs::rename(&partial, &path).map_err(unusable)?;
-    rotate(&dir, "csv")?;
-    Ok(format!("Written to {}.", path.display()))
+    std::fs::rename(&partial, path).map_err(unusable)?;
+    Ok(done)
 }
 
 async fn retention(app: &App, ctx: &TenantCtx) -> Result<String, String> {

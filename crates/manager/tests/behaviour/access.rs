@@ -3,6 +3,7 @@ use crate::support::{Api, Machine, PASSWORD, Site, log_in, new_token, notice};
 use expect_test::expect_file;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 use uuid::Uuid;
@@ -13,12 +14,52 @@ async fn key(admin: &Api, site: &Site, role: &str) -> Api {
     site.with_key(made["secret"].as_str().unwrap())
 }
 
+/// An administrator's key with these scopes alone.
+async fn narrow(admin: &Api, site: &Site, scopes: &[String]) -> Api {
+    let key = json!({"name": "narrow", "role": "administrator", "scopes": scopes});
+    let (status, made) = admin.post("/api-keys", key).await;
+    assert_eq!(status, StatusCode::CREATED, "{made}");
+    site.with_key(made["secret"].as_str().unwrap())
+}
+
+/// The scope that a refusal asks for.
+fn scope_missing(problem: &Value) -> Option<String> {
+    let detail = problem["detail"].as_str()?;
+    (problem["code"] == "scope-missing").then(|| {
+        detail.strip_prefix("Use a key with the scope ").unwrap().strip_suffix('.').unwrap().to_owned()
+    })
+}
+
+/// Each operation of the document: its name, how it is asked, and a path that names nothing where it names something.
+pub(crate) fn operations() -> Vec<(String, Method, String)> {
+    let document: Value = serde_json::from_str(&sakimori_manager::openapi_json().unwrap()).unwrap();
+    let mut operations = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let relative = path
+            .strip_prefix("/api/v1")
+            .unwrap()
+            .replace("{id}", &Uuid::nil().to_string())
+            .replace("{sid}", "1")
+            .replace("{version}", "1")
+            .replace("{tag}", "t");
+        let relative = relative
+            .strip_suffix("/export")
+            .map_or(relative.clone(), |events| format!("{events}/export?format=csv"));
+        for (method, operation) in item.as_object().unwrap() {
+            let name = operation["operationId"].as_str().unwrap().to_owned();
+            let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+            operations.push((name, method, relative.clone()));
+        }
+    }
+    operations
+}
+
 /// A message that is valid, for each operation that takes one.
-fn body(operation: &str) -> Option<Value> {
+pub(crate) fn body(operation: &str) -> Option<Value> {
     let body = match operation {
         "logIn" => json!({"user": "nobody", "password": "wrong"}),
         "changePassword" => json!({"currentPassword": "x", "newPassword": "twelve characters"}),
-        "createApiKey" => json!({"name": "k", "role": "auditor"}),
+        "createApiKey" => json!({"name": "k", "role": "auditor", "scopes": ["api-keys:read"]}),
         "createPolicy" | "createComputerGroup" => json!({"name": Uuid::now_v7()}),
         "createEventBasedTask" => json!({"name": Uuid::now_v7(), "triggers": ["activated"],
             "actions": [{"action": "mark-ephemeral"}]}),
@@ -33,6 +74,7 @@ fn body(operation: &str) -> Option<Value> {
         "updateComputerSettings" => json!({"settings": {}}),
         "createCommonObject" => json!({"kind": "ports", "name": Uuid::now_v7(), "items": ["80"]}),
         "commentEvent" => json!({"text": "seen"}),
+        "startEventExport" => json!({"format": "csv"}),
         "createTask" => json!({"name": Uuid::now_v7(), "kind": "retention", "schedule": "0 3 * * *"}),
         "createChannel" => {
             json!({"name": Uuid::now_v7(), "target": {"kind": "syslog", "server": "127.0.0.1", "port": 9,
@@ -66,32 +108,109 @@ async fn every_endpoint_asks_who_and_whether() {
         key(&admin, &site, "operator").await,
         key(&admin, &site, "administrator").await,
     ];
-    let document: Value = serde_json::from_str(&sakimori_manager::openapi_json().unwrap()).unwrap();
+    let all: Vec<String> = sakimori_api::Scope::all().map(|scope| scope.to_string()).collect();
+    let elsewhere = ["rules:read", "audit-records:read"].map(|scope| vec![scope.to_owned()]);
+    let mut keys: BTreeMap<Vec<String>, Api> = BTreeMap::new();
     let mut matrix = String::new();
-    for (path, item) in document["paths"].as_object().unwrap() {
-        for (method, operation) in item.as_object().unwrap() {
-            let name = operation["operationId"].as_str().unwrap();
-            let relative = path.strip_prefix("/api/v1").unwrap();
-            let relative = relative
-                .replace("{id}", &Uuid::nil().to_string())
-                .replace("{sid}", "1")
-                .replace("{version}", "1")
-                .replace("{tag}", "t")
-                .replace("/export", "/export?format=csv");
-            let mut row = Vec::new();
-            for caller in &callers {
-                let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
-                let mut request = caller.request(method, &relative);
-                if let Some(body) = body(name) {
-                    request = request.json(&body);
-                }
-                row.push(request.send().await.unwrap().status().as_u16().to_string());
+    for (name, method, path) in operations() {
+        let ask = async |caller: &Api| {
+            let request = caller.request(method.clone(), &path);
+            match body(&name) {
+                Some(body) => request.json(&body),
+                None => request,
             }
-            writeln!(matrix, "{name:24} {}", row.join(" ")).unwrap();
+            .send()
+            .await
+            .unwrap()
+        };
+        let mut row = Vec::new();
+        for caller in &callers {
+            row.push(ask(caller).await.status().as_u16().to_string());
         }
+        // A key with other scopes than those needed is refused and told what it lacks; with those it may what its role may.
+        let mut needed: Vec<String> = Vec::new();
+        // Too many wrong log-ins are refused, whoever asks.
+        let mut tried = if name == "logIn" { Vec::new() } else { elsewhere.to_vec() };
+        let narrowest = loop {
+            let Some(scopes) = tried.pop() else { break row.last().unwrap().clone() };
+            if !keys.contains_key(&scopes) {
+                keys.insert(scopes.clone(), narrow(&admin, &site, &scopes).await);
+            }
+            let answer = ask(&keys[&scopes]).await;
+            let status = answer.status();
+            let problem = match status {
+                StatusCode::FORBIDDEN => answer.json().await.unwrap(),
+                _ => Value::Null,
+            };
+            match scope_missing(&problem) {
+                Some(scope) => {
+                    needed.push(scope);
+                    tried = vec![needed.clone()];
+                }
+                None if tried.is_empty() => break status.as_u16().to_string(),
+                None => {}
+            }
+        };
+        assert_eq!(Some(&narrowest), row.last(), "{name} with {needed:?}");
+        for scope in &needed {
+            let resource = scope.split(':').next().unwrap();
+            let but = |other: &&String| {
+                !(other.starts_with(resource) && (*other == scope || other.ends_with(":write")))
+            };
+            let scopes: Vec<String> = all.iter().filter(but).cloned().collect();
+            if !keys.contains_key(&scopes) {
+                keys.insert(scopes.clone(), narrow(&admin, &site, &scopes).await);
+            }
+            let problem = ask(&keys[&scopes]).await.json().await.unwrap();
+            assert_eq!(scope_missing(&problem).as_ref(), Some(scope), "{name} with all other scopes");
+        }
+        let line = format!("{name:24} {} {}", row.join(" "), needed.join(" "));
+        writeln!(matrix, "{}", line.trim_end()).unwrap();
     }
-    // Nobody, auditor, operator, administrator. 404: the nil id names nothing. An API key has no session (403).
+    // Nobody, auditor, operator, administrator, and the scopes that a key needs. 404: the nil id names nothing. An API
+    // key has no session (403).
     expect_file!["roles.txt"].assert_eq(&matrix);
+}
+
+#[tokio::test]
+async fn a_key_works_from_its_sources_and_makes_none_that_can_more() {
+    let site = Site::new().await;
+    let admin = site.admin().await;
+    let make = async |by: &Api, key: Value| by.post("/api-keys", key).await;
+    let from = |sources: Value| json!({"name": "k", "role": "auditor", "sources": sources});
+    let (_, far) = make(&admin, from(json!(["192.0.2.0/24", "2001:db8::/32"]))).await;
+    let (status, problem) = site.with_key(far["secret"].as_str().unwrap()).get("/policies").await;
+    assert_eq!((status, &problem["code"]), (StatusCode::FORBIDDEN, &json!("source-not-allowed")));
+    let (status, near) = make(&admin, from(json!(["192.0.2.1", "127.0.0.0/8"]))).await;
+    assert_eq!(status, StatusCode::CREATED);
+    assert_eq!(near["apiKey"]["sources"], json!(["192.0.2.1", "127.0.0.0/8"]));
+    assert_eq!(site.with_key(near["secret"].as_str().unwrap()).get("/policies").await.0, StatusCode::OK);
+    for (key, pointer) in [
+        (from(json!(["192.0.2.0/33"])), "/sources/0"),
+        (from(json!([])), "/sources"),
+        (json!({"name": "k", "role": "auditor", "scopes": []}), "/scopes"),
+    ] {
+        let (status, problem) = make(&admin, key).await;
+        assert_eq!((status, &problem["errors"][0]["pointer"]), (StatusCode::BAD_REQUEST, &json!(pointer)));
+    }
+    let unknown = json!({"name": "k", "role": "auditor", "scopes": ["everything:read"]});
+    assert_eq!(make(&admin, unknown).await.0, StatusCode::BAD_REQUEST);
+
+    let limited = json!({"name": "maker", "role": "administrator", "scopes": ["api-keys:write", "events:write"],
+        "sources": ["127.0.0.0/8"]});
+    let (_, maker) = make(&admin, limited).await;
+    let maker = site.with_key(maker["secret"].as_str().unwrap());
+    let wish = |scopes: Value, sources: Value| json!({"name": "k", "role": "auditor", "scopes": scopes, "sources": sources});
+    for (key, expected) in [
+        (wish(json!(["events:read"]), json!(["127.0.0.1"])), StatusCode::CREATED),
+        (wish(json!(["policies:read"]), json!(["127.0.0.1"])), StatusCode::FORBIDDEN),
+        (wish(Value::Null, json!(["127.0.0.1"])), StatusCode::FORBIDDEN),
+        (wish(json!(["events:read"]), Value::Null), StatusCode::FORBIDDEN),
+        (wish(json!(["events:read"]), json!(["0.0.0.0/0"])), StatusCode::FORBIDDEN),
+    ] {
+        let (status, made) = make(&maker, key.clone()).await;
+        assert_eq!(status, expected, "{key}: {made}");
+    }
 }
 
 #[tokio::test]

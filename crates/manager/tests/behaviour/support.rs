@@ -194,6 +194,11 @@ pub(crate) struct Api {
 }
 
 impl Api {
+    /// The same asker after the manager started anew.
+    pub(crate) fn at(&self, site: &Site) -> Self {
+        site.with_key(self.key.as_deref().unwrap())
+    }
+
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.client.request(method, format!("{}{path}", self.base));
         match &self.key {

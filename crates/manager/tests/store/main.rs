@@ -9,5 +9,6 @@
 
 mod backup;
 mod filters;
+mod idempotency;
 mod outage;
 mod schema;
