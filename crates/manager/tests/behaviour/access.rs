@@ -44,7 +44,7 @@ pub(crate) fn operations() -> Vec<(String, Method, String)> {
             .replace("{tag}", "t");
         let relative = relative
             .strip_suffix("/export")
-            .map_or(relative.clone(), |events| format!("{events}/export?format=csv"));
+            .map_or_else(|| relative.clone(), |events| format!("{events}/export?format=csv"));
         for (method, operation) in item.as_object().unwrap() {
             let name = operation["operationId"].as_str().unwrap().to_owned();
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();

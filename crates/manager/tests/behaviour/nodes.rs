@@ -2,11 +2,10 @@
 #![expect(clippy::disallowed_methods, reason = "tests run the real program and read its files")]
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::indexing_slicing,
     reason = "helpers of tests fail as tests do: by a panic that says where"
 )]
-use crate::support::{Api, Machine, Site, answer, intrusion, log_in, new_token, post_agent, until};
+use crate::support::{Api, Home, Machine, Site, answer, intrusion, log_in, new_token, post_agent, until};
 use reqwest::{Method, StatusCode};
 use sakimori_manager::{Manager, StartError};
 use sakimori_protocol::{Application, Bundle, CheckInAnswer, Command, Hash, Inventory, OrderDone, paths};
@@ -16,6 +15,33 @@ use uuid::Uuid;
 
 /// What is looked at by the clock is not looked at within a test: what is heard is heard by a notification.
 const NEVER: Duration = Duration::from_mins(10);
+
+impl Site {
+    /// Another manager of the same database, with the same keys and clock.
+    pub(crate) async fn beside(&self) -> Self {
+        Self::at(self.clock.clone(), self.home.beside(), |_options| {}).await
+    }
+}
+
+impl Home {
+    /// A directory of its own, with the same database and keys.
+    pub(crate) fn beside(&self) -> Self {
+        let (dir, database) = (tempfile::tempdir().unwrap(), self.database.clone());
+        let other = Self { dir, database, disk: self.disk.clone() };
+        std::fs::create_dir(other.data()).unwrap();
+        for name in ["ca.key", "ca.pem", "tls.key", "bundle-signing.key", "secrets.key"] {
+            std::fs::copy(self.data().join(name), other.data().join(name)).unwrap();
+        }
+        other
+    }
+}
+
+impl Api {
+    /// What another address of the manager says.
+    pub(crate) async fn text(&self, url: &str) -> String {
+        self.client.get(url).send().await.unwrap().text().await.unwrap()
+    }
+}
 
 /// A machine whose check-in is held by a manager.
 struct Holding {
@@ -323,6 +349,7 @@ async fn who_is_held_by_one_manager_is_there_for_the_other_until_that_one_is_kil
     .await;
     let Site { manager, .. } = b;
     runtime.shutdown_background();
+    #[expect(clippy::mem_forget, reason = "it ends as by `kill -9`: nothing of it runs any more")]
     std::mem::forget(manager);
     until("it has gone", async || {
         clock.advance(Duration::from_secs(5));

@@ -193,7 +193,11 @@ async fn the_page_of_the_interface_runs_nothing_but_its_own_script() {
         let path = source.split('"').next().unwrap();
         let (kind, text) = fetch(path).await;
         assert!(
-            kind.starts_with(if path.ends_with(".js") { "text/javascript" } else { "text/css" }),
+            kind.starts_with(if std::path::Path::new(path).extension().is_some_and(|end| end == "js") {
+                "text/javascript"
+            } else {
+                "text/css"
+            }),
             "{kind}"
         );
         assert!(!text.contains("innerHTML") && !text.contains("eval("), "{path}");

@@ -4,6 +4,7 @@ use crate::support::{Site, notice, until};
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -40,24 +41,29 @@ impl Rsyslog {
         if let Some((certificate, key)) = tls {
             std::fs::write(path("tls.pem"), certificate).unwrap();
             std::fs::write(path("tls.key"), key).unwrap();
-            text += &format!(
+            write!(
+                text,
                 " defaultNetstreamDriver=\"ossl\" defaultNetstreamDriverCAFile=\"{0}\" \
                  defaultNetstreamDriverCertFile=\"{0}\" defaultNetstreamDriverKeyFile=\"{1}\"",
                 path("tls.pem"),
                 path("tls.key")
-            );
+            )
+            .unwrap();
             " streamDriver.name=\"ossl\" streamDriver.mode=\"1\" streamDriver.authMode=\"anon\""
                 .clone_into(&mut mode);
         }
-        text += &format!(
+        write!(
+            text,
             ")\nmain_queue(queue.type=\"Direct\")\nmodule(load=\"imtcp\"{mode})\nmodule(load=\"imudp\")\n\
              template(name=\"taken\" type=\"string\" string=\"%pri%\\t%hostname%\\t%app-name%\\t%msgid%\\t%msg%\\n\")\n\
              ruleset(name=\"all\") {{ action(type=\"omfile\" file=\"{}\" template=\"taken\" asyncWriting=\"off\") }}\n\
              input(type=\"imtcp\" address=\"127.0.0.1\" port=\"{port}\" ruleset=\"all\")\n",
             path("taken")
-        );
+        )
+        .unwrap();
         if tls.is_none() {
-            text += &format!("input(type=\"imudp\" address=\"127.0.0.1\" port=\"{port}\" ruleset=\"all\")\n");
+            writeln!(text, "input(type=\"imudp\" address=\"127.0.0.1\" port=\"{port}\" ruleset=\"all\")")
+                .unwrap();
         }
         std::fs::write(path("rsyslog.conf"), text).unwrap();
         let process = Self::spawn(dir.path(), port);

@@ -55,16 +55,11 @@ impl Site {
         Self::at(Clock::default(), Home::new(), set).await
     }
 
-    async fn at(clock: Clock, home: Home, set: impl Fn(&mut Options)) -> Self {
+    pub(crate) async fn at(clock: Clock, home: Home, set: impl Fn(&mut Options)) -> Self {
         let mut options = home.options(&clock);
         set(&mut options);
         let manager = Manager::start(options).await.unwrap();
         Self { clock, manager, home }
-    }
-
-    /// Another manager of the same database, with the same keys and clock.
-    pub(crate) async fn beside(&self) -> Self {
-        Self::at(self.clock.clone(), self.home.beside(), |_options| {}).await
     }
 
     /// Ends the manager and starts it again on what it keeps.
@@ -128,17 +123,6 @@ impl Home {
         Self { dir, database, disk: Disk::made_up() }
     }
 
-    /// A directory of its own, with the same database and keys.
-    pub(crate) fn beside(&self) -> Self {
-        let (dir, database) = (tempfile::tempdir().unwrap(), self.database.clone());
-        let other = Self { dir, database, disk: self.disk.clone() };
-        std::fs::create_dir(other.data()).unwrap();
-        for name in ["ca.key", "ca.pem", "tls.key", "bundle-signing.key", "secrets.key"] {
-            std::fs::copy(self.data().join(name), other.data().join(name)).unwrap();
-        }
-        other
-    }
-
     pub(crate) fn data(&self) -> PathBuf {
         self.dir.path().join("data")
     }
@@ -188,7 +172,7 @@ pub(crate) async fn new_token(admin: &Api, token: Value) -> String {
 
 /// Somebody who asks.
 pub(crate) struct Api {
-    client: reqwest::Client,
+    pub(crate) client: reqwest::Client,
     base: String,
     key: Option<String>,
 }
@@ -221,11 +205,6 @@ impl Api {
             }
         }
         (status, value)
-    }
-
-    /// What another address of the manager says.
-    pub(crate) async fn text(&self, url: &str) -> String {
-        self.client.get(url).send().await.unwrap().text().await.unwrap()
     }
 
     pub(crate) async fn get(&self, path: &str) -> (StatusCode, Value) {
