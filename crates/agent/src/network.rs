@@ -9,6 +9,7 @@
 //! Plain threads, no async runtime: [`Network`]'s methods may block for as long as it takes to compile a rule set.
 
 mod channel;
+mod context;
 mod gathering;
 mod guard;
 mod hand_over;
@@ -24,6 +25,7 @@ pub mod worker;
 
 use crate::enforcement::Refusal;
 use crate::identity::IdentityFiles;
+use context::Observer;
 use guard::{Command, Guard, Totals};
 use outage::Outage;
 use sakimori_kernel::nflog::SampleSocket;
@@ -207,6 +209,8 @@ pub struct Network {
     state_dir: Option<PathBuf>,
     /// The time by which scheduled rules count.
     wall: WallClock,
+    /// Who finds out in which contexts the computer is.
+    observer: Observer,
 }
 
 /// Descriptors that stay the same over all workers, and the queue's number.
@@ -293,7 +297,7 @@ impl Network {
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
         let wake = Arc::new(wake.map_err(|e| resource("wake-up")(e.into()))?);
         let view = Arc::clone(&guard.view);
-        let wall = guard.schedule.clock();
+        let (wall, observer) = (guard.schedule.clock(), guard.schedule.observer());
         let mechanism = match guard.capabilities.mechanism {
             Mechanism::NftQueue => "nft-queue",
             Mechanism::XtNfqueue => "xt-nfqueue",
@@ -312,6 +316,7 @@ impl Network {
             guard: Some(thread),
             state_dir: None,
             wall,
+            observer,
         })
     }
 
@@ -319,6 +324,7 @@ impl Network {
     #[must_use]
     pub fn for_agent_in(mut self, state_dir: &Path) -> Self {
         self.state_dir = Some(state_dir.to_owned());
+        self.observer.for_agent_in(state_dir);
         self
     }
 
@@ -360,6 +366,9 @@ impl Network {
     /// Puts a plan in force, whole or not at all. Blocks while the rules compile; traffic goes on being judged by
     /// the former set meanwhile.
     pub fn apply(&self, plan: NetworkPlan) -> Result<Applied, ApplyError> {
+        if plan.has_firewall() {
+            self.observer.ask_for(&plan.firewall, &plan.always);
+        }
         let (reply, answer) = sync_channel(1);
         self.ask(Command::Apply(Box::new(plan), reply));
         answer

@@ -1,8 +1,8 @@
 //! Mistakes that can be seen before anything is enforced.
 use crate::plan::{self, Plan, merge, merge_ports};
-use crate::rule::{Action, Direction, Network, Policy, Protocol, Rule};
+use crate::rule::{Action, Direction, Mac, Network, Policy, Protocol, Rule};
 use sakimori_model::{Diagnostic, Level, Mode, PortRange};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What became of a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +17,8 @@ pub struct Compiled {
 ///
 /// # Errors (as diagnostics)
 /// F001 name · F002 two rules of one name · F003 ports turned around · F004 ports without TCP or UDP · F005 the
-/// protocol and the addresses exclude each other · F006 priority · F007 too many · warnings: F101 repeats an earlier
+/// protocol and the addresses exclude each other · F006 priority · F007 too many · F009 MAC addresses with outgoing
+/// traffic · warnings: F101 repeats an earlier
 /// rule · F102 never asked, because an earlier rule decides · F103 address with bits behind its prefix · F104 the
 /// firewall is on and does nothing.
 pub fn compile(policy: &Policy) -> Compiled {
@@ -89,7 +90,18 @@ impl Findings {
             let title = "the rule names ports, but its protocol has none".to_owned();
             self.add("F004", Level::Error, name, title, "Say tcp or udp; for both, write two rules.");
         }
-        if [rule.remote.len(), rule.local_ports.len(), rule.remote_ports.len()]
+        if !rule.macs.is_empty() && rule.direction == Direction::Out {
+            let title =
+                "the rule names MAC addresses, but what goes out has that of this computer".to_owned();
+            self.add(
+                "F009",
+                Level::Error,
+                name,
+                title,
+                "Name the other end's addresses, or write the direction 'in'.",
+            );
+        }
+        if [rule.remote.len(), rule.macs.len(), rule.local_ports.len(), rule.remote_ports.len()]
             .iter()
             .any(|n| *n > Policy::ENTRIES)
         {
@@ -160,6 +172,8 @@ struct Shape {
     v6: Option<Vec<(u128, u128)>>,
     local: Vec<(u16, u16)>,
     remote: Vec<(u16, u16)>,
+    /// `None`: from any card, and by any kind of link.
+    macs: Option<BTreeSet<Mac>>,
 }
 
 impl Shape {
@@ -186,6 +200,7 @@ impl Shape {
             v6: family(false).filter(|_| rule.protocol != Protocol::Icmp),
             local: ports(&rule.local_ports),
             remote: ports(&rule.remote_ports),
+            macs: (!rule.macs.is_empty()).then(|| rule.macs.iter().copied().collect()),
         }
     }
 
@@ -198,8 +213,14 @@ impl Shape {
             (None, Some(_)) => false,
             (Some(ours), Some(theirs)) => all(theirs, ours),
         };
+        let cards = match (&self.macs, &other.macs) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(ours), Some(theirs)) => theirs.is_subset(ours),
+        };
         // Ports of a rule for all protocols are never named, so they are all there.
         self.direction == other.direction
+            && cards
             && (self.protocol == Protocol::Any || self.protocol == other.protocol)
             && family(&self.v4, &other.v4)
             && family(&self.v6, &other.v6)

@@ -1,5 +1,6 @@
 //! What a plan does to one packet, and why.
 use crate::plan::{Condition, Hook, Interface, Plan, Side, Step, Then};
+use crate::rule::Mac;
 use std::net::IpAddr;
 
 /// A packet as the firewall sees it.
@@ -15,6 +16,8 @@ pub struct Packet {
     pub established: bool,
     /// The product has sent it.
     pub injected: bool,
+    /// The card that sent the Ethernet frame which brought it.
+    pub card: Option<Mac>,
     /// Where it comes from.
     pub source: IpAddr,
     /// Where it goes to; of the same family.
@@ -84,6 +87,7 @@ fn met(condition: &Condition, packet: &Packet) -> bool {
         Condition::Established => packet.established,
         Condition::Interface(Side::Source, kind) => packet.from_interface == Some(*kind),
         Condition::Interface(Side::Destination, kind) => packet.to_interface == Some(*kind),
+        Condition::FromCard(macs) => packet.card.is_some_and(|card| macs.contains(&card)),
         Condition::Protocol(number) => packet.protocol == *number,
         Condition::Address(Side::Source, ranges) => ranges.contains(packet.source),
         Condition::Address(Side::Destination, ranges) => ranges.contains(packet.destination),

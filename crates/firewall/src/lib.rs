@@ -14,6 +14,8 @@
 //!   wrong rule does not cut the operator off who wrote it.
 //! - A module in Detect decides as one in Prevent would, counts and samples, and drops nothing. A rule that is itself
 //!   in Detect counts and samples, and the next rules are asked as if it were not there.
+//! - A rule with MAC addresses looks at the Ethernet frame that brought an incoming packet: the card of who sent it, or
+//!   of the last router. What came by another kind of link has none and is not matched.
 //! - Forwarded packets: what goes to an interface of a container or virtual machine (a bridge or a veth) is incoming,
 //!   what comes from one is outgoing, between two of them it is both. Traffic that the host only routes is left alone.
 #![forbid(unsafe_code)]
@@ -29,4 +31,4 @@ pub use plan::{
     AddressRanges, Chain, Condition, Counter, DEFAULT_INBOUND, DEFAULT_OUTBOUND, Hook, Interface, Outcome,
     PREFIX, Plan, Side, Step, Then,
 };
-pub use rule::{Action, Direction, Endpoint, Network, ParseNetworkError, Policy, Protocol, Rule};
+pub use rule::{Action, Direction, Endpoint, Mac, Network, ParseNetworkError, Policy, Protocol, Rule};

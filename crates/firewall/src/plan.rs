@@ -1,5 +1,5 @@
 //! The plan: what the kernel is to do, as data.
-use crate::rule::{Action, Direction, Endpoint, Network, Policy, Rule, number};
+use crate::rule::{Action, Direction, Endpoint, Mac, Network, Policy, Rule, number};
 use sakimori_model::{Mode, PortRange};
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -66,6 +66,8 @@ pub enum Condition {
     Protocol(u8),
     /// The address is of this family and in one of the ranges.
     Address(Side, AddressRanges),
+    /// It came in an Ethernet frame from one of these cards: ascending, each once.
+    FromCard(Vec<Mac>),
     /// The TCP or UDP port is in one of the ranges: disjoint, ascending, with gaps between. Stands behind
     /// [`Condition::Protocol`].
     Port(Side, Vec<RangeInclusive<u16>>),
@@ -322,7 +324,14 @@ fn rule_steps(steps: &mut Vec<Step>, module: Mode, rule: &Rule, counter: &str) {
         (Action::Allow, true, _) => (Then::Return, Outcome::Passed),
         (Action::Allow, false, _) => (Then::Next, Outcome::Passed),
     };
-    let mut shared: Vec<Condition> = rule.protocol.number().map(Condition::Protocol).into_iter().collect();
+    let mut shared: Vec<Condition> = Vec::new();
+    if !rule.macs.is_empty() {
+        let mut macs = rule.macs.clone();
+        macs.sort_unstable();
+        macs.dedup();
+        shared.push(Condition::FromCard(macs));
+    }
+    shared.extend(rule.protocol.number().map(Condition::Protocol));
     for (side, ports) in [(local, &rule.local_ports), (remote, &rule.remote_ports)] {
         if !ports.is_empty() {
             shared.push(Condition::Port(side, merge_ports(ports)));
@@ -470,6 +479,10 @@ impl fmt::Display for Condition {
             Self::Port(at, ranges) => {
                 write!(f, "{} port ", side(at))?;
                 list(f, ranges.iter().map(|r| (*r.start(), *r.end())))
+            }
+            Self::FromCard(macs) => {
+                f.write_str("from card ")?;
+                list(f, macs.iter().map(|mac| (*mac, *mac)))
             }
             Self::IcmpType(types) => write!(f, "type {}-{}", types.start(), types.end()),
         }

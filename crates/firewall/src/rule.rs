@@ -184,6 +184,32 @@ impl fmt::Display for Network {
     }
 }
 
+/// The MAC address of a card, as a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mac(u64);
+
+impl Mac {
+    /// Of six bytes as they are in a frame.
+    pub fn new(bytes: [u8; 6]) -> Self {
+        Self(bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+    }
+
+    /// As it is in a frame.
+    pub const fn bytes(self) -> [u8; 6] {
+        let [_, _, bytes @ ..] = self.0.to_be_bytes();
+        bytes
+    }
+}
+
+impl fmt::Display for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, byte) in self.bytes().iter().enumerate() {
+            write!(f, "{}{byte:02x}", if index == 0 { "" } else { ":" })?;
+        }
+        Ok(())
+    }
+}
+
 /// One rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
@@ -199,6 +225,8 @@ pub struct Rule {
     pub protocol: Protocol,
     /// The other end's addresses; empty means all.
     pub remote: Vec<Network>,
+    /// The cards that frames come from; empty means all. Only for [`Direction::In`].
+    pub macs: Vec<Mac>,
     /// Ports at the protected end; empty means all.
     pub local_ports: Vec<PortRange>,
     /// Ports at the other end; empty means all.
@@ -224,6 +252,7 @@ impl Rule {
             direction,
             protocol,
             remote: Vec::new(),
+            macs: Vec::new(),
             local_ports: Vec::new(),
             remote_ports: Vec::new(),
             log: false,
@@ -261,7 +290,7 @@ pub struct Policy {
 impl Policy {
     /// Bound of the rules: a transaction of some megabytes.
     pub const RULES: usize = 10_000;
-    /// Bound of the addresses and of the port ranges of one rule.
+    /// Bound of the addresses, of the cards and of the port ranges of one rule.
     pub const ENTRIES: usize = 10_000;
 
     /// The rules that are on, in the order in which they are asked.

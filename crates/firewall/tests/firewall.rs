@@ -10,8 +10,8 @@
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 use sakimori_firewall::{
-    Action, DEFAULT_INBOUND, Direction, Endpoint, Hook, Interface, Network, Packet, Plan, Policy, Protocol,
-    Rule, compile,
+    Action, DEFAULT_INBOUND, Direction, Endpoint, Hook, Interface, Mac, Network, Packet, Plan, Policy,
+    Protocol, Rule, compile,
 };
 use sakimori_model::{Mode, PortRange};
 use std::net::IpAddr;
@@ -63,6 +63,7 @@ fn to_here(source: &str, port: u16) -> Packet {
         to_interface: None,
         established: false,
         injected: false,
+        card: None,
         source: ip(source),
         destination: if source.contains(':') { ip("2001:db8::1") } else { ip("192.0.2.1") },
         protocol: 6,
@@ -290,17 +291,23 @@ fn networks() -> impl Strategy<Value = Vec<Network>> {
     proptest::collection::vec(prop_oneof![v4, v6], 0..3)
 }
 
+fn card(last: u8) -> Mac {
+    Mac::new([2, 0, 0x5e, 0x10, 0, last])
+}
+
 fn rule() -> impl Strategy<Value = Rule> {
     let protocol = prop_oneof![Just(Protocol::Any), Just(Protocol::Tcp), Just(Protocol::Udp)];
     let what = (any::<bool>(), 0..=4_u8, any::<bool>(), protocol, 0..3_u8, any::<bool>());
-    (what, networks(), ports(), ports()).prop_map(
-        |((allow, priority, inward, protocol, mode, log), remote, local, other)| Rule {
+    let cards = proptest::collection::vec((0..3_u8).prop_map(card), 0..3);
+    (what, networks(), cards, ports(), ports()).prop_map(
+        |((allow, priority, inward, protocol, mode, log), remote, macs, local, other)| Rule {
             name: String::new(),
             action: if allow { Action::Allow } else { Action::Deny },
             priority,
             direction: if inward { Direction::In } else { Direction::Out },
             protocol,
             remote,
+            macs: if inward { macs } else { Vec::new() },
             local_ports: if protocol.has_ports() { local } else { Vec::new() },
             remote_ports: if protocol.has_ports() { other } else { Vec::new() },
             log,
@@ -327,8 +334,8 @@ fn any_policy() -> impl Strategy<Value = Policy> {
 }
 
 fn any_packet() -> impl Strategy<Value = Packet> {
-    (any::<bool>(), any::<bool>(), 0..8_u8, 0..8_u8, any::<bool>(), 0..8_u16, 0..8_u16).prop_map(
-        |(inward, v6, a, b, tcp, from, to)| {
+    (any::<bool>(), any::<bool>(), 0..8_u8, 0..8_u8, any::<bool>(), 0..8_u16, 0..8_u16, 0..4_u8).prop_map(
+        |(inward, v6, a, b, tcp, from, to, sender)| {
             let address = |host: u8| {
                 if v6 {
                     IpAddr::V6((0xFD00_u128 << 112 | u128::from(host)).into())
@@ -342,6 +349,7 @@ fn any_packet() -> impl Strategy<Value = Packet> {
                 to_interface: None,
                 established: false,
                 injected: false,
+                card: (sender < 3).then(|| card(sender)),
                 source: address(a),
                 destination: address(b),
                 protocol: if tcp { 6 } else { 17 },
@@ -365,6 +373,7 @@ fn drops(policy: &Policy, packet: &Packet) -> bool {
         (rule.direction == Direction::In) == inward
             && rule.protocol.number().is_none_or(|number| number == packet.protocol)
             && (rule.remote.is_empty() || rule.remote.iter().any(|network| network.contains(remote)))
+            && (rule.macs.is_empty() || packet.card.is_some_and(|card| rule.macs.contains(&card)))
             && within(&rule.local_ports, local_port)
             && within(&rule.remote_ports, remote_port)
     });
@@ -413,4 +422,31 @@ fn every_code_is_explained() {
     let codes = source.split('"').filter(|word| word.len() == 4 && word.starts_with('F'));
     assert!(codes.clone().count() > 10);
     codes.for_each(|code| assert!(page.contains(&format!("`{code}`")), "{code}"));
+}
+
+#[test]
+fn a_rule_for_cards_matches_frames_from_them_alone() {
+    let desk = Rule {
+        macs: vec![card(9), card(1), card(9)],
+        local_ports: vec![PortRange::single(22)],
+        ..Rule::new("desk", Action::Allow, Direction::In, Protocol::Tcp)
+    };
+    let closed = Policy { default_inbound: Action::Deny, ..policy(vec![desk.clone()]) };
+    let planned = plan(&closed);
+    let text = planned.to_string();
+    assert!(text.contains("from card { 02:00:5e:10:00:01 02:00:5e:10:00:09 } protocol 6"), "{text}");
+    for source in ["203.0.113.9", "2001:db8::9"] {
+        let ssh = to_here(source, 22);
+        assert!(!planned.judge(&Packet { card: Some(card(1)), ..ssh }).dropped);
+        assert!(planned.judge(&Packet { card: Some(card(2)), ..ssh }).dropped);
+        assert!(planned.judge(&ssh).dropped, "a link without cards");
+    }
+    // A rule for fewer cards is covered by one for more of them, and none by one for some.
+    let deny = |name: &str, macs| Rule { macs, action: Action::Deny, name: name.to_owned(), ..desk.clone() };
+    let few = || deny("b", vec![card(1)]);
+    assert_eq!(codes(&policy(vec![deny("a", vec![card(1), card(2)]), few()])).lines().count(), 1);
+    assert_eq!(codes(&policy(vec![deny("a", vec![card(2)]), few()])), "");
+    assert_eq!(codes(&policy(vec![few(), deny("c", Vec::new())])), "");
+    let out = Rule { direction: Direction::Out, ..desk };
+    assert!(codes(&policy(vec![out])).starts_with("F009 "));
 }

@@ -12,6 +12,7 @@ pub mod nftables;
 pub mod pidfd;
 pub mod priority;
 pub mod raw_socket;
+pub mod reach;
 pub mod ring;
 pub mod sandbox;
 pub mod spawn;

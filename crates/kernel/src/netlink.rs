@@ -35,7 +35,16 @@ const NESTED: u16 = 0x8000;
 
 /// A netlink socket of the netfilter family, bound, close-on-exec.
 pub(crate) fn socket() -> io::Result<OwnedFd> {
-    let protocol = Some(rustix::net::netlink::NETFILTER);
+    bound(Some(rustix::net::netlink::NETFILTER))
+}
+
+/// A netlink socket for interfaces and addresses, bound, close-on-exec.
+pub(crate) fn route_socket() -> io::Result<OwnedFd> {
+    bound(None)
+}
+
+/// `None` is `NETLINK_ROUTE`, number 0.
+fn bound(protocol: Option<rustix::net::Protocol>) -> io::Result<OwnedFd> {
     let fd =
         rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)?;
     rustix::net::bind(&fd, &SocketAddrNetlink::new(0, 0))?;

@@ -125,6 +125,14 @@ impl EventDetail for Notice {
                 "A policy could not be applied; the one before stays in force",
                 "ポリシーを適用できませんでした。以前のポリシーが引き続き有効です",
             ),
+            "context-holds" => (
+                "It is in this context now; firewall rules for it count",
+                "このコンテキストに入りました。対応するファイアウォールルールが有効になります",
+            ),
+            "context-ended" => (
+                "It is no longer in this context; firewall rules for it do not count",
+                "このコンテキストから外れました。対応するファイアウォールルールは無効になります",
+            ),
             "worker-restarted" => ("A worker was restarted", "ワーカーが再起動しました"),
             "identity-copied" => (
                 "Another machine uses this computer's identity; a person has to decide",

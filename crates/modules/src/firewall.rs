@@ -1,12 +1,14 @@
 //! Firewall: which traffic may reach the computer at all.
+use crate::context::{Context, Fact};
 use crate::event::{About, Column, EventDetail, EventKind};
+use crate::mac::Mac;
 use crate::objects::{ObjectKind, Place, Takes};
 use crate::schedule::Window;
 use crate::settings::{Finding, Settings, SettingsKind, pointer};
 use crate::words::{Explanation, Mode, Ports, Text};
 use crate::{Module, Reason, RuleKind};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use utoipa::ToSchema;
 
 /// The registration.
@@ -133,6 +135,11 @@ pub struct FirewallRule {
     #[serde(default)]
     #[schema(max_items = 64)]
     pub ports: Vec<Ports>,
+    /// The network cards that frames come from, `02:00:5e:10:00:01`, or a list of them, `list:NAME`; any where empty.
+    /// Only with `in`: the last router's card is seen, so it says who is in the same network.
+    #[serde(default)]
+    #[schema(max_items = 1024)]
+    pub macs: Vec<Mac>,
     /// 0 to 4, the highest first.
     #[serde(default)]
     #[schema(maximum = 4)]
@@ -147,12 +154,25 @@ pub struct FirewallRule {
     #[serde(default)]
     #[schema(max_items = 64)]
     pub schedule: Vec<Window>,
+    /// Where the rule counts, `interface eth* and not reachable manager` or a context, `list:NAME`; everywhere where
+    /// empty.
+    #[serde(default)]
+    #[schema(max_items = 64)]
+    pub context: Vec<Context>,
 }
 
 impl FirewallRule {
-    /// Whether the rule counts at a moment, in microseconds since 1970.
-    pub fn counts_at(&self, at_micros: i64) -> bool {
-        self.schedule.is_empty() || self.schedule.iter().any(|window| window.contains(at_micros))
+    /// Whether the rule does not always count.
+    pub const fn is_conditional(&self) -> bool {
+        !self.schedule.is_empty() || !self.context.is_empty()
+    }
+
+    /// Whether the rule counts at a moment, in microseconds since 1970, where this is seen: in one of its times, and in
+    /// one of its contexts.
+    pub fn counts(&self, at_micros: i64, seen: impl Fn(&Fact) -> Option<bool>) -> bool {
+        let now = self.schedule.is_empty() || self.schedule.iter().any(|window| window.contains(at_micros));
+        let here = || self.context.is_empty() || self.context.iter().any(|context| context.holds(&seen));
+        now && here()
     }
 }
 
@@ -162,8 +182,10 @@ const fn enforced() -> Mode {
 
 /// Most addresses or ports of a rule: each becomes an element of a kernel set.
 const ENTRIES: usize = 10_000;
-/// Most times of the week of a rule: each is asked every few seconds.
+/// Most times of the week of a rule, and contexts: each is asked every second.
 const WINDOWS: usize = 64;
+/// Most different hosts and names that all contexts ask for: each has a thread that asks it.
+const PROBES: usize = 16;
 
 impl Settings for Firewall {
     const KEYED: &'static [&'static str] = &["rules"];
@@ -171,6 +193,8 @@ impl Settings for Firewall {
         Place { path: &["rules", "*", "remote"], kinds: &[ObjectKind::Addresses], takes: Takes::Items },
         Place { path: &["rules", "*", "ports"], kinds: &[ObjectKind::Ports], takes: Takes::Items },
         Place { path: &["rules", "*", "schedule"], kinds: &[ObjectKind::Schedule], takes: Takes::Items },
+        Place { path: &["rules", "*", "macs"], kinds: &[ObjectKind::Macs], takes: Takes::Items },
+        Place { path: &["rules", "*", "context"], kinds: &[ObjectKind::Context], takes: Takes::Named },
     ];
 
     fn check(&self) -> Vec<Finding> {
@@ -190,6 +214,8 @@ impl Settings for Firewall {
                 ("remote", rule.remote.len(), ENTRIES),
                 ("ports", rule.ports.len(), ENTRIES),
                 ("schedule", rule.schedule.len(), WINDOWS),
+                ("macs", rule.macs.len(), ENTRIES),
+                ("context", rule.context.len(), WINDOWS),
             ] {
                 if length > most {
                     let message = format!("At most {most}, those of lists included.");
@@ -199,6 +225,11 @@ impl Settings for Firewall {
             if !rule.ports.is_empty() && !matches!(rule.protocol, Protocol::Tcp | Protocol::Udp) {
                 let message = "Only TCP and UDP have ports: name the protocol, or leave out the ports.";
                 findings.push(Finding::at(at("ports"), "no-ports", message, ""));
+            }
+            if !rule.macs.is_empty() && rule.direction == Direction::Out {
+                let message = "Only what comes in has the MAC address of another card: write the direction 'in', or name \
+                               addresses.";
+                findings.push(Finding::at(at("macs"), "macs-outgoing", message, ""));
             }
             for (index, remote) in rule.remote.iter().enumerate() {
                 if !is_network(remote) {
@@ -211,6 +242,13 @@ impl Settings for Firewall {
                     ));
                 }
             }
+        }
+        let contexts = self.rules.values().flat_map(|rule| &rule.context);
+        let asked: BTreeSet<&Fact> =
+            contexts.flat_map(Context::facts).filter(|fact| fact.asks_others()).collect();
+        if asked.len() > PROBES {
+            let message = format!("All contexts together ask for at most {PROBES} hosts and names.");
+            findings.push(Finding::at("/rules", "too-many", message, &asked.len().to_string()));
         }
         findings
     }
@@ -281,5 +319,47 @@ impl EventDetail for FirewallEvent {
                  {destination_port} への {protocol} パケット {count} 個を{verb_ja}。"
             ),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn findings(rules: &serde_json::Value) -> Vec<(String, &'static str)> {
+        let settings: Firewall = serde_json::from_value(serde_json::json!({"rules": rules})).unwrap();
+        settings.check().into_iter().map(|finding| (finding.pointer, finding.code)).collect()
+    }
+
+    #[test]
+    fn mac_addresses_go_with_incoming_traffic_alone() {
+        let rule = |direction| serde_json::json!({"desk": {"action": "allow", "direction": direction, "macs": ["02-00-5E-10-00-01"]}});
+        assert_eq!(findings(&rule("in")), []);
+        assert_eq!(findings(&rule("out")), [("/rules/desk/macs".to_owned(), "macs-outgoing")]);
+    }
+
+    #[test]
+    fn contexts_ask_for_a_bounded_number_of_hosts() {
+        let rules = |hosts: usize| {
+            let context: Vec<String> =
+                (0..hosts).map(|n| format!("interface eth0 and reachable host{n}:80")).collect();
+            serde_json::json!({"a": {"action": "allow", "direction": "in", "context": context},
+                "b": {"action": "deny", "direction": "out", "context": context}})
+        };
+        assert_eq!(findings(&rules(PROBES)), []);
+        assert_eq!(findings(&rules(PROBES + 1)), [("/rules".to_owned(), "too-many")]);
+    }
+
+    #[test]
+    fn a_rule_counts_in_one_of_its_times_and_in_one_of_its_contexts() {
+        let rule: FirewallRule =
+            serde_json::from_value(serde_json::json!({"action": "allow", "direction": "in",
+            "schedule": ["mon-sun 00:00-12:00 UTC"], "context": ["interface a", "interface b"]}))
+            .unwrap();
+        let at = |hour: i64, up: &str| {
+            rule.counts(hour * 3_600_000_000, |fact| Some(*fact == Fact::Interface(up.to_owned())))
+        };
+        assert!(at(6, "a") && at(6, "b"));
+        assert!(!at(6, "c") && !at(18, "a"));
     }
 }

@@ -9,11 +9,13 @@
 
 pub mod agent;
 pub mod anti_malware;
+pub mod context;
 pub mod event;
 pub mod firewall;
 pub mod integrity_monitoring;
 pub mod intrusion_prevention;
 pub mod log_inspection;
+pub mod mac;
 pub mod manager;
 pub mod objects;
 pub mod recommendation;
@@ -23,7 +25,9 @@ pub mod settings;
 pub mod web_reputation;
 pub mod words;
 
+pub use context::Context;
 pub use event::{About, Column, ColumnKind, EventDetail, EventKind};
+pub use mac::Mac;
 pub use objects::{ObjectKind, Objects, Place, Takes};
 pub use resolve::{EXCLUDED, Effective, members, patch, resolve};
 pub use schedule::Window;

@@ -4,6 +4,8 @@
 //! kept as it is written; [`expand`] puts what it stands for in its place, so that an agent gets plain values.
 //!
 //! [`Settings::REFERENCES`]: crate::Settings::REFERENCES
+use crate::context::Context;
+use crate::mac::Mac;
 use crate::schedule::Window;
 use crate::settings::{Finding, SettingsKind, pointer};
 use crate::words::Ports;
@@ -27,6 +29,8 @@ pub enum ObjectKind {
     Addresses,
     /// A list of ports and ranges of ports.
     Ports,
+    /// A list of MAC addresses.
+    Macs,
     /// A list of files, by whole path.
     Files,
     /// A list of folders, by whole path.
@@ -35,6 +39,8 @@ pub enum ObjectKind {
     Extensions,
     /// Times of the week at which a rule counts.
     Schedule,
+    /// Where a computer has to be so that a rule counts: any of these.
+    Context,
 }
 
 /// How a place takes what a reference stands for.
@@ -42,6 +48,8 @@ pub enum ObjectKind {
 pub enum Takes {
     /// The items become items of the array.
     Items,
+    /// The items become items of the array, each with the list's name before it: `office: address 192.0.2.0/24`.
+    Named,
     /// The items become keys of the keyed property, each with the reference's value.
     Keys,
     /// The items are extensions and become patterns `**/*.EXTENSION`.
@@ -89,18 +97,40 @@ pub struct Expanded {
 
 impl ObjectKind {
     /// Every kind, in the order people are shown.
-    pub const ALL: [Self; 6] =
-        [Self::Addresses, Self::Ports, Self::Files, Self::Folders, Self::Extensions, Self::Schedule];
+    pub const ALL: [Self; 8] = [
+        Self::Addresses,
+        Self::Ports,
+        Self::Macs,
+        Self::Files,
+        Self::Folders,
+        Self::Extensions,
+        Self::Schedule,
+        Self::Context,
+    ];
 
     /// The registered name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Addresses => "addresses",
             Self::Ports => "ports",
+            Self::Macs => "macs",
             Self::Files => "files",
             Self::Folders => "folders",
             Self::Extensions => "extensions",
             Self::Schedule => "schedule",
+            Self::Context => "context",
+        }
+    }
+
+    /// An item in the one form in which it is kept, without blanks around it.
+    pub fn normal(self, item: &str) -> String {
+        let item = item.trim();
+        match self {
+            Self::Macs => item.parse().map_or_else(|_wrong| item.to_owned(), |mac: Mac| mac.to_string()),
+            Self::Context => {
+                item.parse().map_or_else(|_wrong| item.to_owned(), |context: Context| context.to_string())
+            }
+            _ => item.to_owned(),
         }
     }
 
@@ -154,6 +184,15 @@ impl ObjectKind {
                 "not-a-window",
                 "Write days, hours and a zone of the IANA database: mon-fri 09:00-18:00 Asia/Tokyo.",
             )),
+            Self::Macs if item.parse::<Mac>().is_err() => Some((
+                "not-a-mac",
+                "Write the MAC address of one card, no group: 02:00:5e:10:00:01, 02-00-5E-10-00-01 or 0200.5e10.0001.",
+            )),
+            Self::Context if item.parse().map_or(true, |context: Context| context.is_named()) => Some((
+                "not-a-context",
+                "Write conditions with 'and' between them: interface eth*, address 192.0.2.0/24, reachable manager, \
+                 reachable HOST:PORT, resolves NAME; 'not' before a condition turns it round.",
+            )),
             _ => None,
         }
     }
@@ -169,6 +208,18 @@ impl Objects {
 
     fn find(&self, kinds: &[ObjectKind], name: &str) -> Option<&[String]> {
         kinds.iter().find_map(|kind| self.0.get(&(*kind, name.to_owned()))).map(Vec::as_slice)
+    }
+
+    /// Which of the kinds a name stands for.
+    fn kind_of(&self, kinds: &[ObjectKind], name: &str) -> Option<ObjectKind> {
+        kinds.iter().copied().find(|kind| self.0.contains_key(&(*kind, name.to_owned())))
+    }
+
+    /// A list of another kind that has this name where one of `kind` may be named: a reference would be to either.
+    pub fn rival(&self, kind: ObjectKind, name: &str) -> Option<ObjectKind> {
+        let places = crate::configurable().flat_map(|(_, settings)| settings.references);
+        let shared = places.filter(|place| place.kinds.contains(&kind)).flat_map(|place| place.kinds);
+        shared.copied().find(|other| *other != kind && self.0.contains_key(&(*other, name.to_owned())))
     }
 
     fn names(&self, kinds: &[ObjectKind]) -> String {
@@ -203,7 +254,7 @@ pub fn references(kind: &SettingsKind, values: &Map<String, Value>) -> Vec<Refer
                         }
                     }
                 }
-                (Takes::Items | Takes::Patterns, Value::Array(items)) => {
+                (Takes::Items | Takes::Named | Takes::Patterns, Value::Array(items)) => {
                     for (index, item) in items.iter().enumerate() {
                         if let Some(name) = item.as_str().and_then(list_name) {
                             add(format!("{at}/{index}"), name);
@@ -217,6 +268,56 @@ pub fn references(kind: &SettingsKind, values: &Map<String, Value>) -> Vec<Refer
     found
 }
 
+/// Puts what is written in several forms into the one in which it is kept.
+pub fn normalise(kind: &SettingsKind, values: &mut Map<String, Value>) {
+    for place in kind.references {
+        let Some(of) = place.kinds.first() else { continue };
+        visit_mut(place.path, "", values, &mut |_at, value| {
+            for item in value.as_array_mut().into_iter().flatten() {
+                if let Value::String(text) = item
+                    && list_name(text).is_none()
+                    && matches!(of, ObjectKind::Macs | ObjectKind::Context)
+                {
+                    *text = of.normal(text);
+                }
+            }
+        });
+    }
+}
+
+/// Has local settings that refer to a list refer to it by its new name; says how many references there were.
+///
+/// A name in a place that takes several kinds stands for the first kind that has it, as in [`expand`].
+pub fn rename(
+    kind: &SettingsKind,
+    values: &mut Map<String, Value>,
+    objects: &Objects,
+    renamed: (ObjectKind, &str),
+    to: &str,
+) -> usize {
+    let (of, from) = renamed;
+    let (old, new) = (format!("{LIST}{from}"), format!("{LIST}{to}"));
+    let mut count = 0;
+    for place in kind.references.iter().filter(|place| objects.kind_of(place.kinds, from) == Some(of)) {
+        visit_mut(place.path, "", values, &mut |_at, value| match (place.takes, value) {
+            (Takes::Keys, Value::Object(entries)) => {
+                if let Some(value) = entries.remove(&old) {
+                    entries.insert(new.clone(), value);
+                    count += 1;
+                }
+            }
+            (Takes::Items | Takes::Named | Takes::Patterns, Value::Array(items)) => {
+                for item in items.iter_mut().filter(|item| item.as_str() == Some(old.as_str())) {
+                    *item = Value::String(new.clone());
+                    count += 1;
+                }
+            }
+            _ => {}
+        });
+    }
+    count
+}
+
 /// Puts what references stand for in their place.
 pub fn expand(kind: &SettingsKind, values: &Map<String, Value>, objects: &Objects) -> Expanded {
     let mut expanded = Expanded { values: values.clone(), ..Expanded::default() };
@@ -224,7 +325,7 @@ pub fn expand(kind: &SettingsKind, values: &Map<String, Value>, objects: &Object
         let (findings, moved) = (&mut expanded.findings, &mut expanded.moved);
         visit_mut(place.path, "", &mut expanded.values, &mut |at, value| match (place.takes, value) {
             (Takes::Keys, Value::Object(entries)) => expand_keys(place, at, entries, objects, findings),
-            (Takes::Items | Takes::Patterns, Value::Array(items)) => {
+            (Takes::Items | Takes::Named | Takes::Patterns, Value::Array(items)) => {
                 expand_items(place, at, items, objects, findings, moved);
             }
             _ => {}
@@ -279,6 +380,7 @@ fn expand_items(
                 for item in list {
                     let item = match place.takes {
                         Takes::Patterns => format!("**/*.{item}"),
+                        Takes::Named => format!("{name}: {item}"),
                         Takes::Items | Takes::Keys => item.clone(),
                     };
                     plain.push(Value::String(item));
@@ -416,6 +518,47 @@ mod tests {
     }
 
     #[test]
+    fn a_context_keeps_its_name_and_forms_become_one() {
+        let kind = firewall::MODULE.settings.as_ref().unwrap();
+        let mut objects = objects();
+        objects.insert(ObjectKind::Context, "office".to_owned(), vec!["interface eth*".to_owned()]);
+        objects.insert(ObjectKind::Macs, "desks".to_owned(), vec!["02:00:5e:10:00:01".to_owned()]);
+        let rule = json!({"rules": {"web": {"action": "allow", "direction": "in",
+            "macs": ["list:desks", "02-00-5E-10-00-FF"], "context": ["list:office", "NOT reachable MANAGER"]}}});
+        let mut local = values(&rule);
+        normalise(kind, &mut local);
+        let web = &local["rules"]["web"];
+        assert_eq!(web["macs"], json!(["list:desks", "02:00:5e:10:00:ff"]));
+        assert_eq!(web["context"], json!(["list:office", "not reachable manager"]));
+        let expanded = expand(kind, &local, &objects);
+        let web = &expanded.values["rules"]["web"];
+        assert_eq!(web["macs"], json!(["02:00:5e:10:00:01", "02:00:5e:10:00:ff"]));
+        assert_eq!(web["context"], json!(["office: interface eth*", "not reachable manager"]));
+        assert_eq!(kind.check_with(&local, &objects), []);
+    }
+
+    #[test]
+    fn references_follow_a_new_name_and_only_those_to_that_list() {
+        let kind = anti_malware::MODULE.settings.as_ref().unwrap();
+        let mut objects = objects();
+        objects.insert(ObjectKind::Files, "caches".to_owned(), vec!["/swap".to_owned()]);
+        let local =
+            json!({"roots": ["list:caches", "/srv"], "exclusions": {"list:caches": true, "/x": true}});
+        let mut files = values(&local);
+        let rename_of = |of, values: &mut _| rename(kind, values, &objects, (of, "caches"), "temporary");
+        // Both kinds may stand there; folders are asked first, so a name that both have means the folders.
+        assert_eq!(rename_of(ObjectKind::Files, &mut files), 0);
+        let mut folders = values(&local);
+        assert_eq!(rename_of(ObjectKind::Folders, &mut folders), 2);
+        assert_eq!(
+            Value::Object(folders),
+            json!({"roots": ["list:temporary", "/srv"], "exclusions": {"list:temporary": true, "/x": true}})
+        );
+        assert_eq!(objects.rival(ObjectKind::Folders, "caches"), Some(ObjectKind::Files));
+        assert_eq!(objects.rival(ObjectKind::Ports, "office"), None);
+    }
+
+    #[test]
     fn items_fit_their_kind() {
         let wrong = |kind: ObjectKind, items: &[&str]| {
             let items: Vec<String> = items.iter().map(|&item| item.to_owned()).collect();
@@ -426,5 +569,10 @@ mod tests {
         assert_eq!(wrong(ObjectKind::Folders, &["/var", "var"]), ["/1"]);
         assert_eq!(wrong(ObjectKind::Extensions, &["log", ".log", "a/b"]), ["/1", "/2"]);
         assert_eq!(wrong(ObjectKind::Ports, &[]), [""]);
+        assert_eq!(wrong(ObjectKind::Macs, &["0200.5e10.0001", "ff:ff:ff:ff:ff:ff", "x"]), ["/1", "/2"]);
+        assert_eq!(
+            wrong(ObjectKind::Context, &["reachable manager", "x: interface eth0", "eth0"]),
+            ["/1", "/2"]
+        );
     }
 }

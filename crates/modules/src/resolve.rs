@@ -2,7 +2,7 @@
 //!
 //! A policy keeps, for each module, a sparse JSON object of the properties it sets itself. A keyed property holds a
 //! sparse object of its own: a key's value is set, or it is [`EXCLUDED`]: inherited by others, not wanted here.
-use crate::objects::Objects;
+use crate::objects::{self, Objects};
 use crate::settings::{Finding, SettingsKind, pointer};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -103,6 +103,7 @@ pub fn patch(
             }
         }
     }
+    objects::normalise(kind, &mut next);
     findings.extend(kind.check_with(&without_exclusions(kind, &next), objects));
     if findings.is_empty() {
         *local = next;

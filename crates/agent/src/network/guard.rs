@@ -94,7 +94,7 @@ pub(super) struct Guard {
     pub(super) pulse: (u64, Duration),
     pub(super) looked: Duration,
     pub(super) haste: Haste,
-    /// Which rules of the firewall count at this time of the week.
+    /// Which rules of the firewall count at this time of the week and in this place.
     pub(super) schedule: Schedule,
     /// Events about the guard's own doings, given on when the traffic is in good hands again.
     pub(super) untold: Vec<Event>,
@@ -108,6 +108,9 @@ impl Guard {
             match commands.try_recv() {
                 Ok(Command::Apply(plan, reply)) => {
                     let result = self.apply(*plan);
+                    if result.is_err() {
+                        self.schedule.observer().only(self.plan.as_ref().map(|plan| &plan.firewall));
+                    }
                     self.show();
                     let _asker_has_gone = reply.send(result);
                     // There may be more.
@@ -182,9 +185,11 @@ impl Guard {
             Ok(_applied) => {
                 self.schedule.followed();
                 self.show();
-                tracing::info!("firewall rules begin or end to count by their schedules");
+                tracing::info!("firewall rules begin or end to count by their schedules and contexts");
             }
-            Err(error) => tracing::error!(?error, "a schedule could not be followed; it is tried again"),
+            Err(error) => {
+                tracing::error!(?error, "a schedule or context could not be followed; it is tried again");
+            }
         }
     }
 
@@ -414,13 +419,14 @@ impl Guard {
     fn apply(&mut self, plan: NetworkPlan) -> Result<Applied, ApplyError> {
         if plan.is_off() {
             self.put_off();
+            self.schedule.left();
             let generation = plan.generation;
             self.plan = Some(plan);
             return Ok(Applied { generation, rules: 0, warnings: Vec::new() });
         }
-        let now = self.schedule.now();
+        let moment = self.schedule.moment(&plan.firewall);
         let (firewall, mut warnings) =
-            translate::firewall(&plan.firewall, &plan.always, now).map_err(ApplyError::Rules)?;
+            translate::firewall(&plan.firewall, &plan.always, &moment).map_err(ApplyError::Rules)?;
         // The worker learns the new rules' names before the table takes samples for them.
         let former_firewall = std::mem::replace(&mut self.firewall, firewall);
         let configured = if let Some(mut running) = self.session.take() {
@@ -456,7 +462,11 @@ impl Guard {
         self.sites = configured.sites;
         let generation = self.plan.as_ref().map(|plan| plan.generation);
         if let Some(plan) = &self.plan {
-            self.schedule.entered(&plan.firewall, now);
+            self.schedule.entered(&plan.firewall, &moment);
+            let changed = self.schedule.changed_contexts(&plan.firewall, &moment);
+            self.untold.extend(changed.iter().map(|(name, holds)| {
+                notice(if *holds { "context-holds" } else { "context-ended" }, &[("context", name)])
+            }));
         }
         let Some(generation) = generation else { return Err(ApplyError::Worker("no plan".to_owned())) };
         warnings.extend(configured.warnings);

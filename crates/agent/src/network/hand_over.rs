@@ -198,13 +198,16 @@ pub(super) fn inherit(
     };
     // It was fine when it was put in force; a rule that this version sees otherwise is told at the next plan.
     let mut schedule = Schedule::default();
-    let now = schedule.now();
-    if let Some(plan) = &plan {
-        schedule.entered(&plan.firewall, now);
-    }
     let firewall = plan
         .as_ref()
-        .and_then(|plan| translate::firewall(&plan.firewall, &plan.always, now).ok())
+        .and_then(|plan| {
+            // The old worker judges meanwhile.
+            schedule.observer().ask_for(&plan.firewall, &plan.always);
+            let moment = schedule.moment(&plan.firewall);
+            schedule.entered(&plan.firewall, &moment);
+            let _told_by_the_program_before = schedule.changed_contexts(&plan.firewall, &moment);
+            translate::firewall(&plan.firewall, &plan.always, &moment).ok()
+        })
         .map(|(firewall, _findings)| firewall)
         .unwrap_or_default();
     Ok(Guard {

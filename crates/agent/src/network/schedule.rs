@@ -1,13 +1,16 @@
-//! When the firewall's plan is made anew because a rule begins or ends to count.
+//! When the firewall's plan is made anew because a rule begins or ends to count: at a time of the week, or where the
+//! computer comes to a place or leaves it.
+use super::context::{Observer, Seen};
 use super::translate;
 use sakimori_kernel::clock;
 use sakimori_model::Timestamp;
 use sakimori_modules::firewall::Firewall;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-/// How late a rule may begin or end to count.
+/// How late a rule may begin or end to count, beside the time that it takes to ask others.
 const EVERY: Duration = Duration::from_secs(1);
 /// How long until a plan that could not be changed is tried again.
 const AGAIN: Duration = Duration::from_mins(1);
@@ -18,12 +21,24 @@ pub(super) struct WallClock {
     ahead_micros: Arc<AtomicI64>,
 }
 
-/// Which scheduled rules count in the plan in force, and when that is next looked at.
+/// When and where the computer is.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Moment {
+    /// The time.
+    pub(super) at: Timestamp,
+    /// The place.
+    pub(super) seen: Seen,
+}
+
+/// Which rules count in the plan in force, and when that is next looked at.
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
     clock: WallClock,
-    /// Each scheduled rule of the plan in force and whether it counts.
+    observer: Observer,
+    /// Each rule of the plan in force that does not always count, and whether it counts.
     in_force: Vec<(String, bool)>,
+    /// Each context of the plan in force, and whether it holds.
+    contexts: BTreeMap<String, bool>,
     next_look: Duration,
 }
 
@@ -38,19 +53,41 @@ impl WallClock {
     }
 }
 
+impl Drop for Schedule {
+    /// Nobody is asked any more.
+    fn drop(&mut self) {
+        self.observer.only(None);
+    }
+}
+
 impl Schedule {
     /// The clock that it goes by.
     pub(super) fn clock(&self) -> WallClock {
         self.clock.clone()
     }
 
-    pub(super) fn now(&self) -> Timestamp {
-        self.clock.now()
+    /// Who finds out where the computer is.
+    pub(super) fn observer(&self) -> Observer {
+        self.observer.clone()
     }
 
-    /// Notes what counts in the plan that was put in force at `now`.
-    pub(super) fn entered(&mut self, firewall: &Firewall, now: Timestamp) {
-        self.in_force = translate::scheduled(firewall, now);
+    /// Now and here, as far as these settings ask for it.
+    pub(super) fn moment(&self, firewall: &Firewall) -> Moment {
+        let asks = firewall.rules.values().any(|rule| !rule.context.is_empty());
+        Moment { at: self.clock.now(), seen: if asks { self.observer.look() } else { Seen::default() } }
+    }
+
+    /// Notes what counts in the plan that was put in force at a moment.
+    pub(super) fn entered(&mut self, firewall: &Firewall, moment: &Moment) {
+        self.in_force = translate::conditional(firewall, moment);
+        self.observer.only(Some(firewall));
+    }
+
+    /// No plan is in force any more.
+    pub(super) fn left(&mut self) {
+        self.in_force.clear();
+        self.contexts.clear();
+        self.observer.only(None);
     }
 
     /// Whether a rule has begun or ended to count. Looked at once a second, and after a "yes" not before a minute, or
@@ -59,7 +96,9 @@ impl Schedule {
         if monotonic < self.next_look {
             return false;
         }
-        let changed = translate::scheduled(firewall, self.clock.now()) != self.in_force;
+        let moment = self.moment(firewall);
+        let changed = translate::conditional(firewall, &moment) != self.in_force
+            || translate::contexts(firewall, &moment) != self.contexts;
         self.next_look = monotonic + if changed { AGAIN } else { EVERY };
         changed
     }
@@ -67,5 +106,19 @@ impl Schedule {
     /// The plan in force has followed: it may be looked at again at once.
     pub(super) const fn followed(&mut self) {
         self.next_look = Duration::ZERO;
+    }
+
+    /// Which contexts of the plan in force hold, by name.
+    pub(super) const fn contexts(&self) -> &BTreeMap<String, bool> {
+        &self.contexts
+    }
+
+    /// Looks which contexts hold; gives those that have begun or ended to, and of new ones those that hold.
+    pub(super) fn changed_contexts(&mut self, firewall: &Firewall, moment: &Moment) -> Vec<(String, bool)> {
+        let now = translate::contexts(firewall, moment);
+        let before = std::mem::replace(&mut self.contexts, now);
+        let known = |name: &String| before.get(name).copied().unwrap_or_default();
+        let changed = self.contexts.iter().filter(|(name, holds)| known(name) != **holds);
+        changed.map(|(name, holds)| (name.clone(), *holds)).collect()
     }
 }

@@ -1,19 +1,39 @@
 //! From the modules' settings to what the engines take.
-
+use super::schedule::Moment;
 use sakimori_firewall::{self as engine, Endpoint, Network, Policy, Rule};
-use sakimori_model::{Diagnostic, Level, PortRange, Timestamp};
+use sakimori_model::{Diagnostic, Level, PortRange};
+use sakimori_modules::Mode;
 use sakimori_modules::firewall::{Direction, Firewall, FirewallRule, Protocol, Verdict};
 use sakimori_modules::web_reputation::WebReputation;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 /// The name of the lists that stand in the policy itself.
 const OWN_LIST: &str = "policy";
 
-/// The rules that have times of the week, and those of them that count at a moment: only at these edges the plan changes.
-pub(super) fn scheduled(settings: &Firewall, now: Timestamp) -> Vec<(String, bool)> {
-    let rules = settings.rules.iter().filter(|(_, rule)| !rule.schedule.is_empty());
-    rules.map(|(name, rule)| (name.clone(), rule.counts_at(now.0))).collect()
+/// The rules that do not always count, and whether they do at a moment: only at these edges the plan changes.
+pub(super) fn conditional(settings: &Firewall, moment: &Moment) -> Vec<(String, bool)> {
+    let rules = settings.rules.iter().filter(|(_, rule)| rule.is_conditional());
+    rules.map(|(name, rule)| (name.clone(), counts(rule, moment))).collect()
+}
+
+/// The contexts that rules name, and whether they hold at a moment. One that is written several times under a name
+/// holds where any of them does.
+pub(super) fn contexts(settings: &Firewall, moment: &Moment) -> BTreeMap<String, bool> {
+    let mut contexts = BTreeMap::new();
+    if settings.mode == Mode::Off {
+        return contexts;
+    }
+    for context in settings.rules.values().flat_map(|rule| &rule.context) {
+        let holds = contexts.entry(context.label()).or_default();
+        *holds |= context.holds(|fact| moment.seen.fact(fact));
+    }
+    contexts
+}
+
+fn counts(rule: &FirewallRule, moment: &Moment) -> bool {
+    rule.counts(moment.at.0, |fact| moment.seen.fact(fact))
 }
 
 /// The firewall's plan at a moment, and what was noticed; errors where there is none. A rule that does not count now is
@@ -21,13 +41,13 @@ pub(super) fn scheduled(settings: &Firewall, now: Timestamp) -> Vec<(String, boo
 pub(super) fn firewall(
     settings: &Firewall,
     always: &[SocketAddr],
-    now: Timestamp,
+    moment: &Moment,
 ) -> Result<(engine::Plan, Vec<Diagnostic>), Vec<Diagnostic>> {
     let mut findings = Vec::new();
     let mut rules = Vec::new();
     for (name, rule) in &settings.rules {
         match one(name, rule) {
-            Ok(translated) if rule.counts_at(now.0) => rules.push(translated),
+            Ok(translated) if counts(rule, moment) => rules.push(translated),
             Ok(_not_now) => {}
             Err(finding) => findings.push(finding),
         }
@@ -81,6 +101,7 @@ fn one(name: &str, rule: &FirewallRule) -> Result<Rule, Diagnostic> {
         direction,
         protocol,
         remote,
+        macs: rule.macs.iter().map(|mac| engine::Mac::new(mac.0)).collect(),
         local_ports,
         remote_ports,
         log: rule.log || rule.action == Verdict::Deny,
@@ -117,6 +138,11 @@ pub(super) fn web_ports(web: &WebReputation) -> Vec<PortRange> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sakimori_model::Timestamp;
+
+    fn moment(at: i64) -> Moment {
+        Moment { at: Timestamp(at), ..Moment::default() }
+    }
 
     #[test]
     fn settings_become_rules_and_mistakes_are_named() {
@@ -125,14 +151,14 @@ mod tests {
             "mail":{"action":"deny","direction":"out","protocol":"tcp","ports":["25"],"remote":["192.0.2.0/24"],"mode":"detect"}}}"#;
         let mut settings: Firewall = serde_json::from_str(json).unwrap();
         let (plan, findings) =
-            firewall(&settings, &["[::ffff:198.51.100.7]:443".parse().unwrap()], Timestamp(0)).unwrap();
+            firewall(&settings, &["[::ffff:198.51.100.7]:443".parse().unwrap()], &moment(0)).unwrap();
         assert_eq!(findings, []);
         let text = plan.to_string();
         assert!(text.contains("protocol 6 to port { 80 8000-8010 }"), "{text}");
         assert!(text.contains("to { 192.0.2.0-192.0.2.255 } protocol 6 to port { 25 }"), "{text}");
         assert!(text.contains("protocol 6 to { 198.51.100.7 } to port { 443 } accept"), "{text}");
         settings.rules.values_mut().for_each(|rule| rule.remote.push("nowhere".to_owned()));
-        assert_eq!(firewall(&settings, &[], Timestamp(0)).unwrap_err().len(), 2);
+        assert_eq!(firewall(&settings, &[], &moment(0)).unwrap_err().len(), 2);
     }
 
     #[test]
@@ -142,11 +168,11 @@ mod tests {
             "web":{"action":"allow","direction":"in","protocol":"tcp","ports":["80"]}}}"#;
         let settings: Firewall = serde_json::from_str(json).unwrap();
         // 2026-11-25, a Wednesday, 09:00 in Tokyo; and nine hours later.
-        let (open, closed) = (Timestamp(1_795_564_800_000_000), Timestamp(1_795_597_200_000_000));
+        let (open, closed) = (moment(1_795_564_800_000_000), moment(1_795_597_200_000_000));
         let plan = |now| firewall(&settings, &[], now).unwrap().0.to_string();
-        assert!(plan(open).contains("{ 873 }") && plan(open).contains("{ 80 }"), "{}", plan(open));
-        assert!(!plan(closed).contains("873") && plan(closed).contains("{ 80 }"), "{}", plan(closed));
-        assert_eq!(scheduled(&settings, open), [("backup".to_owned(), true)]);
-        assert_eq!(scheduled(&settings, closed), [("backup".to_owned(), false)]);
+        assert!(plan(&open).contains("{ 873 }") && plan(&open).contains("{ 80 }"), "{}", plan(&open));
+        assert!(!plan(&closed).contains("873") && plan(&closed).contains("{ 80 }"), "{}", plan(&closed));
+        assert_eq!(conditional(&settings, &open), [("backup".to_owned(), true)]);
+        assert_eq!(conditional(&settings, &closed), [("backup".to_owned(), false)]);
     }
 }

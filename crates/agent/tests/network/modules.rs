@@ -3,6 +3,7 @@ use super::lab::{Lab, able, counter, enter, get, plan, start, until};
 use sakimori_agent::network::{Network, NetworkPlan, RuleFile};
 use sakimori_kernel::nftables::Table;
 use sakimori_model::{FailureResponse, Mode};
+use sakimori_modules::agent::Notice;
 use sakimori_modules::firewall::FirewallEvent;
 use sakimori_modules::web_reputation::WebReputationEvent;
 use sakimori_protocol::{Event, Hash, ModuleState, ModuleStatus};
@@ -106,6 +107,72 @@ fn a_scheduled_rule_counts_at_its_times_alone() {
     assert_eq!(of(&network, "firewall").rules, 1);
     network.advance_schedules(Duration::from_hours(1));
     assert!(until(SOON, reached), "and no more after it");
+}
+
+/// The place decides, the agent finds it out by itself, and connections that stand are left alone.
+#[test]
+fn a_rule_counts_in_its_context_alone() {
+    if !able() {
+        return;
+    }
+    let lab = Lab::new();
+    let (network, events) = start();
+    let open = TcpListener::bind(("::", 8081)).unwrap();
+    std::thread::spawn(move || {
+        for stream in open.incoming() {
+            let Ok(mut stream) = stream else { return };
+            std::thread::spawn(move || std::io::copy(&mut stream.try_clone().unwrap(), &mut stream));
+        }
+    });
+    let reached =
+        || lab.as_client(|| TcpStream::connect_timeout(&"10.77.0.1:8081".parse().unwrap(), BRIEFLY).is_ok());
+    let mut session = lab.as_client(|| TcpStream::connect("10.77.0.1:8081").unwrap());
+    session.set_read_timeout(Some(SOON)).unwrap();
+    // Away from the office nobody comes in; the office is a second address of the interface, and its server.
+    let rules = r#"{"mode":"prevent","defaultOutbound":"deny","rules":{"away":{"action":"deny","direction":"in",
+        "protocol":"tcp","ports":["8081"],"context":["office gone: not address 10.99.0.0/16",
+        "server gone: interface v* and not reachable 10.77.0.2:7000"]}}}"#;
+    let server = lab.as_client(|| TcpListener::bind("10.77.0.2:7000").unwrap());
+    network.apply(firewalled(rules)).unwrap();
+    assert!(!reached(), "denied from the first moment");
+    let context = |name: &str| {
+        let firewall = of(&network, "firewall");
+        firewall.counters.iter().find(|(n, _)| n == name).unwrap_or_else(|| panic!("{firewall:?}")).1
+    };
+    // What the firewall denies to the rest, it does not deny to its own question.
+    assert_eq!((context("context:office gone"), context("context:server gone")), (1, 0));
+    let address = |word: &str| {
+        let status =
+            Command::new("ip").args(["-n", &lab.server, "addr", word, "10.99.0.1/16", "dev", "v0"]).status();
+        assert!(status.unwrap().success());
+    };
+    address("add");
+    assert!(until(SOON, reached), "at the office, without a new policy");
+    assert_eq!(context("context:office gone"), 0);
+    address("del");
+    assert!(until(SOON, || !reached()), "away again");
+    session.write_all(b"still here").unwrap();
+    session.read_exact(&mut [0; 10]).unwrap();
+    address("add");
+    assert!(until(SOON, reached));
+    drop(server);
+    assert!(until(Duration::from_secs(15), || !reached()), "the server has gone");
+    let told = || {
+        let events = events.lock().unwrap();
+        let notices = events.iter().filter_map(Event::read::<Notice>);
+        let of = |notice: Notice| format!("{} {}", notice.code, notice.arg("context").unwrap_or_default());
+        notices.map(of).filter(|text| text.starts_with("context-")).collect::<Vec<_>>()
+    };
+    let expected = [
+        "context-holds office gone",
+        "context-ended office gone",
+        "context-holds office gone",
+        "context-ended office gone",
+        "context-holds server gone",
+    ];
+    assert!(until(SOON, || told() == expected), "{:?}", told());
+    network.apply(NetworkPlan::off(Hash::of(b"off"))).unwrap();
+    assert!(reached());
 }
 
 /// A plaintext web server in the client's namespace.

@@ -7,7 +7,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
-use sakimori_firewall::{Interface, Side};
+use sakimori_firewall::{Interface, Mac, Side};
 
 use super::Mechanism;
 use crate::netlink::Writer;
@@ -52,6 +52,8 @@ pub(super) enum Expression {
     TransportPortIn { side: Side, set: u32, ranges: Vec<RangeInclusive<u16>> },
     /// The packet is of the ranges' IP version and its address is in the anonymous set with this number.
     AddressIn { side: Side, set: u32, ranges: Ranges },
+    /// The packet came in an Ethernet frame whose sender is in the anonymous set with this number.
+    FromCard { set: u32, macs: Vec<Mac> },
     /// The ICMP type is in the range.
     IcmpType(RangeInclusive<u8>),
     /// The connection's state has one of the bits.
@@ -86,12 +88,13 @@ pub(super) enum Expression {
     Queue { mechanism: Mechanism, queue: u16, bypass: bool },
 }
 
-/// What an anonymous set of intervals holds: disjoint ascending ranges with gaps between.
+/// What an anonymous set holds: disjoint ascending ranges with gaps between, or single cards.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Ranges {
     Port(Vec<RangeInclusive<u16>>),
     V4(Vec<RangeInclusive<u32>>),
     V6(Vec<RangeInclusive<u128>>),
+    Mac(Vec<Mac>),
 }
 
 /// New or old, but belonging to a connection that was let in; and errors about such.
@@ -150,6 +153,13 @@ impl Expression {
                     (Side::Destination, true) => (24, 16),
                 };
                 payload(w, NFT_PAYLOAD_NETWORK_HEADER, offset, length);
+                lookup(w, *set);
+            }
+            Self::FromCard { set, .. } => {
+                // Other links have no such header, or another one in its place.
+                meta(w, NFT_META_IIFTYPE);
+                compare(w, NFT_CMP_EQ, &ARPHRD_ETHER.to_ne_bytes());
+                payload(w, NFT_PAYLOAD_LINK_HEADER, 6, 6);
                 lookup(w, *set);
             }
             Self::IcmpType(types) => {
@@ -267,8 +277,12 @@ impl fmt::Display for Expression {
                         let of = |number: &u32| Ipv4Addr::from(*number);
                         list(f, ranges.iter().map(|range| (of(range.start()), of(range.end()))))
                     }
-                    Ranges::Port(_) => f.write_str(end),
+                    Ranges::Port(_) | Ranges::Mac(_) => f.write_str(end),
                 }
+            }
+            Self::FromCard { macs, .. } => {
+                f.write_str("iiftype ether ether saddr ")?;
+                list(f, macs.iter().map(|mac| (*mac, *mac)))
             }
             Self::IcmpType(types) => write!(f, "icmp type {}-{}", types.start(), types.end()),
             Self::ConnectionState(bits) => write!(f, "ct state and 0x{bits:x} != 0x0"),
@@ -422,9 +436,12 @@ const NFT_META_IIFKIND: u32 = 26;
 const NFT_META_OIFKIND: u32 = 27;
 /// `ARPHRD_LOOPBACK`: the loopback interface has no kind of its own.
 const ARPHRD_LOOPBACK: u16 = 772;
+/// `ARPHRD_ETHER`.
+const ARPHRD_ETHER: u16 = 1;
 /// Bytes of an interface's name or kind.
 const IFNAMSIZ: usize = 16;
 const NFT_CT_STATE: u32 = 0;
+const NFT_PAYLOAD_LINK_HEADER: u32 = 0;
 const NFT_PAYLOAD_NETWORK_HEADER: u32 = 1;
 const NFT_CMP_LTE: u32 = 3;
 /// −5.

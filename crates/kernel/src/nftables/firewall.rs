@@ -103,6 +103,10 @@ fn conditions(requests: &mut Vec<Request>, conditions: &[Condition]) -> Vec<Expr
             }
             Condition::Protocol(number) => Expression::Protocol(*number),
             Condition::IcmpType(types) => Expression::IcmpType(types.clone()),
+            Condition::FromCard(macs) => {
+                let set = set(requests, &Ranges::Mac(macs.clone()));
+                Expression::FromCard { set, macs: macs.clone() }
+            }
             Condition::Port(side, ranges) => {
                 let set = set(requests, &Ranges::Port(ranges.clone()));
                 Expression::TransportPortIn { side: *side, set, ranges: ranges.clone() }
@@ -139,6 +143,7 @@ fn set(requests: &mut Vec<Request>, ranges: &Ranges) -> u32 {
         Ranges::Port(_) => SetKind::Port,
         Ranges::V4(_) => SetKind::V4,
         Ranges::V6(_) => SetKind::V6,
+        Ranges::Mac(_) => SetKind::Mac,
     };
     requests.push(Request::AddSet { id, kind });
     let mut add = |ranges| requests.push(Request::AddElements { id, ranges });
@@ -146,6 +151,7 @@ fn set(requests: &mut Vec<Request>, ranges: &Ranges) -> u32 {
         Ranges::Port(all) => all.chunks(RANGES).for_each(|part| add(Ranges::Port(part.to_vec()))),
         Ranges::V4(all) => all.chunks(RANGES).for_each(|part| add(Ranges::V4(part.to_vec()))),
         Ranges::V6(all) => all.chunks(RANGES).for_each(|part| add(Ranges::V6(part.to_vec()))),
+        Ranges::Mac(all) => all.chunks(RANGES).for_each(|part| add(Ranges::Mac(part.to_vec()))),
     }
     id
 }

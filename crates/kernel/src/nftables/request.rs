@@ -51,11 +51,14 @@ const NFTA_SET_ELEM_KEY: u16 = 1;
 const NFTA_SET_ELEM_FLAGS: u16 = 3;
 const NFT_SET_ELEM_INTERVAL_END: u32 = 1;
 /// Anonymous (lives as long as the rule), constant, of intervals.
-const SET_FLAGS: u32 = 1 | 2 | 4;
+const SET_FLAGS: u32 = EXACT_SET_FLAGS | 4;
+/// Anonymous and constant.
+const EXACT_SET_FLAGS: u32 = 1 | 2;
 /// What listings show the keys as: `inet_service`, a number of the `nft` program, no matter to the kernel.
 const TYPE_INET_SERVICE: u32 = 13;
 const TYPE_IPV4_ADDR: u32 = 7;
 const TYPE_IPV6_ADDR: u32 = 8;
+const TYPE_ETHER_ADDR: u32 = 9;
 pub(super) const NFTA_OBJ_TABLE: u16 = 1;
 pub(super) const NFTA_OBJ_NAME: u16 = 2;
 pub(super) const NFTA_OBJ_TYPE: u16 = 3;
@@ -102,6 +105,7 @@ pub(super) enum SetKind {
     Port,
     V4,
     V6,
+    Mac,
 }
 
 // === impl Request ===
@@ -155,9 +159,10 @@ impl Request {
                     SetKind::Port => (TYPE_INET_SERVICE, 2),
                     SetKind::V4 => (TYPE_IPV4_ADDR, 4),
                     SetKind::V6 => (TYPE_IPV6_ADDR, 16),
+                    SetKind::Mac => (TYPE_ETHER_ADDR, 6),
                 };
                 w.string(NFTA_SET_NAME, ANONYMOUS_SET);
-                w.be32(NFTA_SET_FLAGS, SET_FLAGS);
+                w.be32(NFTA_SET_FLAGS, if *kind == SetKind::Mac { EXACT_SET_FLAGS } else { SET_FLAGS });
                 w.be32(NFTA_SET_KEY_TYPE, key);
                 w.be32(NFTA_SET_KEY_LEN, length);
                 w.be32(NFTA_SET_ID, *id);
@@ -178,6 +183,8 @@ impl Request {
                         let behind = range.end().checked_add(1);
                         set_range(w, &range.start().to_be_bytes(), behind.map(u128::to_be_bytes));
                     }),
+                    // One by one, in a set without intervals.
+                    Ranges::Mac(cards) => cards.iter().for_each(|mac| set_element(w, &mac.bytes(), 0)),
                 });
             }
             Self::AddRule { chain, rule } => {

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use sakimori_firewall::{
-    Action, DEFAULT_INBOUND, Direction, Hook, Network, Packet, Plan, Policy, Protocol, Rule, compile,
+    Action, DEFAULT_INBOUND, Direction, Hook, Mac, Network, Packet, Plan, Policy, Protocol, Rule, compile,
 };
 use sakimori_kernel::nflog::{SampleReader, SampleSocket};
 use sakimori_kernel::nftables::{Table, TablePlan};
@@ -35,6 +35,7 @@ fn pair() -> Pair {
     let pair = Pair { here: Namespace::new("fwh"), there: Namespace::new("fwt") };
     let (here, there) = (&pair.here.0, &pair.there.0);
     ip(&format!("-n {here} link add eth0 type veth peer name eth0 netns {there}"));
+    ip(&format!("-n {there} link set eth0 address 02:00:5e:10:00:02"));
     for (namespace, subnet) in [(here, 1), (there, 2)] {
         for host in 1..=HOSTS {
             ip(&format!("-n {namespace} address add 10.78.{subnet}.{host}/16 dev eth0"));
@@ -43,6 +44,11 @@ fn pair() -> Pair {
         ip(&format!("-n {namespace} link set eth0 up"));
     }
     pair
+}
+
+/// The other host's card.
+fn their_card() -> Mac {
+    Mac::new([2, 0, 0x5e, 0x10, 0, 2])
 }
 
 fn firewall(policy: &Policy) -> TablePlan {
@@ -109,6 +115,37 @@ fn allowed_by_port_and_address_and_the_rest_dropped_counted_and_sampled() {
             > 0
         {}
         assert_eq!(seen, [(4, 6), (4, 17), (6, 6), (6, 17)].into(), "TCP and UDP over both");
+        table.remove().unwrap();
+    });
+}
+
+#[test]
+fn allowed_by_the_card_that_sent_the_frame() {
+    if !root() {
+        return;
+    }
+    let pair = pair();
+    pair.here.run(|| {
+        let from = |macs: Vec<Mac>| firewall(&denying(vec![Rule { macs, ..allow_port("desk", &[]) }]));
+        let many = (0..4_000_u32).map(|n| {
+            let [_, a, b, c] = n.to_be_bytes();
+            Mac::new([2, 1, 0, a, b, c])
+        });
+        let mut table = apply(&from(many.chain([their_card()]).collect()));
+        for v6 in [false, true] {
+            let here = address(v6, 1, 1);
+            let server = echo(here, PORT, 1);
+            pair.there.run(|| exchange(&mut connect(here, PORT).unwrap(), b"from that card").unwrap());
+            server.join().unwrap();
+        }
+        table.apply(&from(vec![Mac::new([2, 0, 0x5e, 0x10, 0, 3])])).unwrap();
+        for v6 in [false, true] {
+            let here = address(v6, 1, 1);
+            let server = echo(here, PORT, 1);
+            assert!(pair.there.run(|| connect(here, PORT).is_err()), "another card");
+            assert!(connect(here, PORT).is_ok(), "of the host itself nothing is asked");
+            server.join().unwrap();
+        }
         table.remove().unwrap();
     });
 }
@@ -204,13 +241,16 @@ fn rules() -> impl Strategy<Value = Vec<Rule>> {
         Network::new(address(v6, subnet, host), if v6 { 128 - wider } else { 32 - wider }).unwrap()
     });
     let remote = proptest::collection::vec(network, 0..4);
-    let what = (any::<bool>(), 0..=4_u8, any::<bool>(), 0..3_u8, 0..5_u8);
+    let what = (any::<bool>(), 0..=4_u8, any::<bool>(), 0..3_u8, 0..5_u8, 0..6_u8);
     let rule = (what, remote, ports(), ports()).prop_map(
-        |((allow, priority, inward, protocol, mode), remote, local, other)| {
+        |((allow, priority, inward, protocol, mode, card), remote, local, other)| {
             let protocol = [Protocol::Any, Protocol::Udp, Protocol::Udp][usize::from(protocol)];
+            let elsewhere = Mac::new([2, 0, 0x5e, 0x10, 0, 3]);
+            let macs = [vec![their_card(), elsewhere], vec![elsewhere]];
             Rule {
                 priority,
                 remote,
+                macs: macs.get(usize::from(card)).filter(|_| inward).cloned().unwrap_or_default(),
                 local_ports: if protocol.has_ports() { local } else { Vec::new() },
                 remote_ports: if protocol.has_ports() { other } else { Vec::new() },
                 log: allow,
@@ -307,6 +347,7 @@ fn the_kernel_does_what_the_plan_says() {
                     to_interface: None,
                     established: false,
                     injected: false,
+                    card: inward.then(their_card),
                     source: source.ip(),
                     destination: destination.ip(),
                     protocol: 17,

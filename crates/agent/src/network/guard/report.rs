@@ -164,7 +164,9 @@ impl Guard {
             let name = counter.rule.as_ref().map_or(default, |rule| format!("rule:{rule}"));
             (name, values.get(&counter.name).map_or(0, |count| count.packets))
         });
-        let counters: Vec<(String, u64)> = named.collect();
+        let contexts = self.schedule.contexts().iter().filter(|_| mode != Mode::Off);
+        let contexts = contexts.map(|(name, holds)| (format!("context:{name}"), u64::from(*holds)));
+        let counters: Vec<(String, u64)> = named.chain(contexts).collect();
         let rules = self.firewall.counters.iter().filter(|counter| counter.rule.is_some()).count();
         let state = match (mode, reasons.is_empty()) {
             (Mode::Off, _) => ModuleState::Off,
