@@ -1,17 +1,16 @@
 //! Rules that tag events as they arrive.
 use super::auth::{Access, Caller, Resource};
 use super::event_notes::tag_name;
-use super::event_search::parse;
-use super::extract::{Id, Message, Query, check_if_match, limit, name, page};
+use super::extract::{Id, Message, Query, check_if_match, limit, page, with_etag};
 use crate::app::App;
 use crate::clock;
 use crate::problem::Refused;
-use crate::store::{AutoTagRuleRow, Change};
+use crate::store::{AutoTagRuleRow, Change, KeptFilter};
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use sakimori_api::{AutoTagRule, AutoTagRulePatch, NewAutoTagRule, Page};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use sakimori_api::{AutoTagRule, AutoTagRulePatch, NewAutoTagRule, Page, SearchSubject};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -20,22 +19,14 @@ const RULES: u64 = 100;
 
 fn shown(row: &AutoTagRuleRow) -> AutoTagRule {
     AutoTagRule {
-        id: row.id,
-        name: row.name.clone(),
-        filter: row.filter.clone(),
+        id: row.kept.id,
+        name: row.kept.name.clone(),
+        filter: row.kept.filter.clone(),
         tag: row.tag.clone(),
         enabled: row.enabled,
-        updated_at: clock::text(row.updated_at),
-        etag: format!("\"{}\"", row.revision),
+        updated_at: clock::text(row.kept.updated_at),
+        etag: row.kept.etag(),
     }
-}
-
-fn with_etag(status: StatusCode, rule: &AutoTagRule) -> Response {
-    let mut response = (status, Json(rule)).into_response();
-    if let Ok(value) = HeaderValue::from_str(&rule.etag) {
-        response.headers_mut().insert(header::ETAG, value);
-    }
-    response
 }
 
 fn change<'a>(
@@ -44,7 +35,7 @@ fn change<'a>(
     before: Option<&AutoTagRuleRow>,
     after: Option<&AutoTagRuleRow>,
 ) -> Change<'a> {
-    let audited = |row: &AutoTagRuleRow| serde_json::json!({"name": row.name, "filter": row.filter, "tag": row.tag, "enabled": row.enabled});
+    let audited = |row: &AutoTagRuleRow| serde_json::json!({"name": row.kept.name, "filter": row.kept.filter, "tag": row.tag, "enabled": row.enabled});
     Change {
         action,
         object_kind: "auto-tag-rule",
@@ -78,15 +69,10 @@ pub(super) async fn create(
 ) -> Result<Response, Refused> {
     let ctx = caller.may(Resource::Events, Access::Write)?;
     let now = app.clock.now();
-    parse("/filter", &new.filter, now)?;
     let row = AutoTagRuleRow {
-        id: Uuid::now_v7(),
-        name: name("/name", &new.name)?,
-        filter: new.filter,
+        kept: KeptFilter::new(SearchSubject::Events, &new.name, new.filter, now)?,
         tag: tag_name("/tag", &new.tag)?,
         enabled: new.enabled.unwrap_or(true),
-        revision: 1,
-        updated_at: now,
     };
     let mut write = app.store.begin(ctx, now).await?;
     if write.count_auto_tag_rules().await? >= RULES {
@@ -97,10 +83,10 @@ pub(super) async fn create(
         ));
     }
     write.insert_auto_tag_rule(&row).await?;
-    write.audit(change("auto-tag-rule.create", row.id, None, Some(&row))).await?;
+    write.audit(change("auto-tag-rule.create", row.kept.id, None, Some(&row))).await?;
     write.commit().await?;
     app.refresh_auto_tags(ctx.tenant).await?;
-    Ok(with_etag(StatusCode::CREATED, &shown(&row)))
+    Ok(with_etag(StatusCode::CREATED, &row.kept.etag(), &shown(&row)))
 }
 
 /// One rule.
@@ -113,7 +99,7 @@ pub(super) async fn get(
 ) -> Result<Response, Refused> {
     let ctx = caller.may(Resource::Events, Access::Read)?;
     let row = app.store.auto_tag_rule(ctx, id).await?.ok_or_else(|| Refused::not_found("rule"))?;
-    Ok(with_etag(StatusCode::OK, &shown(&row)))
+    Ok(with_etag(StatusCode::OK, &row.kept.etag(), &shown(&row)))
 }
 
 /// Changes a rule. Merge patch.
@@ -132,15 +118,9 @@ pub(super) async fn update(
     let now = app.clock.now();
     let mut write = app.store.begin(ctx, now).await?;
     let mut row = write.auto_tag_rule(id).await?.ok_or_else(|| Refused::not_found("rule"))?;
-    check_if_match(&headers, &shown(&row).etag)?;
+    check_if_match(&headers, &row.kept.etag())?;
     let before = row.clone();
-    if let Some(text) = patch.name {
-        row.name = name("/name", &text)?;
-    }
-    if let Some(filter) = patch.filter {
-        parse("/filter", &filter, now)?;
-        row.filter = filter;
-    }
+    row.kept.change(SearchSubject::Events, patch.name, patch.filter, now)?;
     if let Some(tag) = patch.tag {
         row.tag = tag_name("/tag", &tag)?;
     }
@@ -149,9 +129,8 @@ pub(super) async fn update(
     write.audit(change("auto-tag-rule.update", id, Some(&before), Some(&row))).await?;
     write.commit().await?;
     app.refresh_auto_tags(ctx.tenant).await?;
-    row.revision += 1;
-    row.updated_at = now;
-    Ok(with_etag(StatusCode::OK, &shown(&row)))
+    row.kept.changed(now);
+    Ok(with_etag(StatusCode::OK, &row.kept.etag(), &shown(&row)))
 }
 
 /// Deletes a rule. Events keep the tags that it gave.

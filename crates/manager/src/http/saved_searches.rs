@@ -1,43 +1,34 @@
 //! Searches that people keep: one's own, and those that others share.
 use super::auth::{Access, Caller, Resource};
-use super::event_search::parse_of;
-use super::extract::{Id, Message, Query, check_if_match, limit, name, page};
+use super::extract::{Id, Message, Query, check_if_match, limit, page, with_etag};
 use crate::app::App;
 use crate::clock;
 use crate::problem::Refused;
-use crate::store::{Change, SavedSearchRow, TenantCtx, owner_key};
+use crate::store::{Change, KeptFilter, SavedSearchRow, TenantCtx, owner_key};
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use sakimori_api::{NewSavedSearch, Page, Role, SavedSearch, SavedSearchPatch};
 use std::sync::Arc;
 use uuid::Uuid;
 
 fn shown(row: &SavedSearchRow, ctx: &TenantCtx) -> SavedSearch {
     SavedSearch {
-        id: row.id,
-        name: row.name.clone(),
+        id: row.kept.id,
+        name: row.kept.name.clone(),
         subject: row.subject,
-        filter: row.filter.clone(),
+        filter: row.kept.filter.clone(),
         owner_name: row.owner_name.clone(),
         own: row.owner == owner_key(&ctx.actor),
         shared: row.shared,
-        updated_at: clock::text(row.updated_at),
-        etag: format!("\"{}\"", row.revision),
+        updated_at: clock::text(row.kept.updated_at),
+        etag: row.kept.etag(),
     }
-}
-
-fn with_etag(status: StatusCode, search: &SavedSearch) -> Response {
-    let mut response = (status, Json(search)).into_response();
-    if let Ok(value) = HeaderValue::from_str(&search.etag) {
-        response.headers_mut().insert(header::ETAG, value);
-    }
-    response
 }
 
 fn audited(row: &SavedSearchRow) -> serde_json::Value {
-    serde_json::json!({"name": row.name, "subject": row.subject, "filter": row.filter, "shared": row.shared})
+    serde_json::json!({"name": row.kept.name, "subject": row.subject, "filter": row.kept.filter, "shared": row.shared})
 }
 
 /// What others see is theirs to rely on: sharing, and changing what is shared, takes more than reading.
@@ -77,23 +68,18 @@ pub(super) async fn create(
         caller.may(Resource::Events, Access::Write)?;
     }
     let now = app.clock.now();
-    parse_of(new.subject, "/filter", &new.filter, now)?;
     let row = SavedSearchRow {
-        id: Uuid::now_v7(),
-        name: name("/name", &new.name)?,
+        kept: KeptFilter::new(new.subject, &new.name, new.filter, now)?,
         subject: new.subject,
-        filter: new.filter,
         owner: owner_key(&ctx.actor),
         owner_name: ctx.actor.name.clone(),
         shared: new.shared,
-        revision: 1,
-        updated_at: now,
     };
     let mut write = app.store.begin(ctx, now).await?;
     write.insert_saved_search(&row).await?;
-    write.audit(change("saved-search.create", row.id, None, Some(audited(&row)))).await?;
+    write.audit(change("saved-search.create", row.kept.id, None, Some(audited(&row)))).await?;
     write.commit().await?;
-    Ok(with_etag(StatusCode::CREATED, &shown(&row, ctx)))
+    Ok(with_etag(StatusCode::CREATED, &row.kept.etag(), &shown(&row, ctx)))
 }
 
 fn change(
@@ -115,7 +101,7 @@ pub(super) async fn get(
 ) -> Result<Response, Refused> {
     let ctx = caller.may(Resource::Events, Access::Read)?;
     let row = app.store.saved_search(ctx, id).await?.ok_or_else(|| Refused::not_found("saved search"))?;
-    Ok(with_etag(StatusCode::OK, &shown(&row, ctx)))
+    Ok(with_etag(StatusCode::OK, &row.kept.etag(), &shown(&row, ctx)))
 }
 
 /// Changes a search. Merge patch.
@@ -135,15 +121,9 @@ pub(super) async fn update(
     let mut write = app.store.begin(ctx, now).await?;
     let mut row = write.saved_search(id).await?.ok_or_else(|| Refused::not_found("saved search"))?;
     may_change(&caller, ctx, &row)?;
-    check_if_match(&headers, &shown(&row, ctx).etag)?;
+    check_if_match(&headers, &row.kept.etag())?;
     let before = audited(&row);
-    if let Some(text) = patch.name {
-        row.name = name("/name", &text)?;
-    }
-    if let Some(filter) = patch.filter {
-        parse_of(row.subject, "/filter", &filter, now)?;
-        row.filter = filter;
-    }
+    row.kept.change(row.subject, patch.name, patch.filter, now)?;
     if let Some(shared) = patch.shared {
         if shared {
             caller.may(Resource::Events, Access::Write)?;
@@ -153,9 +133,8 @@ pub(super) async fn update(
     write.update_saved_search(&row).await?;
     write.audit(change("saved-search.update", id, Some(before), Some(audited(&row)))).await?;
     write.commit().await?;
-    row.revision += 1;
-    row.updated_at = now;
-    Ok(with_etag(StatusCode::OK, &shown(&row, ctx)))
+    row.kept.changed(now);
+    Ok(with_etag(StatusCode::OK, &row.kept.etag(), &shown(&row, ctx)))
 }
 
 /// Forgets a search.

@@ -1,82 +1,96 @@
 //! Searches that people keep, and rules that tag events as they arrive.
-use super::db::query;
+use super::db::{Query, query};
 use super::{Shared, Store, StoreError, Write, uuid};
 use crate::store::{Actor, TenantCtx};
 use sakimori_api::SearchSubject;
 use sakimori_model::Timestamp;
 use uuid::Uuid;
 
+/// A filter that is kept under a name: what searches and rules have in common.
+#[derive(Clone, Debug)]
+pub struct KeptFilter {
+    /// Id.
+    pub id: Uuid,
+    /// Its name: of a search once for each owner, of a rule once.
+    pub name: String,
+    /// The filter, in the filter language.
+    pub filter: String,
+    /// Counts its changes.
+    pub revision: i64,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
 /// A search that somebody keeps.
 #[derive(Clone, Debug)]
 pub struct SavedSearchRow {
-    /// Id.
-    pub id: Uuid,
-    /// Its name, once for each owner.
-    pub name: String,
+    /// Its filter.
+    pub kept: KeptFilter,
     /// What it looks through.
     pub subject: SearchSubject,
-    /// The filter, in the filter language.
-    pub filter: String,
     /// Who keeps it: kind and id of the actor.
     pub owner: String,
     /// The owner's name when it was made.
     pub owner_name: String,
     /// Whether others see it.
     pub shared: bool,
-    /// Counts its changes.
-    pub revision: i64,
-    /// When it was last changed.
-    pub updated_at: Timestamp,
 }
 
 /// A rule that tags events as they arrive.
 #[derive(Clone, Debug)]
 pub struct AutoTagRuleRow {
-    /// Id.
-    pub id: Uuid,
-    /// Its name.
-    pub name: String,
-    /// The filter, in the filter language.
-    pub filter: String,
+    /// Its filter.
+    pub kept: KeptFilter,
     /// The tag.
     pub tag: String,
     /// Whether it is in force.
     pub enabled: bool,
-    /// Counts its changes.
-    pub revision: i64,
-    /// When it was last changed.
-    pub updated_at: Timestamp,
 }
 
-type SearchTuple = (String, String, String, String, String, String, i64, i64, i64);
-type RuleTuple = (String, String, String, String, i64, i64, i64);
+/// Id, name, filter, revision and time, in this order first in every statement.
+type KeptTuple = (String, String, String, i64, i64);
+type SearchTuple = (String, String, String, i64, i64, String, String, String, i64);
+type RuleTuple = (String, String, String, i64, i64, String, i64);
+
+const SEARCH: &str = "SELECT id, name, filter, revision, updated_at, subject, owner, owner_name, shared FROM saved_search \
+     WHERE tenant_id = ? AND (shared = 1 OR owner = ?)";
+const RULE: &str =
+    "SELECT id, name, filter, revision, updated_at, tag, enabled FROM auto_tag_rule WHERE tenant_id = ?";
+
+fn kept((id, name, filter, revision, updated_at): KeptTuple) -> KeptFilter {
+    KeptFilter { id: uuid(&id), name, filter, revision, updated_at: Timestamp(updated_at) }
+}
 
 fn search(
-    (id, name, subject, filter, owner, owner_name, shared, revision, updated_at): SearchTuple,
+    (id, name, filter, revision, at, subject, owner, owner_name, shared): SearchTuple,
 ) -> SavedSearchRow {
     SavedSearchRow {
-        id: uuid(&id),
-        name,
+        kept: kept((id, name, filter, revision, at)),
         subject: if subject == "computers" { SearchSubject::Computers } else { SearchSubject::Events },
-        filter,
         owner,
         owner_name,
         shared: shared != 0,
-        revision,
-        updated_at: Timestamp(updated_at),
     }
 }
 
-fn rule((id, name, filter, tag, enabled, revision, updated_at): RuleTuple) -> AutoTagRuleRow {
-    AutoTagRuleRow {
-        id: uuid(&id),
-        name,
-        filter,
-        tag,
-        enabled: enabled != 0,
-        revision,
-        updated_at: Timestamp(updated_at),
-    }
+fn rule((id, name, filter, revision, at, tag, enabled): RuleTuple) -> AutoTagRuleRow {
+    AutoTagRuleRow { kept: kept((id, name, filter, revision, at)), tag, enabled: enabled != 0 }
+}
+
+/// The searches that the asker keeps, and those that others share.
+fn searches(ctx: &TenantCtx) -> Query {
+    query(SEARCH).bind(ctx.tenant).bind(owner_key(&ctx.actor))
+}
+
+fn with_id(mut query: Query, id: Uuid) -> Query {
+    query.push(" AND id = ").push_bind(id);
+    query
+}
+
+/// By id after `after`.
+fn part(mut query: Query, after: &str, limit: u32) -> Query {
+    query.push(" AND id > ").push_bind(after).push(" ORDER BY id LIMIT ").push_bind(limit);
+    query
 }
 
 /// An actor as the owner of a search.
@@ -92,16 +106,7 @@ impl Store {
         after: &str,
         limit: u32,
     ) -> Result<Vec<SavedSearchRow>, StoreError> {
-        let rows: Vec<SearchTuple> = query(
-            "SELECT id, name, subject, filter, owner, owner_name, shared, revision, updated_at FROM saved_search \
-             WHERE tenant_id = ? AND (shared = 1 OR owner = ?) AND id > ? ORDER BY id LIMIT ?",
-        )
-        .bind(ctx.tenant)
-        .bind(owner_key(&ctx.actor))
-        .bind(after)
-        .bind(limit)
-        .fetch_all(self.read(ctx))
-        .await?;
+        let rows: Vec<SearchTuple> = part(searches(ctx), after, limit).fetch_all(self.read(ctx)).await?;
         Ok(rows.into_iter().map(search).collect())
     }
 
@@ -111,15 +116,7 @@ impl Store {
         ctx: &TenantCtx,
         id: Uuid,
     ) -> Result<Option<SavedSearchRow>, StoreError> {
-        let row: Option<SearchTuple> = query(
-            "SELECT id, name, subject, filter, owner, owner_name, shared, revision, updated_at FROM saved_search \
-             WHERE tenant_id = ? AND (shared = 1 OR owner = ?) AND id = ?",
-        )
-        .bind(ctx.tenant)
-        .bind(owner_key(&ctx.actor))
-        .bind(id)
-        .fetch_optional(self.read(ctx))
-        .await?;
+        let row: Option<SearchTuple> = with_id(searches(ctx), id).fetch_optional(self.read(ctx)).await?;
         Ok(row.map(search))
     }
 
@@ -130,15 +127,8 @@ impl Store {
         after: &str,
         limit: u32,
     ) -> Result<Vec<AutoTagRuleRow>, StoreError> {
-        let rows: Vec<RuleTuple> = query(
-            "SELECT id, name, filter, tag, enabled, revision, updated_at FROM auto_tag_rule WHERE tenant_id = ? \
-             AND id > ? ORDER BY id LIMIT ?",
-        )
-        .bind(ctx.tenant)
-        .bind(after)
-        .bind(limit)
-        .fetch_all(self.read(ctx))
-        .await?;
+        let rules = query(RULE).bind(ctx.tenant);
+        let rows: Vec<RuleTuple> = part(rules, after, limit).fetch_all(self.read(ctx)).await?;
         Ok(rows.into_iter().map(rule).collect())
     }
 
@@ -148,13 +138,8 @@ impl Store {
         ctx: &TenantCtx,
         id: Uuid,
     ) -> Result<Option<AutoTagRuleRow>, StoreError> {
-        let row: Option<RuleTuple> = query(
-            "SELECT id, name, filter, tag, enabled, revision, updated_at FROM auto_tag_rule WHERE tenant_id = ? AND id = ?",
-        )
-        .bind(ctx.tenant)
-        .bind(id)
-        .fetch_optional(self.read(ctx))
-        .await?;
+        let rules = query(RULE).bind(ctx.tenant);
+        let row: Option<RuleTuple> = with_id(rules, id).fetch_optional(self.read(ctx)).await?;
         Ok(row.map(rule))
     }
 }
@@ -162,15 +147,7 @@ impl Store {
 impl Write {
     /// A search as this transaction sees it, if the asker keeps it or it is shared.
     pub async fn saved_search(&mut self, id: Uuid) -> Result<Option<SavedSearchRow>, StoreError> {
-        let row: Option<SearchTuple> = query(
-            "SELECT id, name, subject, filter, owner, owner_name, shared, revision, updated_at FROM saved_search \
-             WHERE tenant_id = ? AND (shared = 1 OR owner = ?) AND id = ?",
-        )
-        .bind(self.tenant())
-        .bind(owner_key(&self.ctx.actor))
-        .bind(id)
-        .fetch_optional(&mut self.tx)
-        .await?;
+        let row: Option<SearchTuple> = with_id(searches(&self.ctx), id).fetch_optional(&mut self.tx).await?;
         Ok(row.map(search))
     }
 
@@ -181,14 +158,14 @@ impl Write {
              updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(self.tenant())
-        .bind(row.id)
-        .bind(&row.name)
+        .bind(row.kept.id)
+        .bind(&row.kept.name)
         .bind(if row.subject == SearchSubject::Computers { "computers" } else { "events" })
-        .bind(&row.filter)
+        .bind(&row.kept.filter)
         .bind(&row.owner)
         .bind(&row.owner_name)
         .bind(row.shared)
-        .bind(row.revision)
+        .bind(row.kept.revision)
         .bind(self.now.0)
         .execute(&mut self.tx)
         .await
@@ -202,12 +179,12 @@ impl Write {
             "UPDATE saved_search SET name = ?, filter = ?, shared = ?, revision = revision + 1, updated_at = ? \
              WHERE tenant_id = ? AND id = ?",
         )
-        .bind(&row.name)
-        .bind(&row.filter)
+        .bind(&row.kept.name)
+        .bind(&row.kept.filter)
         .bind(row.shared)
         .bind(self.now.0)
         .bind(self.tenant())
-        .bind(row.id)
+        .bind(row.kept.id)
         .execute(&mut self.tx)
         .await
         .map_err(StoreError::of_write)?;
@@ -226,13 +203,8 @@ impl Write {
 
     /// A rule as this transaction sees it.
     pub async fn auto_tag_rule(&mut self, id: Uuid) -> Result<Option<AutoTagRuleRow>, StoreError> {
-        let row: Option<RuleTuple> = query(
-            "SELECT id, name, filter, tag, enabled, revision, updated_at FROM auto_tag_rule WHERE tenant_id = ? AND id = ?",
-        )
-        .bind(self.tenant())
-        .bind(id)
-        .fetch_optional(&mut self.tx)
-        .await?;
+        let rules = query(RULE).bind(self.tenant());
+        let row: Option<RuleTuple> = with_id(rules, id).fetch_optional(&mut self.tx).await?;
         Ok(row.map(rule))
     }
 
@@ -252,12 +224,12 @@ impl Write {
              VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(self.tenant())
-        .bind(row.id)
-        .bind(&row.name)
-        .bind(&row.filter)
+        .bind(row.kept.id)
+        .bind(&row.kept.name)
+        .bind(&row.kept.filter)
         .bind(&row.tag)
         .bind(row.enabled)
-        .bind(row.revision)
+        .bind(row.kept.revision)
         .bind(self.now.0)
         .execute(&mut self.tx)
         .await
@@ -272,13 +244,13 @@ impl Write {
             "UPDATE auto_tag_rule SET name = ?, filter = ?, tag = ?, enabled = ?, revision = revision + 1, \
              updated_at = ? WHERE tenant_id = ? AND id = ?",
         )
-        .bind(&row.name)
-        .bind(&row.filter)
+        .bind(&row.kept.name)
+        .bind(&row.kept.filter)
         .bind(&row.tag)
         .bind(row.enabled)
         .bind(self.now.0)
         .bind(self.tenant())
-        .bind(row.id)
+        .bind(row.kept.id)
         .execute(&mut self.tx)
         .await
         .map_err(StoreError::of_write)?;
