@@ -71,10 +71,12 @@ export const MODULES = [
 export const LIST_KINDS = [
   "addresses",
   "ports",
+  "macs",
   "files",
   "folders",
   "extensions",
   "schedule",
+  "context",
 ] as const satisfies readonly ListKind[];
 export const MODES = ["off", "detect", "prevent"] as const satisfies readonly Mode[];
 

@@ -77,6 +77,7 @@ function ListModal({ list, onClose }: { list?: CommonObject; onClose: () => void
       onClose();
     },
   });
+  const renames = list !== undefined && list.usedBy.length > 0 && name.trim() !== list.name;
   const ready = name.trim() !== "" && items.length > 0 && !save.isPending;
   const title = list === undefined ? t("lists.create") : t("lists.edit", { name: list.name });
   return (
@@ -109,8 +110,16 @@ function ListModal({ list, onClose }: { list?: CommonObject; onClose: () => void
               isRequired
               maxLength={128}
               value={name}
+              aria-describedby={renames ? "list-name-hint" : undefined}
               onChange={(_, value) => setName(value)}
             />
+            {renames && (
+              <FormHelperText>
+                <HelperText id="list-name-hint">
+                  <HelperTextItem>{t("lists.renameHint")}</HelperTextItem>
+                </HelperText>
+              </FormHelperText>
+            )}
           </FormGroup>
           <FormGroup label={t("common.description")} fieldId="list-description">
             <TextInput
@@ -132,7 +141,9 @@ function ListModal({ list, onClose }: { list?: CommonObject; onClose: () => void
             />
             <FormHelperText>
               <HelperText id="list-items-hint">
-                <HelperTextItem>{t("lists.itemsHint")}</HelperTextItem>
+                <HelperTextItem>
+                  {t("lists.itemsHint")} {t(`lists.hints.${kind}`)}
+                </HelperTextItem>
               </HelperText>
             </FormHelperText>
           </FormGroup>

@@ -231,3 +231,43 @@ pub struct ComputerPatch {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clone: Option<bool>,
 }
+
+/// By what computers are counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CountComputersBy {
+    /// By status.
+    #[default]
+    Status,
+    /// By policy.
+    Policy,
+    /// By group; those in none are in the total alone.
+    Group,
+    /// By operating system.
+    Platform,
+    /// By the values of one tag; those without it are in the total alone.
+    Tag,
+}
+
+/// How many computers there are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ComputerCounts {
+    /// All that were asked for.
+    pub total: u64,
+    /// Of each value, the most first.
+    pub counts: Vec<ComputerCount>,
+}
+
+/// How many computers have a value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ComputerCount {
+    /// The value; the id of a policy or group.
+    pub value: String,
+    /// The name of that policy or group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// How many.
+    pub count: u64,
+}

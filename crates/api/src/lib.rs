@@ -40,8 +40,8 @@ pub use channel::{
 };
 pub use common_object::{CommonObject, CommonObjectPatch, NewCommonObject, ObjectKind, ObjectUse};
 pub use computer::{
-    BundleState, Computer, ComputerModule, ComputerPatch, ComputerPort, ComputerStatus, Coverage,
-    FingerprintState, ModuleState, StatusReason,
+    BundleState, Computer, ComputerCount, ComputerCounts, ComputerModule, ComputerPatch, ComputerPort,
+    ComputerStatus, CountComputersBy, Coverage, FingerprintState, ModuleState, StatusReason,
 };
 pub use event::{Event, EventDetail};
 pub use event_based_task::{
@@ -65,9 +65,9 @@ pub use policy_document::{
     Applied, AppliedObject, ApplyDocument, ApplyOutcome, DocumentList, DocumentPolicy, PolicyDocument,
 };
 pub use policy_model::{
-    ChangeKind, ComputerSettings, ComputerSettingsPatch, DiffSide, DryRun, DryRunGroup, ModuleChanges,
-    NamedComputer, OriginKind, PolicyDiff, PolicyVersion, PolicyVersionDetail, RollBack, SettingChange,
-    ValueOrigin,
+    ChangeKind, ComputerDryRun, ComputerSettings, ComputerSettingsPatch, DiffSide, DryRun, DryRunGroup,
+    ModuleChanges, NamedComputer, OriginKind, PolicyDiff, PolicyVersion, PolicyVersionDetail, RollBack,
+    SettingChange, ValueOrigin,
 };
 pub use problem::{FieldError, Page, Problem};
 pub use rule::Rule;

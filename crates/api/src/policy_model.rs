@@ -228,3 +228,15 @@ pub struct ComputerSettingsPatch {
     /// Its own settings.
     pub settings: SettingsPatch,
 }
+
+/// What is to be tried of one computer.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ComputerDryRun {
+    /// With this policy; the one it has where absent.
+    #[serde(default)]
+    pub policy_id: Option<Uuid>,
+    /// With this change of its own settings, as a change of them takes it.
+    #[serde(default)]
+    pub settings: SettingsPatch,
+}

@@ -174,6 +174,20 @@ pub(crate) enum Computers {
         computer: String,
         /// Policy, by id or name.
         policy: String,
+        /// Only say what it would enforce differently.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// How many there are.
+    Count {
+        /// By what.
+        #[arg(long, default_value = "status", conflicts_with = "tag_key")]
+        by: CountBy,
+        /// By the values of the tag with this key.
+        #[arg(long)]
+        tag_key: Option<String>,
+        #[command(flatten)]
+        wanted: ComputersWanted,
     },
     /// The settings of one computer, and with --set what is set on it above its policy.
     Settings {
@@ -181,6 +195,9 @@ pub(crate) enum Computers {
         computer: String,
         #[command(flatten)]
         settings: Settings,
+        /// Only say what it would enforce differently.
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Give a computer tags, or take tags away.
     Tag {
@@ -390,10 +407,22 @@ pub(crate) struct Apply {
 pub(crate) enum ListKind {
     Addresses,
     Ports,
+    Macs,
     Files,
     Folders,
     Extensions,
     Schedule,
+    Context,
+}
+
+/// By what computers are counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CountBy {
+    #[default]
+    Status,
+    Policy,
+    Group,
+    Platform,
 }
 
 #[derive(Debug, Subcommand)]

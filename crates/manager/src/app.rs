@@ -144,7 +144,7 @@ impl App {
     pub(crate) async fn refresh_auto_tags(&self, tenant: Uuid) -> Result<(), StoreError> {
         let ctx = TenantCtx::system(tenant);
         let rules = self.store.auto_tag_rules(&ctx, "", 1_000).await?;
-        let rules = rules.into_iter().filter(|rule| rule.enabled).map(|rule| (rule.filter, rule.tag));
+        let rules = rules.into_iter().filter(|rule| rule.enabled).map(|rule| (rule.kept.filter, rule.tag));
         self.auto_tags.set(tenant, rules.collect());
         Ok(())
     }

@@ -40,6 +40,9 @@ pub struct Presence {
     pub refused: Option<(String, String)>,
     boot: String,
     superseded: VecDeque<String>,
+    /// What was known of it before it came, while what follows from that is not durable yet. Until then its contact is
+    /// not written down either: a manager that is killed, or a database that fails, in between brings it about again.
+    unsettled: Option<Before>,
     dirty: bool,
     shown_online: bool,
 }
@@ -98,6 +101,7 @@ impl Presence {
             refused: row.bundle_refused.clone(),
             boot: String::new(),
             superseded: VecDeque::new(),
+            unsettled: None,
             dirty: false,
             shown_online: false,
         }
@@ -137,6 +141,7 @@ impl Fleet {
             refused: None,
             boot: said.boot.clone(),
             superseded: VecDeque::new(),
+            unsettled: None,
             dirty: true,
             shown_online: false,
         });
@@ -157,7 +162,9 @@ impl Fleet {
             || presence.refused != refused
             || presence.agent_version != said.agent_version
             || states(&presence.modules) != states(&said.modules);
-        let before = if let Some(elsewhere) = elsewhere {
+        let before = if let Some(before) = presence.unsettled {
+            before
+        } else if let Some(elsewhere) = elsewhere {
             if elsewhere.online(now) { Before::There } else { Before::Away }
         } else if first {
             Before::Unknown
@@ -166,6 +173,7 @@ impl Fleet {
         } else {
             Before::Away
         };
+        presence.unsettled = Some(before).filter(|before| *before != Before::There);
         presence.last_seen = now;
         presence.held += 1;
         presence.agent_version.clone_from(&said.agent_version);
@@ -175,6 +183,13 @@ impl Fleet {
         presence.dirty = true;
         presence.shown_online = true;
         Noted { changed, second_machine, before }
+    }
+
+    /// Notes that what follows from a computer's coming is durable.
+    pub fn settled(&self, computer: Uuid) {
+        if let Some(presence) = self.lock().get_mut(&computer) {
+            presence.unsettled = None;
+        }
     }
 
     /// Notes that a check-in was answered or broken off.
@@ -233,6 +248,21 @@ impl Fleet {
         all
     }
 
+    /// Looks at many computers as they last said, at one moment.
+    pub fn glance<I, T>(
+        &self,
+        computers: impl IntoIterator<Item = I>,
+        id: impl Fn(&I) -> Uuid,
+        mut look: impl FnMut(I, Option<&Presence>) -> T,
+    ) -> Vec<T> {
+        let known = self.lock();
+        let each = computers.into_iter().map(|computer| {
+            let presence = known.get(&id(&computer));
+            look(computer, presence)
+        });
+        each.collect()
+    }
+
     /// How many check-ins are held, and how many computers are known.
     pub fn counts(&self) -> (u64, u64) {
         let computers = self.lock();
@@ -244,6 +274,7 @@ impl Fleet {
     pub fn take_dirty(&self) -> Vec<Contact> {
         self.lock()
             .iter_mut()
+            .filter(|(_, presence)| presence.unsettled.is_none())
             .filter_map(|(id, presence)| std::mem::take(&mut presence.dirty).then_some((id, presence)))
             .map(|(id, presence)| Contact {
                 tenant: presence.tenant,

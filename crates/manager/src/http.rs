@@ -8,6 +8,7 @@ mod auth;
 mod auto_tag_rules;
 mod channels;
 mod common_objects;
+mod computer_list;
 mod computer_search;
 mod computer_settings;
 pub(crate) mod computers;
@@ -23,6 +24,7 @@ mod fleet_settings;
 mod groups;
 mod idempotency;
 mod inventory;
+mod kept_filters;
 mod openapi;
 mod operations;
 mod policies;
@@ -87,7 +89,8 @@ fn api() -> OpenApiRouter<Arc<App>> {
             .routes(routes!(sessions::change_password))
             .routes(routes!(api_keys::list, api_keys::create))
             .routes(routes!(api_keys::delete))
-            .routes(routes!(computers::list))
+            .routes(routes!(computer_list::list))
+            .routes(routes!(computer_list::count))
             .routes(routes!(computers::get, computers::update, computers::delete))
             .routes(routes!(computers::deactivate))
             .routes(routes!(computers::reactivate))
@@ -112,6 +115,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
             .routes(routes!(policy_dry_run::dry_run))
             .routes(routes!(policy_document::export, policy_document::apply))
             .routes(routes!(computer_settings::get, computer_settings::update))
+            .routes(routes!(computer_settings::dry_run))
             .routes(routes!(common_objects::list, common_objects::create))
             .routes(routes!(common_objects::get, common_objects::update, common_objects::delete))
             .routes(routes!(rules::list))

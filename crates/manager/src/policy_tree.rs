@@ -208,6 +208,39 @@ impl Tree {
         policies.chain(computers).collect()
     }
 
+    /// Has everything refer to a list by its new name. The policies and computers that did, as they are then.
+    pub(crate) fn rename_list(
+        &self,
+        object: &CommonObjectRow,
+        to: &str,
+    ) -> (Vec<PolicyRow>, Vec<ComputerSettingsRow>) {
+        let lists = self.lists();
+        let renamed = (object.kind, object.name.as_str());
+        let policies = self.policies.iter().cloned().filter_map(|mut row| {
+            let references = row.settings.rename_list(&lists, renamed, to);
+            (references > 0).then_some(row)
+        });
+        let computers = self.computers.iter().cloned().filter_map(|mut row| {
+            let references = row.settings.rename_list(&lists, renamed, to);
+            (references > 0).then_some(row)
+        });
+        (policies.collect(), computers.collect())
+    }
+
+    /// What becomes different for one computer: `own` is set on it now, and `after` with this policy then.
+    pub(crate) fn reach_of(&self, own: &ComputerSettingsRow, after: &ComputerSettingsRow) -> Option<Reach> {
+        let (before, policy) = (self.policy(own.policy)?, self.policy(after.policy)?);
+        let lists = self.lists();
+        let old = self.in_force(before, Some(own)).expanded(&lists);
+        let new = self.in_force(policy, Some(after)).expanded(&lists);
+        Some(Reach {
+            policy: policy.id,
+            policy_name: policy.name.clone(),
+            computers: vec![(own.computer, own.name.clone())],
+            changes: old.changes(&new),
+        })
+    }
+
     /// What becomes different between this model and a later one, and for which computers. Plain values count: a list
     /// that changed changes the rules that refer to it.
     pub(crate) fn reach(&self, after: &Self, assignments: &[AssignmentRow]) -> Vec<Reach> {

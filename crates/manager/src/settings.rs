@@ -1,6 +1,6 @@
 //! Settings of a policy: what it sets itself, what it inherits, and what that comes to, for every registered module.
 use sakimori_api as api;
-use sakimori_modules::{Effective, Finding, Objects, configurable, module, settings};
+use sakimori_modules::{Effective, Finding, Objects, configurable, module, objects, settings};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -24,6 +24,15 @@ impl LocalSettings {
     /// All modules of which something is set.
     pub fn modules(&self) -> &BTreeMap<String, Map<String, Value>> {
         &self.0
+    }
+
+    /// Refers to a list by its new name; says how many references there were. `lists` has it by its old one.
+    pub fn rename_list(&mut self, lists: &Objects, renamed: (api::ObjectKind, &str), to: &str) -> usize {
+        let each = self.0.iter_mut().filter_map(|(id, values)| {
+            let kind = module(id)?.settings.as_ref()?;
+            Some(objects::rename(kind, values, lists, renamed, to))
+        });
+        each.sum()
     }
 
     /// Applies a merge patch: a module with `null` inherits everything again. Every member that is wrong is

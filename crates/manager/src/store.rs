@@ -9,6 +9,7 @@ mod alerts;
 mod audit;
 mod channels;
 mod common_objects;
+mod computer_list;
 mod computer_settings;
 mod computers;
 pub(crate) mod db;
@@ -31,11 +32,9 @@ pub use alerts::{AlertChangeRow, AlertRow, AlertsWanted, ConditionRow};
 pub use audit::{Change, verify_chain};
 pub use channels::{ChannelRow, Progress, Sealed};
 pub use common_objects::CommonObjectRow;
+pub use computer_list::{ComputerSort, ComputersBy, ComputersWanted, PlacedComputer, TagWanted};
 pub use computer_settings::{AssignmentRow, ComputerSettingsRow};
-pub use computers::{
-    CertificateRow, CloneSighting, ComputerRow, ComputerSort, ComputersWanted, Contact, Life, NewComputer,
-    Standing,
-};
+pub use computers::{CertificateRow, CloneSighting, ComputerRow, Contact, Life, NewComputer, Standing};
 pub use db::Database;
 pub use event_based_tasks::{EventBasedTaskRow, NoticeRow};
 pub use groups::{GroupRow, names_upwards, with_descendants};
@@ -45,7 +44,7 @@ pub use nodes::{ChangeRow, NodeRow, Shared};
 pub use operations::{OperationEnd, OperationRow};
 pub use policies::{BundleRow, PolicyRow};
 pub use policy_versions::{PolicyVersionRow, VERSIONS, VersionNote};
-pub use searches::{AutoTagRuleRow, SavedSearchRow, owner_key};
+pub use searches::{AutoTagRuleRow, KeptFilter, SavedSearchRow, owner_key};
 pub use tasks::{TaskRow, TaskRunComputerRow, TaskRunRow};
 pub use tokens::TokenRow;
 
@@ -258,6 +257,11 @@ impl Write {
         self.tell_nodes().await?;
         self.note_made().await?;
         Ok(self.tx.commit().await?)
+    }
+
+    /// When it is made.
+    pub const fn now(&self) -> Timestamp {
+        self.now
     }
 
     fn tenant(&self) -> String {

@@ -114,7 +114,10 @@ pub(crate) async fn begin(
     write.insert_task_run(&run).await?;
     if kind(&task.kind).is_some_and(of_computers) {
         let mut after: Option<(String, String)> = None;
-        let wanted = ComputersWanted { policy: task.policy, ..ComputersWanted::default() };
+        let wanted = ComputersWanted {
+            policies: task.policy.map(|policy| vec![policy]),
+            ..ComputersWanted::default()
+        };
         loop {
             let rows = app.store.computers(ctx, &wanted, after.as_ref(), 500).await?;
             for (row, _) in &rows {

@@ -14,11 +14,12 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api, isConflict, take } from "../../api/client";
 import { policiesQuery, policyChanged } from "../../api/queries";
-import type { Computer } from "../../api/types";
+import type { Computer, DryRun } from "../../api/types";
 import { useMayChange } from "../../session";
 import { Conflict } from "../../ui/Conflict";
 import { PolicyModes } from "../../ui/PolicyModes";
 import { SaveError } from "../../ui/states";
+import { DryRunModal } from "../policy/DryRunModal";
 
 /** The policy of a computer, and another one for it. */
 export function AssignPolicy({ computer }: { computer: Computer }) {
@@ -38,23 +39,37 @@ export function AssignPolicy({ computer }: { computer: Computer }) {
     onSuccess: async (changed) => {
       client.setQueryData(["computer", computer.id], changed);
       setChosen(undefined);
+      setWould(undefined);
       await policyChanged(client);
     },
+    onError: () => setWould(undefined),
   });
+  const [would, setWould] = useState<DryRun>();
+  const dryRun = useMutation({
+    mutationFn: (policyId: string) =>
+      take(
+        api.POST("/api/v1/computers/{id}/dry-run", {
+          params: { path: { id: computer.id } },
+          body: { policyId },
+        }),
+      ) as Promise<DryRun>,
+    onSuccess: setWould,
+  });
+  const failure = assign.error ?? dryRun.error;
   const assigned = policies.find((policy) => policy.id === computer.policyId);
   const value = chosen ?? computer.policyId;
   return (
     <Form
       onSubmit={(submit) => {
         submit.preventDefault();
-        if (value !== computer.policyId) assign.mutate(value);
+        if (value !== computer.policyId) dryRun.mutate(value);
       }}
     >
       {assign.isSuccess && (
         <Alert variant="success" isInline component="p" title={t("computer.assigned")} role="status" />
       )}
-      {assign.isError &&
-        (isConflict(assign.error) ? (
+      {failure !== null &&
+        (isConflict(failure) ? (
           <Conflict
             onReload={() => {
               assign.reset();
@@ -62,7 +77,7 @@ export function AssignPolicy({ computer }: { computer: Computer }) {
             }}
           />
         ) : (
-          <SaveError error={assign.error} />
+          <SaveError error={failure} />
         ))}
       <FormGroup label={t("computer.policy")} fieldId="computer-policy">
         <FormSelect
@@ -71,6 +86,7 @@ export function AssignPolicy({ computer }: { computer: Computer }) {
           isDisabled={!mayChange}
           onChange={(_, policyId) => {
             assign.reset();
+            dryRun.reset();
             setChosen(policyId);
           }}
         >
@@ -92,8 +108,8 @@ export function AssignPolicy({ computer }: { computer: Computer }) {
           <Button
             type="submit"
             variant="secondary"
-            isDisabled={value === computer.policyId || assign.isPending}
-            isLoading={assign.isPending}
+            isDisabled={value === computer.policyId || assign.isPending || dryRun.isPending}
+            isLoading={assign.isPending || dryRun.isPending}
           >
             {t("computer.assign")}
           </Button>
@@ -103,6 +119,15 @@ export function AssignPolicy({ computer }: { computer: Computer }) {
         </Link>
         {assigned && <PolicyModes policy={assigned} />}
       </div>
+      {would && (
+        <DryRunModal
+          run={would}
+          commented={false}
+          pending={assign.isPending}
+          onSave={() => assign.mutate(value)}
+          onClose={() => setWould(undefined)}
+        />
+      )}
     </Form>
   );
 }

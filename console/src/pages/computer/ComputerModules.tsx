@@ -21,11 +21,16 @@ const WORRYING = new Set([
   "lines-skipped",
 ]);
 
+/** What the names begin with that say whether the computer is in a context: 1 or 0. */
+const CONTEXT = "context:";
+
 function OneModule({ module }: { module: ComputerModule }) {
   const { t } = useTranslation();
   const format = useFormat();
   const reasons = moduleReasonTexts(module);
-  const counters = Object.entries(module.counters);
+  const all = Object.entries(module.counters);
+  const contexts = all.filter(([name]) => name.startsWith(CONTEXT));
+  const counters = all.filter(([name]) => !name.startsWith(CONTEXT));
   return (
     <Card>
       <CardTitle component="h2">{textOfCode("module", module.module)}</CardTitle>
@@ -43,6 +48,19 @@ function OneModule({ module }: { module: ComputerModule }) {
               <List isPlain>
                 {reasons.map((reason) => (
                   <ListItem key={reason}>{reason}</ListItem>
+                ))}
+              </List>
+            </Fact>
+          )}
+          {contexts.length > 0 && (
+            <Fact name={t("computer.contexts")}>
+              <List isPlain>
+                {contexts.map(([name, holds]) => (
+                  <ListItem key={name}>
+                    {t(holds > 0 ? "computer.contextHolds" : "computer.contextNot", {
+                      name: name.slice(CONTEXT.length),
+                    })}
+                  </ListItem>
                 ))}
               </List>
             </Fact>

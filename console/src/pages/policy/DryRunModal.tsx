@@ -15,13 +15,15 @@ import { SettingChanges } from "./SettingChanges";
 
 interface Props {
   run: DryRun;
+  /** Whether the change is kept with a comment; nothing else is. */
+  commented?: boolean;
   pending: boolean;
   onSave: (comment: string) => void;
   onClose: () => void;
 }
 
-/** Says before a policy is saved which computers change, and how. */
-export function DryRunModal({ run, pending, onSave, onClose }: Props) {
+/** Says before something is saved which computers change, and how. */
+export function DryRunModal({ run, commented = true, pending, onSave, onClose }: Props) {
   const { t } = useTranslation();
   const [comment, setComment] = useState("");
   return (
@@ -33,15 +35,17 @@ export function DryRunModal({ run, pending, onSave, onClose }: Props) {
             {run.computers === 0 ? t("dryRun.nothing") : t("dryRun.computers", { count: run.computers })}
           </strong>
         </p>
-        <FormGroup label={t("history.comment")} fieldId="save-comment" className="skm-gap-below">
-          <TextInput
-            id="save-comment"
-            maxLength={1024}
-            placeholder={t("history.commentHint")}
-            value={comment}
-            onChange={(_, value) => setComment(value)}
-          />
-        </FormGroup>
+        {commented && (
+          <FormGroup label={t("history.comment")} fieldId="save-comment" className="skm-gap-below">
+            <TextInput
+              id="save-comment"
+              maxLength={1024}
+              placeholder={t("history.commentHint")}
+              value={comment}
+              onChange={(_, value) => setComment(value)}
+            />
+          </FormGroup>
+        )}
         {run.groups.map((group) => (
           <div key={`${group.policyId} ${group.examples[0]?.id ?? ""}`}>
             <Title headingLevel="h2" size="md" className="skm-gap-below">

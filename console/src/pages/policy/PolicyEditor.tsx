@@ -88,13 +88,16 @@ export function PolicyEditor({ policy, policies, module, onModule, ofComputer = 
   });
   const [would, setWould] = useState<DryRun>();
   const dryRun = useMutation({
-    mutationFn: () =>
-      take(
-        api.POST("/api/v1/policies/{id}/dry-run", {
-          params: { path: { id: policy.id } },
-          body: patchOf(draft),
-        }),
-      ) as Promise<DryRun>,
+    mutationFn: () => {
+      const params = { path: { id: policy.id } };
+      const answer = ofComputer
+        ? api.POST("/api/v1/computers/{id}/dry-run", {
+            params,
+            body: { settings: patchOf(draft).settings ?? {} },
+          })
+        : api.POST("/api/v1/policies/{id}/dry-run", { params, body: patchOf(draft) });
+      return take(answer) as Promise<DryRun>;
+    },
     onSuccess: setWould,
   });
   const name = draft.name ?? policy.name;
@@ -197,6 +200,7 @@ export function PolicyEditor({ policy, policies, module, onModule, ofComputer = 
       {would && (
         <DryRunModal
           run={would}
+          commented={!ofComputer}
           pending={save.isPending}
           onSave={(comment) => save.mutate(comment)}
           onClose={() => setWould(undefined)}
@@ -228,7 +232,7 @@ export function PolicyEditor({ policy, policies, module, onModule, ofComputer = 
             <Button
               isDisabled={!ready}
               isLoading={save.isPending || dryRun.isPending}
-              onClick={() => (ofComputer ? save.mutate("") : dryRun.mutate())}
+              onClick={() => dryRun.mutate()}
             >
               {t("common.save")}
             </Button>

@@ -1,15 +1,16 @@
 //! `sakimori computers`.
 use super::policies::{patch_of, settings_text};
+use super::policy_history::effect;
 use super::{
     NAMES_MAX, Out, computer_id, fact, group_id, inventory, policy_id, search_id, tag, tags_text, word,
 };
 use crate::client::Client;
-use crate::command_line::{ComputerSort, Computers, ComputersWanted, Status};
+use crate::command_line::{ComputerSort, Computers, ComputersWanted, CountBy, Status};
 use crate::problem::Failure;
 use crate::table::{Table, shown};
 use sakimori_api::{
-    Computer, ComputerCoverage, ComputerPatch, ComputerSettings, ComputerSettingsPatch, Inventory, Patch,
-    Recommendations, ScanRequest,
+    Computer, ComputerCounts, ComputerCoverage, ComputerDryRun, ComputerPatch, ComputerSettings,
+    ComputerSettingsPatch, DryRun, Inventory, Patch, Recommendations, ScanRequest,
 };
 use std::collections::BTreeMap;
 
@@ -25,7 +26,21 @@ pub(super) async fn execute(out: Out, client: &Client, command: Computers) -> Re
             let computer: Computer = client.get(&format!("/computers/{id}"), &[]).await?;
             out.show(&computer, text)
         }
-        Computers::AssignPolicy { computer, policy } => {
+        Computers::Count { by, tag_key, wanted } => {
+            let mut asked = filter(client, wanted).await?;
+            asked.retain(|(name, _)| !matches!(*name, "sort" | "descending"));
+            let by = if tag_key.is_some() { "tag" } else { count_word(by) };
+            asked.push(("by", by.to_owned()));
+            asked.extend(tag_key.map(|key| ("tagKey", key)));
+            let counts: ComputerCounts = client.get("/computers/counts", &asked).await?;
+            out.show(&counts, counted)
+        }
+        Computers::AssignPolicy { computer, policy, dry_run: true } => {
+            let policy_id = Some(policy_id(client, &policy).await?);
+            let tried = ComputerDryRun { policy_id, ..ComputerDryRun::default() };
+            try_out(out, client, &computer, &tried).await
+        }
+        Computers::AssignPolicy { computer, policy, dry_run: false } => {
             let path = format!("/computers/{}", computer_id(client, &computer).await?);
             let patch = ComputerPatch {
                 policy_id: Some(policy_id(client, &policy).await?),
@@ -37,7 +52,11 @@ pub(super) async fn execute(out: Out, client: &Client, command: Computers) -> Re
                 format!("{} now has policy '{}'.\n", shown(&c.display_name), shown(&c.policy_name))
             })
         }
-        Computers::Settings { computer, settings } => {
+        Computers::Settings { computer, settings, dry_run: true } => {
+            let tried = ComputerDryRun { settings: patch_of(&settings)?, ..ComputerDryRun::default() };
+            try_out(out, client, &computer, &tried).await
+        }
+        Computers::Settings { computer, settings, dry_run: false } => {
             let path = format!("/computers/{}/settings", computer_id(client, &computer).await?);
             let patch = patch_of(&settings)?;
             let shown: ComputerSettings = if patch.is_empty() {
@@ -113,6 +132,30 @@ pub(super) async fn execute(out: Out, client: &Client, command: Computers) -> Re
             )
         }
     }
+}
+
+/// Says what one computer would enforce differently.
+async fn try_out(out: Out, client: &Client, computer: &str, tried: &ComputerDryRun) -> Result<(), Failure> {
+    let path = format!("/computers/{}/dry-run", computer_id(client, computer).await?);
+    let would: DryRun = client.post(&path, tried).await?;
+    out.show(&would, effect)
+}
+
+const fn count_word(by: CountBy) -> &'static str {
+    match by {
+        CountBy::Status => "status",
+        CountBy::Policy => "policy",
+        CountBy::Group => "group",
+        CountBy::Platform => "platform",
+    }
+}
+
+fn counted(counts: &ComputerCounts) -> String {
+    let mut table = Table::new(&["COMPUTERS", "OF"]);
+    for count in &counts.counts {
+        table.row([&count.count.to_string(), count.name.as_ref().unwrap_or(&count.value)]);
+    }
+    format!("{table}{} in all\n", counts.total)
 }
 
 fn settings_of(c: &ComputerSettings) -> String {

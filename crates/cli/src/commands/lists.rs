@@ -58,10 +58,12 @@ const fn kind_of(kind: ListKind) -> ObjectKind {
     match kind {
         ListKind::Addresses => ObjectKind::Addresses,
         ListKind::Ports => ObjectKind::Ports,
+        ListKind::Macs => ObjectKind::Macs,
         ListKind::Files => ObjectKind::Files,
         ListKind::Folders => ObjectKind::Folders,
         ListKind::Extensions => ObjectKind::Extensions,
         ListKind::Schedule => ObjectKind::Schedule,
+        ListKind::Context => ObjectKind::Context,
     }
 }
 

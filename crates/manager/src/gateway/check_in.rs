@@ -114,6 +114,7 @@ async fn begin(app: &Arc<App>, row: ComputerRow, said: CheckIn) -> Result<Option
     } else if noted.changed {
         app.tell_computer(row.tenant, row.id).await;
     }
+    app.fleet.settled(row.id);
     count(&app.metrics.check_ins, 1);
     let mut commands = Vec::new();
     if said.full.is_none() && row.kernel.is_empty() {

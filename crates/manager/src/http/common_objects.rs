@@ -1,16 +1,16 @@
 //! Common objects: lists that settings refer to by name.
 use super::auth::{Access, Caller, Resource};
-use super::extract::{Id, Message, Query, check_if_match, limit, name, page};
+use super::extract::{Id, Message, Query, check_if_match, limit, name, page, with_etag};
 use super::policies::description;
 use crate::app::App;
 use crate::clock;
 use crate::policy_tree::Tree;
 use crate::problem::Refused;
-use crate::store::{Change, CommonObjectRow};
+use crate::store::{Change, CommonObjectRow, VersionNote, Write};
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use sakimori_api::{CommonObject, CommonObjectPatch, FieldError, NewCommonObject, ObjectKind, Page};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -36,25 +36,17 @@ fn shown(tree: &Tree, row: &CommonObjectRow) -> CommonObject {
     }
 }
 
-fn with_etag(status: StatusCode, object: &CommonObject) -> Response {
-    let mut response = (status, Json(object)).into_response();
-    if let Ok(value) = HeaderValue::from_str(&object.etag) {
-        response.headers_mut().insert(header::ETAG, value);
-    }
-    response
-}
-
 fn audited(row: &CommonObjectRow) -> serde_json::Value {
     serde_json::json!({"kind": row.kind, "name": row.name, "description": row.description, "items": row.items})
 }
 
-/// The items of a list, each without blanks around it; every wrong one is named.
+/// The items of a list, each in the form in which it is kept; every wrong one is named.
 pub(super) fn items(
     pointer: &str,
     kind: ObjectKind,
     items: &[String],
 ) -> Result<Vec<String>, Vec<FieldError>> {
-    let items: Vec<String> = items.iter().map(|item| item.trim().to_owned()).collect();
+    let items: Vec<String> = items.iter().map(|item| kind.normal(item)).collect();
     let errors = kind.check(&items).into_iter().map(|finding| FieldError {
         pointer: format!("{pointer}{}", finding.pointer),
         code: finding.code.to_owned(),
@@ -151,7 +143,7 @@ pub(super) async fn create(
         })
         .await?;
     write.commit().await?;
-    Ok(with_etag(StatusCode::CREATED, &shown(&tree, &row)))
+    Ok(with_etag(StatusCode::CREATED, &etag(&row), &shown(&tree, &row)))
 }
 
 /// One common object.
@@ -166,10 +158,11 @@ pub(super) async fn get(
     let tree = Tree::read(&app.store, ctx).await?;
     let row =
         tree.objects.iter().find(|row| row.id == id).ok_or_else(|| Refused::not_found("common object"))?;
-    Ok(with_etag(StatusCode::OK, &shown(&tree, row)))
+    Ok(with_etag(StatusCode::OK, &etag(row), &shown(&tree, row)))
 }
 
-/// Changes a common object; computers whose policies refer to it get it at once. Merge patch.
+/// Changes a common object; computers whose policies refer to it get it at once. Where it is renamed, what refers to it
+/// follows. Merge patch.
 #[utoipa::path(patch, path = "/common-objects/{id}", tag = "common-objects", operation_id = "updateCommonObject",
     params(("id" = uuid::Uuid, Path), ("If-Match" = Option<String>, Header, description = "The `etag` that was read")),
     request_body(content = CommonObjectPatch, content_type = "application/json"),
@@ -191,16 +184,15 @@ pub(super) async fn update(
     let before = row.clone();
     if let Some(text) = patch.name {
         row.name = name("/name", &text)?;
-        let remedy = "Make a list with the new name, refer to that, and delete this one.";
-        if let Some(refused) = in_use(&tree, &before, remedy).filter(|_used| row.name != before.name) {
-            return Err(refused);
-        }
     }
     if let Some(text) = patch.description {
         row.description = description("/description", &text)?;
     }
     if let Some(new) = patch.items {
         row.items = items("/items", row.kind, &new).map_err(Refused::fields)?;
+    }
+    if row.name != before.name {
+        rename(&mut write, &mut tree, &before, &row.name).await?;
     }
     write.update_common_object(&row).await?;
     row.revision += 1;
@@ -221,7 +213,37 @@ pub(super) async fn update(
         .await?;
     write.commit().await?;
     app.refresh_bundles(ctx.tenant).await?;
-    Ok(with_etag(StatusCode::OK, &shown(&tree, &row)))
+    Ok(with_etag(StatusCode::OK, &etag(&row), &shown(&tree, &row)))
+}
+
+/// What refers to a list follows its new name, and so does every version that did: it can still be rolled back to.
+async fn rename(write: &mut Write, tree: &mut Tree, list: &CommonObjectRow, to: &str) -> Result<(), Refused> {
+    let lists = tree.lists();
+    let (policies, computers) = tree.rename_list(list, to);
+    if let Some(rival) = lists.rival(list.kind, to).filter(|_| !(policies.is_empty() && computers.is_empty()))
+    {
+        let title = "Another list that can stand in the same places has this name.";
+        let detail = format!(
+            "A list of {} is called '{to}', and 'list:{to}' would mean that one too: choose another name.",
+            rival.as_str()
+        );
+        return Err(Refused::conflict("name-taken", title, detail));
+    }
+    write.rename_list_in_versions(&lists, (list.kind, list.name.as_str()), to).await?;
+    let note = VersionNote::new("changed", format!("list:{} → list:{to}", list.name));
+    for mut row in policies {
+        write.update_policy(&mut row, &note).await?;
+        tree.put(row);
+    }
+    for mut row in computers {
+        row.revision += 1;
+        row.updated_at = write.now();
+        write.put_computer_settings(&row).await?;
+        for kept in tree.computers.iter_mut().filter(|kept| kept.computer == row.computer) {
+            kept.clone_from(&row);
+        }
+    }
+    Ok(())
 }
 
 /// Deletes a common object that nothing refers to.

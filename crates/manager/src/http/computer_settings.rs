@@ -1,18 +1,23 @@
 //! Settings of one computer, above its policy.
 use super::auth::{Access, Caller, Resource};
-use super::extract::{Id, Message, check_if_match};
+use super::extract::{Id, Message, check_if_match, with_etag};
+use super::policy_dry_run::answer;
 use crate::app::App;
 use crate::clock;
 use crate::policy_tree::Tree;
 use crate::problem::Refused;
 use crate::settings;
-use crate::store::{Change, ComputerSettingsRow};
+use crate::store::{Change, ComputerSettingsRow, Write};
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, header};
-use axum::response::{IntoResponse, Response};
-use sakimori_api::{ComputerSettings, ComputerSettingsPatch, LocalSettingsView, SettingsInForce};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use sakimori_api::{
+    ComputerDryRun, ComputerSettings, ComputerSettingsPatch, DryRun, LocalSettingsView, SettingsInForce,
+    SettingsPatch,
+};
 use std::sync::Arc;
+use uuid::Uuid;
 
 fn etag(row: &ComputerSettingsRow) -> String {
     format!("\"{}\"", row.revision)
@@ -34,14 +39,6 @@ fn shown(tree: &Tree, row: &ComputerSettingsRow) -> Result<ComputerSettings, Ref
     })
 }
 
-fn with_etag(settings: &ComputerSettings) -> Response {
-    let mut response = Json(settings).into_response();
-    if let Ok(value) = HeaderValue::from_str(&settings.etag) {
-        response.headers_mut().insert(header::ETAG, value);
-    }
-    response
-}
-
 /// The settings of one computer, with who set each value.
 #[utoipa::path(get, path = "/computers/{id}/settings", tag = "computers", operation_id = "getComputerSettings",
     params(("id" = uuid::Uuid, Path)), responses((status = 200, body = ComputerSettings)))]
@@ -54,7 +51,54 @@ pub(super) async fn get(
     let row = app.store.settings_of_computer(ctx, id).await?;
     let row = row.ok_or_else(|| Refused::not_found("computer"))?;
     let tree = Tree::read(&app.store, ctx).await?;
-    Ok(with_etag(&shown(&tree, &row)?))
+    Ok(with_etag(StatusCode::OK, &etag(&row), &shown(&tree, &row)?))
+}
+
+/// Changes what is set on one computer, and checks what that comes to with its policy.
+fn patched(tree: &Tree, row: &mut ComputerSettingsRow, patch: &SettingsPatch) -> Result<(), Refused> {
+    let lists = tree.lists();
+    row.settings.patch(patch, &lists).map_err(Refused::fields)?;
+    let policy = tree.policy(row.policy).ok_or_else(|| Refused::not_found("policy"))?;
+    let errors = settings::check(&tree.in_force(policy, Some(row)).modules, &lists);
+    if errors.is_empty() { Ok(()) } else { Err(Refused::fields(errors)) }
+}
+
+/// Whether what is set on a computer goes with a policy that it is about to have.
+pub(super) async fn check_with_policy(write: &mut Write, id: Uuid, policy: Uuid) -> Result<(), Refused> {
+    let own = write.settings_of_computer(id).await?;
+    let Some(mut own) = own.filter(|own| !own.settings.is_empty() && own.policy != policy) else {
+        return Ok(());
+    };
+    let tree = Tree::of(write).await?;
+    own.policy = policy;
+    patched(&tree, &mut own, &SettingsPatch::default())
+}
+
+/// What one computer would enforce with other settings of its own, or another policy: how it differs from what it
+/// enforces now. Nothing is saved; what would be refused is refused.
+#[utoipa::path(post, path = "/computers/{id}/dry-run", tag = "computers", operation_id = "dryRunComputer",
+    params(("id" = uuid::Uuid, Path)), request_body = ComputerDryRun, responses((status = 200, body = DryRun)))]
+pub(super) async fn dry_run(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Id(id): Id,
+    Message(tried): Message<ComputerDryRun>,
+) -> Result<Json<DryRun>, Refused> {
+    let ctx = caller.may(Resource::Computers, Access::Read)?;
+    let own = app.store.settings_of_computer(ctx, id).await?;
+    let own = own.ok_or_else(|| Refused::not_found("computer"))?;
+    let tree = Tree::read(&app.store, ctx).await?;
+    let mut after = own.clone();
+    if let Some(policy) = tried.policy_id {
+        if tree.policy(policy).is_none() {
+            let message = "There is no such policy; read the list again.";
+            return Err(Refused::field("/policyId", "no-such-policy", message));
+        }
+        after.policy = policy;
+    }
+    patched(&tree, &mut after, &tried.settings)?;
+    let reach = tree.reach_of(&own, &after).filter(|reach| !reach.changes.is_empty());
+    Ok(Json(answer(reach.as_slice())))
 }
 
 /// Changes what is set on one computer, above its policy. Merge patch; `null` follows the policy again.
@@ -77,14 +121,8 @@ pub(super) async fn update(
     let mut row = row.ok_or_else(|| Refused::not_found("computer"))?;
     check_if_match(&headers, &etag(&row))?;
     let tree = Tree::of(&mut write).await?;
-    let lists = tree.lists();
     let before = serde_json::to_value(&row.settings)?;
-    row.settings.patch(&patch.settings, &lists).map_err(Refused::fields)?;
-    let policy = tree.policy(row.policy).ok_or_else(|| Refused::not_found("policy"))?;
-    let errors = settings::check(&tree.in_force(policy, Some(&row)).modules, &lists);
-    if !errors.is_empty() {
-        return Err(Refused::fields(errors));
-    }
+    patched(&tree, &mut row, &patch.settings)?;
     row.revision += 1;
     row.updated_at = now;
     write.put_computer_settings(&row).await?;
@@ -101,5 +139,5 @@ pub(super) async fn update(
     app.refresh_bundles(ctx.tenant).await?;
     app.rollout.wake_one(id);
     app.tell_computer(ctx.tenant, id).await;
-    Ok(with_etag(&shown(&tree, &row)?))
+    Ok(with_etag(StatusCode::OK, &etag(&row), &shown(&tree, &row)?))
 }

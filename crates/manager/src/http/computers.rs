@@ -1,30 +1,23 @@
 //! Computers.
 use super::auth::{Access, Caller, Resource};
-use super::computer_search::SeenComputer;
-use super::event_search::parse_of;
-use super::extract::{Id, Message, Query, check_if_match, check_tag, limit, name, page};
+use super::extract::{Id, Message, check_if_match, check_tag, name};
 use super::groups::check_group;
 use crate::app::App;
 use crate::clock;
 use crate::fleet::{self, Presence};
 use crate::problem::Refused;
 use crate::reactions::{self, cloud_facts};
-use crate::store::{
-    Change, ComputerRow, ComputerSort, ComputersWanted, GroupRow, Life, TenantCtx, with_descendants,
-};
+use crate::store::{Change, ComputerRow, GroupRow, Life, TenantCtx};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD as Base64UrlUnpadded;
 use sakimori_api::{
     BundleState, Computer, ComputerModule, ComputerPatch, ComputerPort, ComputerStatus, Coverage,
-    FingerprintState, ModuleState, Page, Patch, SearchSubject, StatusReason,
+    FingerprintState, ModuleState, Patch, StatusReason,
 };
 use sakimori_model::Timestamp;
 use sakimori_protocol as wire;
-use sakimori_query::Filter;
 use std::collections::HashMap;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -38,15 +31,19 @@ fn reason(code: &str, args: &[(&str, &str)]) -> StatusReason {
     StatusReason { code: code.to_owned(), args }
 }
 
+pub(super) const fn api_state(state: wire::ModuleState) -> ModuleState {
+    match state {
+        wire::ModuleState::Active => ModuleState::Active,
+        wire::ModuleState::Off => ModuleState::Off,
+        wire::ModuleState::Degraded => ModuleState::Degraded,
+        wire::ModuleState::Failed => ModuleState::Failed,
+    }
+}
+
 fn module(status: &wire::ModuleStatus) -> ComputerModule {
     ComputerModule {
         module: status.module.clone(),
-        state: match status.state {
-            wire::ModuleState::Active => ModuleState::Active,
-            wire::ModuleState::Off => ModuleState::Off,
-            wire::ModuleState::Degraded => ModuleState::Degraded,
-            wire::ModuleState::Failed => ModuleState::Failed,
-        },
+        state: api_state(status.state),
         mode: match status.mode {
             wire::Mode::Off => sakimori_api::Mode::Off,
             wire::Mode::Detect => sakimori_api::Mode::Detect,
@@ -96,13 +93,13 @@ fn status(
             return (ComputerStatus::Unmanaged, reasons);
         }
     }
-    let Some(seen) = seen else {
-        reasons.push(reason("no-contact-yet", &[]));
-        let status = if row.clone.is_some() { ComputerStatus::Clone } else { ComputerStatus::Pending };
-        return (status, reasons);
-    };
-    if !online {
-        reasons.push(reason("no-contact", &[("since", &clock::text(seen))]));
+    match seen {
+        None => reasons.push(reason("no-contact-yet", &[])),
+        Some(seen) if !online => reasons.push(reason("no-contact", &[("since", &clock::text(seen))])),
+        Some(_) => {}
+    }
+    if seen.is_none() {
+        return (gravest(row.life, row.clone.is_some(), None, false), reasons);
     }
     let mut degraded = false;
     if let Some(why) = &bundle.refused {
@@ -120,18 +117,25 @@ fn status(
         degraded = true;
         reasons.push(reason(code, &[("module", &module.module), ("reasons", &module.reasons.join(", "))]));
     }
-    let status = if row.clone.is_some() {
-        ComputerStatus::Clone
-    } else if row.life == Life::Suspended {
-        ComputerStatus::Suspended
-    } else if !online {
-        ComputerStatus::Offline
-    } else if degraded {
-        ComputerStatus::Degraded
-    } else {
-        ComputerStatus::Online
-    };
-    (status, reasons)
+    (gravest(row.life, row.clone.is_some(), Some(online), degraded), reasons)
+}
+
+/// The status of a computer that is in contact or not (`None`: it never was), and has something that does not work.
+pub(super) const fn gravest(
+    life: Life,
+    is_cloned: bool,
+    online: Option<bool>,
+    is_degraded: bool,
+) -> ComputerStatus {
+    match (life, is_cloned, online) {
+        (Life::Unmanaged, _, _) => ComputerStatus::Unmanaged,
+        (_, true, _) => ComputerStatus::Clone,
+        (_, false, None) => ComputerStatus::Pending,
+        (Life::Suspended, false, _) => ComputerStatus::Suspended,
+        (_, false, Some(false)) => ComputerStatus::Offline,
+        _ if is_degraded => ComputerStatus::Degraded,
+        _ => ComputerStatus::Online,
+    }
 }
 
 /// A computer as the API shows it: its row with what it said since the last flush laid over.
@@ -195,8 +199,8 @@ pub(crate) fn shown(app: &App, row: &ComputerRow, names: &Names, presence: Optio
 /// The names of policies and groups.
 #[derive(Debug)]
 pub(crate) struct Names {
-    policies: HashMap<Uuid, String>,
-    groups: Vec<GroupRow>,
+    pub(super) policies: HashMap<Uuid, String>,
+    pub(super) groups: Vec<GroupRow>,
 }
 
 impl Names {
@@ -205,7 +209,7 @@ impl Names {
         Ok(Self { policies, groups: app.store.groups(ctx).await? })
     }
 
-    fn group(&self, id: Uuid) -> Option<String> {
+    pub(super) fn group(&self, id: Uuid) -> Option<String> {
         self.groups.iter().find(|row| row.id == id).map(|row| row.name.clone())
     }
 }
@@ -232,179 +236,6 @@ fn audited(row: &ComputerRow) -> serde_json::Value {
         "clone": row.clone.is_some(), "groupId": row.group, "tags": row.tags, "assetValue": row.asset_value,
         "ephemeral": row.ephemeral,
     })
-}
-
-/// In which order computers are listed.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
-)]
-#[serde(rename_all = "camelCase")]
-pub(crate) enum SortComputersBy {
-    /// By activation.
-    #[default]
-    ActivatedAt,
-    /// By name, in any case of ASCII letters.
-    DisplayName,
-    /// By last contact, which is written down every half minute.
-    LastSeen,
-    /// By what they are worth.
-    AssetValue,
-}
-
-/// Filter of a list of computers.
-#[derive(Debug, Default, serde::Deserialize, utoipa::IntoParams)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct ComputerQuery {
-    /// Only computers in this status.
-    pub(super) status: Option<ComputerStatus>,
-    /// Only computers whose name, host name or address contains this text.
-    pub(super) q: Option<String>,
-    /// Only computers in this group or in one below it.
-    pub(super) group_id: Option<Uuid>,
-    /// Only computers with this tag: `key`, or `key=value`.
-    pub(super) tag: Option<String>,
-    /// Only computers with this policy.
-    pub(super) policy_id: Option<Uuid>,
-    /// Only computers whose operating system contains this text.
-    pub(super) platform: Option<String>,
-    /// Only computers of which this module is in `moduleState`.
-    pub(super) module: Option<String>,
-    /// See `module`.
-    pub(super) module_state: Option<ModuleState>,
-    /// Only computers that this filter finds: `status = offline AND tags.role = web`.
-    pub(super) filter: Option<String>,
-    /// Only computers of this smart folder: a saved search of computers.
-    pub(super) search_id: Option<Uuid>,
-    /// In which order.
-    #[param(inline)]
-    pub(super) sort: Option<SortComputersBy>,
-    /// The other way round.
-    pub(super) descending: Option<bool>,
-    /// At most so many, 1 to 500; 100 where absent.
-    #[param(minimum = 1, maximum = 500)]
-    pub(super) limit: Option<u32>,
-    /// The `nextCursor` of the part before.
-    pub(super) cursor: Option<String>,
-}
-
-/// What of a query the database does not know: it takes what is in memory.
-struct Beyond {
-    status: Option<ComputerStatus>,
-    module: Option<(String, ModuleState)>,
-    filters: Vec<Filter>,
-}
-
-impl Beyond {
-    fn finds(&self, computer: &Computer, names: &Names) -> bool {
-        let in_state = |(id, state): &(String, ModuleState)| {
-            computer.modules.iter().any(|module| module.module == *id && module.state == *state)
-        };
-        self.status.is_none_or(|status| status == computer.status)
-            && self.module.as_ref().is_none_or(in_state)
-            && (self.filters.is_empty() || {
-                let seen = SeenComputer::new(computer, &names.groups);
-                self.filters.iter().all(|filter| filter.matches(&seen))
-            })
-    }
-}
-
-async fn beyond(app: &App, ctx: &TenantCtx, query: &ComputerQuery) -> Result<Beyond, Refused> {
-    let now = app.clock.now();
-    let mut filters = Vec::new();
-    if let Some(text) = &query.filter {
-        filters.push(parse_of(SearchSubject::Computers, "/filter", text, now)?);
-    }
-    if let Some(id) = query.search_id {
-        let row = app.store.saved_search(ctx, id).await?;
-        let row = row.filter(|row| row.subject == SearchSubject::Computers);
-        let row = row.ok_or_else(|| {
-            Refused::field("/searchId", "no-such-search", "There is no such saved search of computers.")
-        })?;
-        filters.push(parse_of(SearchSubject::Computers, "/searchId", &row.filter, now)?);
-    }
-    let module = match (&query.module, query.module_state) {
-        (Some(module), Some(state)) => Some((module.clone(), state)),
-        (None, None) => None,
-        _ => return Err(Refused::invalid("module and moduleState come together.")),
-    };
-    Ok(Beyond { status: query.status, module, filters })
-}
-
-fn wanted(query: ComputerQuery, names: &Names) -> Result<ComputersWanted, Refused> {
-    let groups = match query.group_id {
-        None => None,
-        Some(id) => {
-            check_group("/groupId", id, &names.groups)?;
-            Some(with_descendants(id, &names.groups))
-        }
-    };
-    Ok(ComputersWanted {
-        text: query.q,
-        groups,
-        tag: query.tag.map(|tag| match tag.split_once('=') {
-            Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
-            None => (tag, None),
-        }),
-        policy: query.policy_id,
-        platform: query.platform,
-        sort: match query.sort.unwrap_or_default() {
-            SortComputersBy::ActivatedAt => ComputerSort::Activated,
-            SortComputersBy::DisplayName => ComputerSort::Name,
-            SortComputersBy::LastSeen => ComputerSort::LastSeen,
-            SortComputersBy::AssetValue => ComputerSort::AssetValue,
-        },
-        descending: query.descending.unwrap_or_default(),
-    })
-}
-
-/// Id and place, so that a cursor is one word: the id has no `~`.
-fn cursor((place, id): &(String, String)) -> String {
-    if place.is_empty() { id.clone() } else { format!("{id}~{}", Base64UrlUnpadded.encode(place)) }
-}
-
-fn place(cursor: &str) -> Result<(String, String), Refused> {
-    let Some((id, place)) = cursor.split_once('~') else { return Ok((String::new(), cursor.to_owned())) };
-    let place = Base64UrlUnpadded.decode(place).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    let place = place.ok_or_else(|| Refused::invalid("cursor is not one that was given."))?;
-    Ok((place, id.to_owned()))
-}
-
-/// The computers, oldest activation first unless said otherwise.
-#[utoipa::path(get, path = "/computers", tag = "computers", operation_id = "listComputers", params(ComputerQuery),
-    responses((status = 200, body = Page<Computer>)))]
-pub(super) async fn list(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Query(query): Query<ComputerQuery>,
-) -> Result<Json<Page<Computer>>, Refused> {
-    let ctx = caller.may(Resource::Computers, Access::Read)?;
-    let limit = limit(query.limit)?;
-    let names = Names::read(&app, ctx).await?;
-    let beyond = beyond(&app, ctx, &query).await?;
-    let most = usize::try_from(limit).unwrap_or(usize::MAX).saturating_add(1);
-    let mut after = query.cursor.as_deref().map(place).transpose()?;
-    let wanted = wanted(query, &names)?;
-    let mut found = Vec::new();
-    // What is in memory only is not known to the database, so rows are read until enough of them fit.
-    loop {
-        let rows = app.store.computers(ctx, &wanted, after.as_ref(), 500).await?;
-        let ended = rows.len() < 500;
-        after = rows.last().map(|(_, place)| place.clone());
-        for (row, place) in rows {
-            let computer = shown(&app, &row, &names, app.presence(&row).as_ref());
-            if beyond.finds(&computer, &names) {
-                found.push((computer, place));
-            }
-        }
-        if ended || found.len() >= most {
-            break;
-        }
-    }
-    found.truncate(most);
-    let page = page(found, limit, |(_, place)| cursor(place));
-    let items = page.items.into_iter().map(|(computer, _)| computer).collect();
-    Ok(Json(Page { items, next_cursor: page.next_cursor }))
 }
 
 /// One computer.
@@ -441,6 +272,7 @@ pub(super) async fn update(
             let message = "There is no such policy; read the list again.";
             return Err(Refused::field("/policyId", "no-such-policy", message));
         }
+        super::computer_settings::check_with_policy(&mut write, id, policy).await?;
         row.policy = policy;
     }
     match patch.display_name {

@@ -1,9 +1,12 @@
 //! Messages as handlers get them: typed, bounded, with every refusal a problem.
 use crate::problem::Refused;
+use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::{HeaderMap, StatusCode, header, request::Parts};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
+use axum::response::{IntoResponse as _, Response};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
@@ -106,6 +109,15 @@ pub(crate) fn check_if_match(headers: &HeaderMap, etag: &str) -> Result<(), Refu
         "Somebody else has changed it meanwhile.",
         "Read it again, apply your change to what is there now, and send its new etag.",
     ))
+}
+
+/// An object with the etag of its revision as a header too.
+pub(crate) fn with_etag(status: StatusCode, etag: &str, object: &impl Serialize) -> Response {
+    let mut response = (status, Json(object)).into_response();
+    if let Ok(value) = HeaderValue::from_str(etag) {
+        response.headers_mut().insert(header::ETAG, value);
+    }
+    response
 }
 
 /// A name that a person gives.

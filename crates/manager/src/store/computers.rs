@@ -105,7 +105,7 @@ impl Life {
         }
     }
 
-    fn of(text: &str) -> Self {
+    pub(super) fn of(text: &str) -> Self {
         match text {
             "managed" => Self::Managed,
             "suspended" => Self::Suspended,
@@ -131,39 +131,6 @@ pub struct Standing {
     pub last_seen: Timestamp,
     /// The manager at which its check-in is held, as last flushed.
     pub held_by: Option<Uuid>,
-}
-
-/// In which order computers are listed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ComputerSort {
-    /// By activation.
-    #[default]
-    Activated,
-    /// By name, in any case of ASCII letters.
-    Name,
-    /// By last contact as last written down.
-    LastSeen,
-    /// By what they are worth.
-    AssetValue,
-}
-
-/// Which computers are listed.
-#[derive(Clone, Debug, Default)]
-pub struct ComputersWanted {
-    /// Name, host name or address contain this.
-    pub text: Option<String>,
-    /// In one of these groups.
-    pub groups: Option<Vec<Uuid>>,
-    /// With this tag; with this value where one is given.
-    pub tag: Option<(String, Option<String>)>,
-    /// With this policy.
-    pub policy: Option<Uuid>,
-    /// Operating system contains this.
-    pub platform: Option<String>,
-    /// In which order.
-    pub sort: ComputerSort,
-    /// The other way round.
-    pub descending: bool,
 }
 
 /// Another machine used a computer's identity.
@@ -245,21 +212,11 @@ pub struct Contact {
     pub bundle_refused: Option<(String, String)>,
 }
 
-/// Every column, and as `place` what is sorted by.
-macro_rules! sorted_by {
-    ($place:literal) => {
-        concat!(
-            "SELECT c.*, ",
-            $place,
-            " AS place, coalesce((SELECT max(not_after) FROM certificate k WHERE k.tenant_id = c.tenant_id \
-             AND k.computer_id = c.id), 0) AS certificate_expires_at FROM computer c"
-        )
-    };
-}
+/// Every column.
+pub(super) const COLUMNS: &str = "SELECT c.*, coalesce((SELECT max(not_after) FROM certificate k WHERE k.tenant_id = c.tenant_id \
+     AND k.computer_id = c.id), 0) AS certificate_expires_at FROM computer c";
 
-const COLUMNS: &str = sorted_by!("''");
-
-fn computer(row: &Row) -> Result<ComputerRow, StoreError> {
+pub(super) fn computer(row: &Row) -> Result<ComputerRow, StoreError> {
     let id: String = row.get("id")?;
     let tenant: String = row.get("tenant_id")?;
     let policy: String = row.get("policy_id")?;
@@ -310,91 +267,6 @@ impl Store {
         query.push(" WHERE c.tenant_id = ").push_bind(ctx.tenant.to_string());
         query.push(" AND c.id = ").push_bind(id.to_string());
         query.rows(self.read(ctx)).await?.first().map(computer).transpose()
-    }
-
-    /// Computers in their order, after `after` (what they are sorted by, and id), at most `limit`; with the place of
-    /// each, for the next part.
-    pub async fn computers(
-        &self,
-        ctx: &TenantCtx,
-        wanted: &ComputersWanted,
-        after: Option<&(String, String)>,
-        limit: u32,
-    ) -> Result<Vec<(ComputerRow, (String, String))>, StoreError> {
-        let mut query = query(match wanted.sort {
-            ComputerSort::Activated => sorted_by!("''"),
-            ComputerSort::Name => sorted_by!("lower(coalesce(c.display_name, c.host_name))"),
-            ComputerSort::LastSeen => sorted_by!("coalesce(c.last_seen, 0)"),
-            ComputerSort::AssetValue => sorted_by!("c.asset_value"),
-        });
-        query.push(" WHERE c.tenant_id = ").push_bind(ctx.tenant.to_string());
-        if let Some(text) = &wanted.text {
-            // instr, not LIKE: nothing in the text is a wildcard.
-            let needle = text.to_lowercase();
-            query.push(" AND (instr(lower(c.host_name), ").push_bind(needle.clone());
-            query.push(") > 0 OR instr(lower(coalesce(c.display_name, '')), ").push_bind(needle.clone());
-            query.push(") > 0 OR instr(c.addresses, ").push_bind(needle).push(") > 0)");
-        }
-        if let Some(groups) = &wanted.groups {
-            query.push(" AND c.group_id IN (''");
-            for group in groups {
-                query.push(", ").push_bind(*group);
-            }
-            query.push(")");
-        }
-        if let Some((key, value)) = &wanted.tag {
-            // A member of an object as it is written: within texts every quote has a backslash before it.
-            let key = to_json("tag", key)?;
-            let needle = match value {
-                Some(value) => format!("{key}:{}", to_json("tag", value)?),
-                None => format!("{key}:"),
-            };
-            query.push(" AND instr(c.tags, ").push_bind(needle).push(") > 0");
-        }
-        if let Some(policy) = wanted.policy {
-            query.push(" AND c.policy_id = ").push_bind(policy);
-        }
-        if let Some(platform) = &wanted.platform {
-            query
-                .push(" AND instr(lower(c.operating_system), ")
-                .push_bind(platform.to_lowercase())
-                .push(") > 0");
-        }
-        if let Some((place, id)) = after {
-            let order = if wanted.descending { " < (" } else { " > (" };
-            match wanted.sort {
-                ComputerSort::Activated => query.push(" AND ('', c.id)"),
-                ComputerSort::Name => query.push(" AND (lower(coalesce(c.display_name, c.host_name)), c.id)"),
-                ComputerSort::LastSeen => query.push(" AND (coalesce(c.last_seen, 0), c.id)"),
-                ComputerSort::AssetValue => query.push(" AND (c.asset_value, c.id)"),
-            };
-            query.push(order);
-            match wanted.sort {
-                ComputerSort::Activated => query.push("''"),
-                ComputerSort::Name => query.push_bind(place),
-                ComputerSort::LastSeen | ComputerSort::AssetValue => {
-                    query.push_bind(place.parse::<i64>().unwrap_or_default())
-                }
-            };
-            query.push(", ").push_bind(id).push(")");
-        }
-        query.push(if wanted.descending {
-            " ORDER BY place DESC, c.id DESC LIMIT "
-        } else {
-            " ORDER BY place, c.id LIMIT "
-        });
-        query.push_bind(limit);
-        let rows = query.rows(self.read(ctx)).await?;
-        let placed = rows.iter().map(|row| {
-            let place = match wanted.sort {
-                ComputerSort::Activated | ComputerSort::Name => row.get::<String>("place")?,
-                ComputerSort::LastSeen | ComputerSort::AssetValue => row.get::<i64>("place")?.to_string(),
-            };
-            let computer = computer(row)?;
-            let id = computer.id.to_string();
-            Ok((computer, (place, id)))
-        });
-        placed.collect()
     }
 
     /// What decides who is suspended or cleaned up, of all computers of the tenant that have an identity or are
@@ -553,7 +425,7 @@ impl Write {
         .execute(&mut self.tx)
         .await
         .map_err(StoreError::of_write)?;
-        Ok(())
+        self.put_computer_tags(new.id, new.tags).await
     }
 
     /// The computer without an identity that was this very machine, where there is one.
@@ -681,6 +553,42 @@ impl Write {
         .await
         .map_err(StoreError::of_write)?;
         self.share(Shared::Computer, row.id);
+        self.put_computer_tags(row.id, &row.tags).await
+    }
+
+    /// Keeps a computer's tags where they are looked for. Those that are there already cost nothing.
+    async fn put_computer_tags(
+        &mut self,
+        id: Uuid,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<(), StoreError> {
+        let kept: Vec<(String, String)> =
+            query("SELECT key, value FROM computer_tag WHERE tenant_id = ? AND computer_id = ?")
+                .bind(self.tenant())
+                .bind(id)
+                .fetch_all(&mut self.tx)
+                .await?;
+        for (key, _) in kept.iter().filter(|(key, _)| !tags.contains_key(key)) {
+            query("DELETE FROM computer_tag WHERE tenant_id = ? AND computer_id = ? AND key = ?")
+                .bind(self.tenant())
+                .bind(id)
+                .bind(key)
+                .execute(&mut self.tx)
+                .await?;
+        }
+        let is_kept = |key: &str, value: &str| kept.iter().any(|(k, v)| k == key && v == value);
+        for (key, value) in tags.iter().filter(|(key, value)| !is_kept(key, value)) {
+            query(
+                "INSERT INTO computer_tag (tenant_id, computer_id, key, value) VALUES (?, ?, ?, ?) \
+                 ON CONFLICT (tenant_id, computer_id, key) DO UPDATE SET value = excluded.value",
+            )
+            .bind(self.tenant())
+            .bind(id)
+            .bind(key)
+            .bind(value)
+            .execute(&mut self.tx)
+            .await?;
+        }
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use super::{Store, StoreError, Write, to_json, uuid};
 use crate::settings::LocalSettings;
 use crate::store::{PolicyRow, TenantCtx};
 use sakimori_model::Timestamp;
+use sakimori_modules::{ObjectKind, Objects};
 use uuid::Uuid;
 
 /// So many versions of each policy are kept, the newest ones. The audit trail keeps every change.
@@ -107,6 +108,38 @@ impl Store {
 }
 
 impl Write {
+    /// Has every version that refers to a list refer to it by its new name. `lists` has it by its old one.
+    pub async fn rename_list_in_versions(
+        &mut self,
+        lists: &Objects,
+        renamed: (ObjectKind, &str),
+        to: &str,
+    ) -> Result<(), StoreError> {
+        // As the reference stands in the JSON, without the quotes around it.
+        let needle = to_json("policy.settings", &format!("list:{}", renamed.1))?;
+        let rows: Vec<(String, i64, String)> = query(
+            "SELECT policy_id, version, settings FROM policy_version WHERE tenant_id = ? AND instr(settings, ?) > 0",
+        )
+        .bind(self.tenant())
+        .bind(needle.trim_matches('"'))
+        .fetch_all(&mut self.tx)
+        .await?;
+        for (policy, version, settings) in rows {
+            let mut settings = stored_settings(&settings)?;
+            if settings.rename_list(lists, renamed, to) == 0 {
+                continue;
+            }
+            query("UPDATE policy_version SET settings = ? WHERE tenant_id = ? AND policy_id = ? AND version = ?")
+                .bind(to_json("policy.settings", &settings)?)
+                .bind(self.tenant())
+                .bind(policy)
+                .bind(version)
+                .execute(&mut self.tx)
+                .await?;
+        }
+        Ok(())
+    }
+
     /// Keeps a policy as this change leaves it, and forgets what is older than [`VERSIONS`] changes.
     pub(super) async fn keep_version(
         &mut self,

@@ -3,7 +3,7 @@
 //! Each migration is one file for both databases, written for `SQLite` with `STRICT` tables; for `PostgreSQL` its
 //! types are translated word by word ([`for_postgres`]). So a migration keeps to what both have: `CREATE TABLE`,
 //! `CREATE INDEX`, `ALTER TABLE … ADD COLUMN`, `INSERT`, `UPDATE`, `DELETE`; `TEXT`, `INTEGER` (an `i64`; truth is
-//! 0 or 1), `BLOB`. What one database alone needs has a file of its own. A released migration is never
+//! 0 or 1), `BLOB`. What they say differently has a file for each, what one alone needs a file of its own. A released migration is never
 //! changed: the database keeps its checksum and refuses another.
 //!
 //! Every table with a `tenant_id` is put under row-level security by [`secure`], without being named anywhere.
@@ -30,6 +30,13 @@ pub enum Statements {
     Both(&'static str),
     /// Only `PostgreSQL` takes it, as it is.
     Postgres(&'static str),
+    /// Each takes its own.
+    Each {
+        /// For `SQLite`.
+        sqlite: &'static str,
+        /// For `PostgreSQL`.
+        postgres: &'static str,
+    },
 }
 
 /// All steps. A new one is added at the end, with the next number.
@@ -95,6 +102,19 @@ pub const STEPS: &[Step] = &[
         name: "operations",
         sql: Statements::Both(include_str!("../../migrations/0013_operations.sql")),
     },
+    Step {
+        version: 14,
+        name: "tags of computers",
+        sql: Statements::Both(include_str!("../../migrations/0014_computer_tags.sql")),
+    },
+    Step {
+        version: 15,
+        name: "tags of computers that are there",
+        sql: Statements::Each {
+            sqlite: include_str!("../../migrations/0015_computer_tags.sqlite.sql"),
+            postgres: include_str!("../../migrations/0015_computer_tags.postgres.sql"),
+        },
+    },
 ];
 
 /// Brings the database to this version's schema, or to that of step `until`.
@@ -104,8 +124,10 @@ pub(crate) async fn migrate(db: &Db, until: Option<i64>) -> Result<(), StoreErro
         let migrations = steps.filter_map(|step| {
             let sql = match step.sql {
                 Statements::Both(sql) if postgres => AssertSqlSafe(for_postgres(sql)).into_sql_str(),
-                Statements::Both(sql) => sql.into_sql_str(),
-                Statements::Postgres(sql) if postgres => sql.into_sql_str(),
+                Statements::Each { postgres: sql, .. } | Statements::Postgres(sql) if postgres => {
+                    sql.into_sql_str()
+                }
+                Statements::Both(sql) | Statements::Each { sqlite: sql, .. } => sql.into_sql_str(),
                 Statements::Postgres(_) => return None,
             };
             Some(Migration::new(step.version, step.name.into(), MigrationType::Simple, sql, false))

@@ -183,6 +183,11 @@ impl Api {
         site.with_key(self.key.as_deref().unwrap())
     }
 
+    /// Somebody who asks a manager that runs as a program of its own.
+    pub(crate) fn of_program(client: reqwest::Client, base: String, key: Option<String>) -> Self {
+        Self { client, base, key }
+    }
+
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.client.request(method, format!("{}{path}", self.base));
         match &self.key {

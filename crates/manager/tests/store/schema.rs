@@ -1,6 +1,6 @@
 //! The schema goes forward from every released one, on both databases, and is the same whichever way it came.
 use sakimori_manager::store::schema::{STEPS, Statements, for_postgres};
-use sakimori_manager::store::{ComputersWanted, Database, Store, TenantCtx};
+use sakimori_manager::store::{ComputersWanted, Database, Store, TagWanted, TenantCtx};
 use sakimori_testkit::postgres::Postgres;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection};
 use std::path::Path;
@@ -146,11 +146,62 @@ async fn postgres_lets_a_tenants_statement_see_that_tenants_rows_alone() {
     store.close().await;
 }
 
+/// The last step before tags had a table of their own.
+const BEFORE_TAGS: i64 = 9;
+const TAGGED: &str = r#"UPDATE computer SET tags = '{"canary":"","note":"\"role\":\"db\"","role":"web"}'"#;
+
+async fn check_tags(store: &Store) {
+    let ctx = TenantCtx::system(TENANT);
+    for (key, values, found) in [
+        ("role", vec!["web"], 1),
+        ("role", vec!["db", "web"], 1),
+        ("role", vec!["db"], 0),
+        ("canary", vec![], 1),
+        ("canary", vec![""], 1),
+        ("note", vec!["\"role\":\"db\""], 1),
+        ("other", vec![], 0),
+    ] {
+        let values: Vec<String> = values.into_iter().map(str::to_owned).collect();
+        let tags = vec![TagWanted { key: key.to_owned(), values }];
+        let wanted = ComputersWanted { tags, ..ComputersWanted::default() };
+        assert_eq!(store.computers(&ctx, &wanted, None, 10).await.unwrap().len(), found, "{wanted:?}");
+    }
+}
+
+#[tokio::test]
+async fn tags_that_were_there_are_found() {
+    let (version, rows) = RELEASED.first().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("tags.db");
+    let database = Database::Sqlite(path.clone());
+    Store::open_until(&database, *version).await.unwrap().close().await;
+    let mut connection = sqlite(&path).await;
+    sqlx::raw_sql(*rows).execute(&mut connection).await.unwrap();
+    Store::open_until(&database, BEFORE_TAGS).await.unwrap().close().await;
+    sqlx::raw_sql(TAGGED).execute(&mut connection).await.unwrap();
+    let store = Store::open(&database).await.unwrap();
+    check_tags(&store).await;
+    store.close().await;
+
+    let server = Postgres::shared().unwrap();
+    let database = server.database("tags").unwrap();
+    let address = Database::Postgres(database.url());
+    Store::open_until(&address, *version).await.unwrap().close().await;
+    let mut connection = PgConnection::connect(&database.url()).await.unwrap();
+    sqlx::raw_sql(*rows).execute(&mut connection).await.unwrap();
+    Store::open_until(&address, BEFORE_TAGS).await.unwrap().close().await;
+    sqlx::raw_sql(TAGGED).execute(&mut connection).await.unwrap();
+    let store = Store::open(&address).await.unwrap();
+    check_tags(&store).await;
+    store.close().await;
+}
+
 #[test]
 fn a_released_step_is_never_changed() {
     for (step, expected) in STEPS.iter().zip(TEXTS) {
-        let text = match step.sql {
-            Statements::Both(text) | Statements::Postgres(text) => text,
+        let text = &match step.sql {
+            Statements::Both(text) | Statements::Postgres(text) => text.to_owned(),
+            Statements::Each { sqlite, postgres } => [sqlite, postgres].concat(),
         };
         assert_eq!(
             sakimori_manager::secrets::digest(text),
