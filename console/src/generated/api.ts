@@ -325,7 +325,10 @@ export interface paths {
         delete: operations["deleteCommonObject"];
         options?: never;
         head?: never;
-        /** Changes a common object; computers whose policies refer to it get it at once. Merge patch. */
+        /**
+         * Changes a common object; computers whose policies refer to it get it at once. Where it is renamed, what refers to it
+         *     follows. Merge patch.
+         */
         patch: operations["updateCommonObject"];
         trace?: never;
     };
@@ -383,6 +386,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/computers/counts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How many computers there are, by status, policy, group, operating system or the values of a tag; the most first. */
+        get: operations["countComputers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/computers/{id}": {
         parameters: {
             query?: never;
@@ -430,6 +450,26 @@ export interface paths {
         put?: never;
         /** Takes a computer's identity away: its certificate counts no more. What is known of it stays. */
         post: operations["deactivateComputer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/computers/{id}/dry-run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What one computer would enforce with other settings of its own, or another policy: how it differs from what it
+         *     enforces now. Nothing is saved; what would be refused is refused.
+         */
+        post: operations["dryRunComputer"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1929,6 +1969,28 @@ export interface components {
              */
             tokenId: string | null;
         };
+        /** @description How many computers have a value. */
+        ComputerCount: {
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            count: number;
+            /** @description The name of that policy or group. */
+            name?: string | null;
+            /** @description The value; the id of a policy or group. */
+            value: string;
+        };
+        /** @description How many computers there are. */
+        ComputerCounts: {
+            /** @description Of each value, the most first. */
+            counts: components["schemas"]["ComputerCount"][];
+            /**
+             * Format: int64
+             * @description All that were asked for.
+             */
+            total: number;
+        };
         /** @description What of a computer is protected, and why the rest is not. */
         ComputerCoverage: {
             /**
@@ -1942,6 +2004,16 @@ export interface components {
             modules: components["schemas"]["ModuleCoverage"][];
             /** @description How it is. */
             status: components["schemas"]["ComputerStatus"];
+        };
+        /** @description What is to be tried of one computer. */
+        ComputerDryRun: {
+            /**
+             * Format: uuid
+             * @description With this policy; the one it has where absent.
+             */
+            policyId?: string | null;
+            /** @description With this change of its own settings, as a change of them takes it. */
+            settings?: components["schemas"]["SettingsPatch"];
         };
         /** @description A group of computers. */
         ComputerGroup: {
@@ -2101,6 +2173,8 @@ export interface components {
             /** @description What was looked at; empty where the computer does not say. */
             values: string[];
         };
+        /** @description Where the computer is: `interface eth* and not reachable manager`; or a context: `list:NAME`. */
+        Context: string;
         /**
          * @description Whether a port's content is inspected.
          * @enum {string}
@@ -2507,10 +2581,20 @@ export interface components {
         FirewallRule: {
             /** @description What happens. */
             action: components["schemas"]["Verdict"];
+            /**
+             * @description Where the rule counts, `interface eth* and not reachable manager` or a context, `list:NAME`; everywhere where
+             *     empty.
+             */
+            context?: components["schemas"]["Context"][];
             /** @description Which way the connection was opened. */
             direction: components["schemas"]["Direction"];
             /** @description Whether samples of what it allows become events; what is denied is always reported. */
             log?: boolean;
+            /**
+             * @description The network cards that frames come from, `02:00:5e:10:00:01`, or a list of them, `list:NAME`; any where empty.
+             *     Only with `in`: the last router's card is seen, so it says who is in the same network.
+             */
+            macs?: components["schemas"]["Mac"][];
             /** @description The rule's own mode. In `detect` it only counts and reports, and the next rules are asked. */
             mode?: components["schemas"]["Mode"];
             /** @description The ports that are connected to, or a list of ports, `list:NAME`; any where empty. Only with TCP and UDP. */
@@ -3716,6 +3800,8 @@ export interface components {
             /** @description Path, with `*` for parts of names. */
             path: string;
         };
+        /** @description A MAC address: `02:00:5e:10:00:01`; or a list of such: `list:NAME`. */
+        Mac: string;
         /**
          * @description The language of mails.
          * @enum {string}
@@ -4058,7 +4144,7 @@ export interface components {
          * @description What a common object is.
          * @enum {string}
          */
-        ObjectKind: "addresses" | "ports" | "files" | "folders" | "extensions" | "schedule";
+        ObjectKind: "addresses" | "ports" | "macs" | "files" | "folders" | "extensions" | "schedule" | "context";
         /** @description A setting that refers to a common object. */
         ObjectUse: {
             /**
@@ -7380,6 +7466,55 @@ export interface operations {
             };
         };
     };
+    countComputers: {
+        parameters: {
+            query: {
+                /** @description By what. */
+                by: "status" | "policy" | "group" | "platform" | "tag";
+                /** @description With `by=tag`: the key whose values are counted. */
+                tagKey?: string;
+                /** @description Only computers in this status. */
+                status?: components["schemas"]["ComputerStatus"];
+                /** @description Only computers whose name, host name or address contains this text. */
+                q?: string;
+                /** @description Only computers in this group or in one below it. */
+                groupId?: string;
+                /** @description Only computers with this tag: `key`, or `key=value`. */
+                tag?: string;
+                /** @description Only computers with this policy. */
+                policyId?: string;
+                /** @description Only computers whose operating system contains this text. */
+                platform?: string;
+                /** @description Only computers that this filter finds. */
+                filter?: string;
+                /** @description Only computers of this smart folder. */
+                searchId?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComputerCounts"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getComputer: {
         parameters: {
             query?: never;
@@ -7530,6 +7665,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Computer"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dryRunComputer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ComputerDryRun"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DryRun"];
                 };
             };
             /** @description Refused; `code` and `detail` say why and what to do. */

@@ -63,7 +63,7 @@ async fn a_status_is_the_same_in_lists_counts_and_on_the_computer() {
         let (_, shown) = admin.get(&format!("/computers/{id}")).await;
         assert_eq!(shown["status"], status, "{shown}");
         assert_eq!(ids(&admin, &format!("status={status}")).await, [id.as_str()], "{status}");
-        let filter = format!("filter=status%20%3D%20{status}%20AND%20tag%20%3D%20env%3Dprod");
+        let filter = format!("filter=status%20%3D%20{status}%20AND%20tag%20%3D%20%22env%3Dprod%22");
         assert_eq!(ids(&admin, &filter).await, [id.as_str()], "{status}");
     }
     let each: Vec<(&str, u64)> = statuses.iter().map(|status| (*status, 1)).collect();
