@@ -110,6 +110,7 @@ async fn populate(store: &Store) -> Uuid {
             modules: MODULES.iter().map(module).collect(),
             bundle_enforced: None,
             bundle_refused: None,
+            held: false,
         });
     }
     write.commit().await.unwrap();

@@ -552,7 +552,7 @@ mod tests {
         assert_eq!(rename_of(ObjectKind::Folders, &mut folders), 2);
         assert_eq!(
             Value::Object(folders),
-            json!({"roots": ["list:temporary", "/srv"], "exclusions": {"list:temporary": true, "/x": true}})
+            json!({"roots": {"list:temporary": true, "/srv": true}, "exclusions": {"list:temporary": true, "/x": true}})
         );
         assert_eq!(objects.rival(ObjectKind::Folders, "caches"), Some(ObjectKind::Files));
         assert_eq!(objects.rival(ObjectKind::Ports, "office"), None);

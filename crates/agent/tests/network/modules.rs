@@ -126,8 +126,6 @@ fn a_rule_counts_in_its_context_alone() {
     });
     let reached =
         || lab.as_client(|| TcpStream::connect_timeout(&"10.77.0.1:8081".parse().unwrap(), BRIEFLY).is_ok());
-    let mut session = lab.as_client(|| TcpStream::connect("10.77.0.1:8081").unwrap());
-    session.set_read_timeout(Some(SOON)).unwrap();
     // Away from the office nobody comes in; the office is a second address of the interface, and its server.
     let rules = r#"{"mode":"prevent","defaultOutbound":"deny","rules":{"away":{"action":"deny","direction":"in",
         "protocol":"tcp","ports":["8081"],"context":["office gone: not address 10.99.0.0/16",
@@ -149,6 +147,8 @@ fn a_rule_counts_in_its_context_alone() {
     address("add");
     assert!(until(SOON, reached), "at the office, without a new policy");
     assert_eq!(context("context:office gone"), 0);
+    let mut session = lab.as_client(|| TcpStream::connect("10.77.0.1:8081").unwrap());
+    session.set_read_timeout(Some(SOON)).unwrap();
     address("del");
     assert!(until(SOON, || !reached()), "away again");
     session.write_all(b"still here").unwrap();
