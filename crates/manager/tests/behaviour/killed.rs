@@ -43,7 +43,7 @@ impl Place {
     async fn begin(&self) -> Life {
         let [public, gateway] = self.ports.map(|port| format!("127.0.0.1:{port}"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_sakimori-manager"));
-        if let Some((database, _)) = &self.home.database {
+        if let Some((database, _)) = self.home.database.as_deref() {
             command.env("SAKIMORI_DATABASE", database.url());
         }
         command
