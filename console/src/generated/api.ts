@@ -7220,7 +7220,10 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Changes a common object; computers whose policies refer to it get it at once. Merge patch. */
+            /**
+             * @description Changes a common object; computers whose policies refer to it get it at once. Where it is renamed, what refers to it
+             *     follows. Merge patch.
+             */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7496,6 +7499,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description How many computers there are, by status, policy, group, operating system or the values of a tag; the most first. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7681,7 +7685,10 @@ export interface operations {
     dryRunComputer: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -7693,6 +7700,10 @@ export interface operations {
             };
         };
         responses: {
+            /**
+             * @description What one computer would enforce with other settings of its own, or another policy: how it differs from what it
+             *     enforces now. Nothing is saved; what would be refused is refused.
+             */
             200: {
                 headers: {
                     [name: string]: unknown;
