@@ -84,7 +84,8 @@ impl Fleet {
     /// Why something failed, and how often.
     pub(crate) fn troubles(&self) -> String {
         let troubles = lock(&self.troubles);
-        troubles.iter().map(|(why, count)| format!("{count} × {why}\n")).collect()
+        let lines: Vec<String> = troubles.iter().map(|(why, count)| format!("{count} × {why}\n")).collect();
+        lines.concat()
     }
 
     pub(crate) fn note(&self, trouble: &Trouble) {
@@ -195,7 +196,7 @@ async fn once(
         _ => Link::connect(&agent.gateway).await?,
     };
     let due = full_sent.is_none_or(|sent| sent.elapsed() >= FULL_EVERY);
-    let hold = fleet.hold - jitter(fleet.hold / 10);
+    let hold = fleet.hold.saturating_sub(jitter(fleet.hold / 10));
     let enforced = told.borrow().as_ref().map(|(hash, _)| *hash);
     let message = agent.check_in(enforced, due, hold.as_secs());
     let answer: Option<CheckInAnswer> =

@@ -159,7 +159,8 @@ impl Manager {
     async fn log_in(&mut self, user: &str, password: &str) -> anyhow::Result<()> {
         let json = ("content-type", "application/json".to_owned());
         let body = json!({"user": user, "password": password}).to_string();
-        let answer = self.call(Method::POST, "/api/v1/sessions", &[json.clone()], body.into()).await?;
+        let answer =
+            self.call(Method::POST, "/api/v1/sessions", std::slice::from_ref(&json), body.into()).await?;
         let cookie = answer.headers().get("set-cookie").and_then(|value| value.to_str().ok());
         let cookie =
             cookie.and_then(|cookie| cookie.split(';').next()).context("a session has a cookie")?.to_owned();

@@ -176,7 +176,8 @@ impl Play {
         block_in_place(|| server.resume())?;
         let away = begun.elapsed();
         self.manager.ready(READY).await?;
-        println!("the database was away for {away:.0?}; ready again {:.1?} later", begun.elapsed() - away);
+        let later = begun.elapsed().saturating_sub(away);
+        println!("the database was away for {away:.0?}; ready again {later:.1?} later");
         Ok(away)
     }
 

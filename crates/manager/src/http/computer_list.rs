@@ -10,6 +10,7 @@ use super::extract::{Query, limit, page};
 use super::groups::check_group;
 use crate::app::App;
 use crate::fleet::{self, Presence};
+use crate::nodes::Elsewhere;
 use crate::problem::Refused;
 use crate::store::{
     ComputerSort, ComputersBy, ComputersWanted, Life, PlacedComputer, TagWanted, TenantCtx, with_descendants,
@@ -198,11 +199,10 @@ fn tag_wanted(text: &str) -> TagWanted {
 fn glimpses(app: &App, tenant: Uuid, placed: Vec<PlacedComputer>, beyond: &Beyond) -> Vec<Glimpse> {
     let now = app.clock.now();
     let each = |placed: PlacedComputer, presence: Option<&Presence>| {
-        // What was last in contact with another manager is known by its row.
-        if app.nodes.elsewhere(presence, placed.last_seen, placed.held_by).is_some() {
-            return Glimpse { placed, status: None, module: None };
-        }
-        let status = glimpsed_status(app, tenant, &placed, presence, now);
+        let elsewhere = app.nodes.elsewhere(presence, placed.last_seen, placed.held_by);
+        // What another manager knows better is in the row alone.
+        let presence = presence.filter(|_| elsewhere.is_none());
+        let status = glimpsed_status(app, tenant, &placed, (presence, elsewhere), now);
         let module = beyond.module.as_ref().zip(presence).map(|((id, state), presence)| {
             presence.modules.iter().any(|module| module.module == *id && api_state(module.state) == *state)
         });
@@ -215,11 +215,12 @@ fn glimpsed_status(
     app: &App,
     tenant: Uuid,
     placed: &PlacedComputer,
-    presence: Option<&Presence>,
+    (presence, elsewhere): (Option<&Presence>, Option<Elsewhere>),
     now: Timestamp,
 ) -> Option<ComputerStatus> {
     let seen = presence.map_or(placed.last_seen, |presence| Some(presence.last_seen));
-    let held = presence.map_or(0, |presence| presence.held);
+    let held_elsewhere = elsewhere.is_some_and(|elsewhere| elsewhere.held);
+    let held = presence.map_or_else(|| u32::from(held_elsewhere), |presence| presence.held);
     let online = seen.map(|seen| fleet::is_online(held, seen, now));
     let degraded = match presence {
         Some(presence) => {

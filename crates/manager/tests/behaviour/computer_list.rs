@@ -14,7 +14,7 @@ async fn counts(admin: &Api, query: &str) -> (u64, BTreeMap<String, u64>) {
     let (status, counted) = admin.get(&format!("/computers/counts?{query}")).await;
     assert_eq!(status, StatusCode::OK, "{counted}");
     let each = counted["counts"].as_array().unwrap().iter().map(|count| {
-        let name = count.get("name").unwrap_or(&count["value"]);
+        let name = count.get("name").unwrap_or_else(|| &count["value"]);
         (name.as_str().unwrap().to_owned(), count["count"].as_u64().unwrap())
     });
     (counted["total"].as_u64().unwrap(), each.collect())
@@ -115,7 +115,8 @@ async fn computers_are_counted_by_what_they_are() {
         ("policy = Nothing", vec![]),
         ("tags.half = 1 OR tags.number = 0", vec![0, 1, 3, 5]),
     ] {
-        let query: String = filter.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let bytes: Vec<String> = filter.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let query = bytes.concat();
         let expected: Vec<String> =
             expected.iter().map(|at: &usize| machines[*at].id().to_string()).collect();
         assert_eq!(ids(&admin, &format!("filter={query}")).await, expected, "{filter}");

@@ -118,7 +118,7 @@ async fn everything(admin: &Api, path: &str) -> Vec<Value> {
     loop {
         let (status, mut page) = admin.get(&format!("{path}limit=500{cursor}")).await;
         assert_eq!(status, StatusCode::OK, "{page}");
-        all.extend(page["items"].as_array_mut().unwrap().drain(..));
+        all.append(page["items"].as_array_mut().unwrap());
         let Some(next) = page["nextCursor"].as_str() else { return all };
         cursor = format!("&cursor={next}");
     }

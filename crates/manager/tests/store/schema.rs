@@ -147,7 +147,7 @@ async fn postgres_lets_a_tenants_statement_see_that_tenants_rows_alone() {
 }
 
 /// The last step before tags had a table of their own.
-const BEFORE_TAGS: i64 = 9;
+const BEFORE_TAGS: i64 = 13;
 const TAGGED: &str = r#"UPDATE computer SET tags = '{"canary":"","note":"\"role\":\"db\"","role":"web"}'"#;
 
 async fn check_tags(store: &Store) {
