@@ -542,8 +542,7 @@ mod tests {
         let kind = anti_malware::MODULE.settings.as_ref().unwrap();
         let mut objects = objects();
         objects.insert(ObjectKind::Files, "caches".to_owned(), vec!["/swap".to_owned()]);
-        let local =
-            json!({"roots": ["list:caches", "/srv"], "exclusions": {"list:caches": true, "/x": true}});
+        let local = json!({"roots": {"list:caches": true, "/srv": true}, "exclusions": {"list:caches": true, "/x": true}});
         let mut files = values(&local);
         let rename_of = |of, values: &mut _| rename(kind, values, &objects, (of, "caches"), "temporary");
         // Both kinds may stand there; folders are asked first, so a name that both have means the folders.
