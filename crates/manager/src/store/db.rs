@@ -166,7 +166,7 @@ impl Db {
                     let (_, low) = tenant.as_u64_pair();
                     let _never = write!(begin, "; SELECT pg_advisory_xact_lock({})", low.cast_signed());
                 }
-                Ok(Tx::Postgres(pool.begin_with(AssertSqlSafe(begin)).await?))
+                Ok(Tx::Postgres(begin_on(pool, begin).await?))
             }
         }
     }
@@ -219,6 +219,14 @@ async fn postgres(url: &str) -> Result<Db, StoreError> {
         return Err(StoreError::TooOld(version / 10_000));
     }
     Ok(Db::Postgres(pool))
+}
+
+/// Begins a transaction, on a task of its own: where a caller goes away while it waits for its BEGIN (a client hangs up),
+/// sqlx 0.9 does not roll back what it has not counted yet, and the next caller would be handed that open transaction.
+async fn begin_on(pool: &PgPool, begin: String) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    let pool = pool.clone();
+    let begun = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(begin)).await });
+    begun.await.map_err(|failed| sqlx::Error::Io(std::io::Error::other(failed)))?
 }
 
 /// The statements that begin a transaction for `scope`. Only a UUID's own digits become part of them.
@@ -290,7 +298,7 @@ impl Query {
                 Ok(self.on_postgres()?.execute(pool).await?.rows_affected())
             }
             On::Read(Db::Postgres(pool), scope) | On::Write(Db::Postgres(pool), scope) => {
-                let mut tx = pool.begin_with(AssertSqlSafe(begin_postgres("BEGIN", scope))).await?;
+                let mut tx = begin_on(pool, begin_postgres("BEGIN", scope)).await?;
                 let changed = self.on_postgres()?.execute(&mut *tx).await?.rows_affected();
                 tx.commit().await?;
                 Ok(changed)
@@ -311,13 +319,13 @@ impl Query {
                 postgres_rows(self.on_postgres()?.fetch_all(pool).await?)
             }
             On::Read(Db::Postgres(pool), scope) => {
-                let mut tx = pool.begin_with(AssertSqlSafe(begin_postgres("BEGIN READ ONLY", scope))).await?;
+                let mut tx = begin_on(pool, begin_postgres("BEGIN READ ONLY", scope)).await?;
                 let rows = self.on_postgres()?.fetch_all(&mut *tx).await?;
                 tx.commit().await?;
                 postgres_rows(rows)
             }
             On::Write(Db::Postgres(pool), scope) => {
-                let mut tx = pool.begin_with(AssertSqlSafe(begin_postgres("BEGIN", scope))).await?;
+                let mut tx = begin_on(pool, begin_postgres("BEGIN", scope)).await?;
                 let rows = self.on_postgres()?.fetch_all(&mut *tx).await?;
                 tx.commit().await?;
                 postgres_rows(rows)

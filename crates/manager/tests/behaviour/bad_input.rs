@@ -201,3 +201,20 @@ async fn names_and_log_lines_run_nothing() {
     assert!(csv.contains("\"'=cmd") && !csv.contains(",\"=cmd"), "{csv}");
     assert!(!csv.contains('\u{1b}'), "{csv}");
 }
+
+#[tokio::test]
+async fn who_hangs_up_leaves_nothing_for_the_next() {
+    let site = Site::new().await;
+    let admin = site.admin().await;
+    let machine = site.machine(&admin).await;
+    let lines: Vec<String> = (0..600).map(|number| notice(&format!("n{number}"))).collect();
+    assert_eq!(machine.send_events(Uuid::now_v7(), 1, &lines.join("\n")).await.0, StatusCode::OK);
+    for round in 0..25 {
+        // The head of the answer is here, its body is being read from the database, and nobody wants it any more.
+        for _ in 0..4 {
+            drop(admin.request(Method::GET, "/events/export?format=jsonl").send().await.unwrap());
+        }
+        let (status, made) = admin.post("/policies", json!({"name": format!("p{round}")})).await;
+        assert_eq!(status, StatusCode::CREATED, "{made}");
+    }
+}
