@@ -274,7 +274,7 @@ describe("events", () => {
   );
 });
 
-/** Saves a policy: what it would do is shown before. */
+/** Saves a policy, or the settings of one computer: what it would do is shown before. */
 async function savePolicy(page, comment) {
   await page.getByRole("button", { name: "Save" }).click();
   const dialog = page.getByRole("dialog");
@@ -475,13 +475,13 @@ describe("settings of one computer", () => {
       await page.getByText("counts on this computer alone").waitFor();
       await page.getByRole("tab", { name: "Recommendation scan" }).click();
       await page.locator("#setting-intervalMinutes").fill("77");
-      await page.getByRole("button", { name: "Save" }).click();
+      await savePolicy(page);
       await page.getByRole("button", { name: "Inherit again: " }).first().waitFor();
       await page.getByText("The settings of this computer have been saved.").waitFor();
       assert.equal((await own()).local.recommendation.intervalMinutes, 77);
       await assertSound(page, "computer-settings");
       await page.getByRole("button", { name: "Inherit again: " }).first().click();
-      await page.getByRole("button", { name: "Save" }).click();
+      await savePolicy(page);
       await page.getByText("The settings of this computer have been saved.").waitFor();
       assert.deepEqual((await own()).local, {});
     }));
