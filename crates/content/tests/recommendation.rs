@@ -41,7 +41,7 @@ fn each_rule_is_recommended_for_what_it_protects_and_not_for_what_is_mended() {
         (Package, "php5", "5.3.3-7", "5.6.40+dfsg-0+deb8u12", &[7_000_031]),
         (Composer, "phpunit/phpunit", "5.6.2", "v9.6.0", &[7_000_032]),
         (Composer, "topthink/framework", "v5.0.22", "v5.1.41", &[7_000_033, 7_000_034]),
-        (Composer, "drupal/core", "8.5.0", "8.5.1", &[7_000_040, 7_000_041]),
+        (Composer, "drupal/core", "8.5.0", "8.5.1", &[7_000_040, 7_000_041, 7_000_042]),
         (Java, "log4j-core", "2.14.1", "2.17.1", &[7_000_050, 7_000_051, 7_000_052, 7_000_053]),
         (Java, "struts2-core", "2.5.10", "2.5.10.1", &[7_000_060, 7_000_061]),
         (Java, "spring-beans", "5.2.19.RELEASE", "5.2.20.RELEASE", &[7_000_070, 7_000_071]),
