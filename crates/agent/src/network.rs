@@ -13,7 +13,6 @@ mod context;
 mod gathering;
 mod guard;
 mod hand_over;
-mod haste;
 mod outage;
 mod queue_head;
 mod samples;
@@ -285,7 +284,6 @@ impl Network {
             answered,
             pulse: (0, clock::monotonic()),
             looked: clock::monotonic(),
-            haste: haste::Haste::default(),
             schedule: Schedule::default(),
             untold: Vec::new(),
         };

@@ -11,7 +11,6 @@ mod report;
 pub(super) use report::Totals;
 use report::notice;
 
-use super::haste::Haste;
 use super::outage::Outage;
 use super::queue_head;
 use super::schedule::Schedule;
@@ -93,7 +92,6 @@ pub(super) struct Guard {
     /// Heartbeat and when it last changed.
     pub(super) pulse: (u64, Duration),
     pub(super) looked: Duration,
-    pub(super) haste: Haste,
     /// Which rules of the firewall count at this time of the week and in this place.
     pub(super) schedule: Schedule,
     /// Events about the guard's own doings, given on when the traffic is in good hands again.
@@ -167,10 +165,6 @@ impl Guard {
                 self.look_for_overflow();
             }
             self.follow_schedule(now);
-            if let Some(session) = &self.session {
-                let writer = session.progress.writer.load(std::sync::atomic::Ordering::Relaxed);
-                self.haste.look(now, [(session.id, session.id), (std::process::id(), writer)]);
-            }
         }
     }
 

@@ -9,7 +9,6 @@
 
 use super::channel::Settings;
 use super::guard::{Guard, Totals};
-use super::haste::Haste;
 use super::schedule::Schedule;
 use super::session::{Session, SessionFiles};
 use super::{
@@ -232,7 +231,6 @@ pub(super) fn inherit(
         answered: state.answered,
         pulse: (0, clock::monotonic()),
         looked: clock::monotonic(),
-        haste: Haste::default(),
         schedule,
         untold: Vec::new(),
     })
