@@ -8,6 +8,7 @@ use crate::events::{AutoTags, Events};
 use crate::fleet::Fleet;
 use crate::inventories::Inventories;
 use crate::limits::Limits;
+use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::nodes::Nodes;
 use crate::pacing::{Classes, Rollout};
@@ -61,6 +62,8 @@ pub(crate) struct App {
     pub(crate) metrics: Arc<Metrics>,
     /// What happens, for consoles.
     pub(crate) news: broadcast::Sender<Arc<News>>,
+    /// Which events consoles were told of.
+    pub(crate) live: Live,
     /// How often one may ask.
     pub(crate) limits: Limits,
     /// Failed log-ins.

@@ -15,8 +15,8 @@ pub use record::{AutoTags, MAX_TAGS, Seen};
 pub use search::CountBy;
 
 use crate::clock::Clock;
-use crate::store::Store;
 use crate::store::db::Row;
+use crate::store::{Store, Trouble};
 use sakimori_model::Timestamp;
 use sakimori_query::Filter;
 use std::future::Future;
@@ -146,8 +146,13 @@ pub enum AppendError {
         first: u64,
     },
     /// The database failed; nothing of the batch is promised.
-    #[error("events could not be written: {0}")]
-    Failed(String),
+    #[error("events could not be written: {why}")]
+    Failed {
+        /// What the database said.
+        why: String,
+        /// What is the matter with it, where that is known.
+        trouble: Option<Trouble>,
+    },
 }
 
 /// Where events are kept.

@@ -33,6 +33,7 @@ mod gateway;
 mod http;
 mod limits;
 mod listener;
+mod live;
 mod manager;
 mod metrics;
 mod network;

@@ -10,6 +10,7 @@ use crate::fleet::Fleet;
 use crate::inventories::{self, Inventories};
 use crate::limits::{Limits, RateLimits};
 use crate::listener::Listener;
+use crate::live::{self, Live};
 use crate::metrics::Metrics;
 use crate::nodes::{self, Nodes};
 use crate::pacing::{Classes, Pace, Rollout};
@@ -258,6 +259,7 @@ impl Manager {
             database,
             metrics: Arc::new(Metrics::default()),
             news: broadcast::channel(NEWS).0,
+            live: Live::default(),
             limits: Limits::new(options.rate_limits),
             log_ins: Mutex::new(HashMap::new()),
             hashing: Semaphore::new(2),
@@ -306,6 +308,7 @@ impl Manager {
                 .run(),
             ),
             tokio::spawn(keep_presence(Arc::clone(&app))),
+            tokio::spawn(live::run(Arc::clone(&app))),
             tokio::spawn(nodes::run(Arc::clone(&app), options.node_beat, known)),
             tokio::spawn(keep_fleet(Arc::clone(&app))),
             tokio::spawn(crate::alerts::run(Arc::clone(&app), options.alert_sweep)),

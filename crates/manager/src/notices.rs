@@ -3,7 +3,7 @@
 //! A notice is written with the change that it is about, and is taken from there to the events by whichever manager
 //! comes first. Its id is the stream's epoch: what was appended and not yet forgotten when a manager died is known
 //! to be there already when it is appended again.
-use crate::app::{App, News};
+use crate::app::App;
 use crate::events::{AppendError, Batch, EventStore as _, NewEvent};
 use crate::store::{NoticeRow, TenantCtx};
 use sakimori_modules::agent::Notice;
@@ -16,20 +16,17 @@ const AT_ONCE: u32 = 200;
 /// Takes what waits to the events; true where more waits.
 pub(crate) async fn deliver(app: &App, tenant: Uuid) -> Result<bool, AppendError> {
     let ctx = TenantCtx::system(tenant);
-    let failed = |error: crate::store::StoreError| AppendError::Failed(error.to_string());
+    let failed = |error: crate::store::StoreError| AppendError::Failed {
+        why: error.to_string(),
+        trouble: error.trouble(),
+    };
     let waiting = app.store.manager_notices(&ctx, AT_ONCE).await.map_err(failed)?;
     let full = u32::try_from(waiting.len()).unwrap_or(u32::MAX) == AT_ONCE;
     for notice in waiting {
         let id = notice.id;
         let appended = app.events.append(batch(tenant, notice)).await?;
         app.store.manager_notice_done(&ctx, id).await.map_err(failed)?;
-        if app.news.receiver_count() > 0 {
-            for stored in appended.new {
-                if let Ok(data) = serde_json::to_string(&crate::http::events::shown(stored)) {
-                    app.tell(News { tenant, kind: "event", data });
-                }
-            }
-        }
+        app.tell_events(tenant, appended.new);
     }
     Ok(full)
 }

@@ -1,7 +1,7 @@
 //! Refusals: what a handler returns when it does not do what it was asked.
 use crate::events::AppendError;
 use crate::secrets::SecretError;
-use crate::store::StoreError;
+use crate::store::{StoreError, Trouble};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use sakimori_api::{FieldError, Problem};
@@ -123,10 +123,34 @@ impl From<StoreError> for Refused {
                 "Take that one's answer.",
             ),
             other => {
+                let trouble = other.trouble();
                 tracing::error!(error = %anyhow::Error::from(other).root_cause(), "the database failed");
-                Self::internal()
+                trouble.map_or_else(Self::internal, Self::from)
             }
         }
+    }
+}
+
+/// Nothing was changed; it may be tried again.
+impl From<Trouble> for Refused {
+    fn from(trouble: Trouble) -> Self {
+        let (code, title, detail, secs) = match trouble {
+            Trouble::Full => (
+                "storage-full",
+                "The disk of the manager's database is full.",
+                "Nothing was changed. Make room or enlarge it, or keep events for fewer days; then send this again.",
+                30,
+            ),
+            Trouble::Away => (
+                "database-away",
+                "The manager's database does not answer.",
+                "Nothing was changed, as far as is known. Send this again in 5 seconds.",
+                5,
+            ),
+        };
+        let mut refused = Self::new(StatusCode::SERVICE_UNAVAILABLE, code, title, detail);
+        refused.retry_after = Some(secs);
+        refused
     }
 }
 
@@ -184,7 +208,16 @@ impl From<AppendError> for Refused {
                     acknowledged.saturating_add(1)
                 ),
             ),
-            AppendError::Failed(_) => Self::busy(StatusCode::SERVICE_UNAVAILABLE, 30),
+            AppendError::Failed { trouble: Some(trouble), .. } => Self::from(trouble),
+            AppendError::Failed { trouble: None, .. } => {
+                let detail =
+                    "None of them is lost: send them again in 30 seconds. The manager's log says more.";
+                let title = "Events cannot be written.";
+                let mut refused =
+                    Self::new(StatusCode::SERVICE_UNAVAILABLE, "events-not-written", title, detail);
+                refused.retry_after = Some(30);
+                refused
+            }
         }
     }
 }

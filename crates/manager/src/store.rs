@@ -133,6 +133,51 @@ impl StoreError {
             _ => Self::Database(error),
         }
     }
+
+    /// Whether the database is in trouble that passes, or that an operator can end.
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
+        match self {
+            Self::Database(error) => Trouble::of(error),
+            _ => None,
+        }
+    }
+}
+
+/// What keeps a database that is well from answering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// Its disk is full.
+    Full,
+    /// It does not answer, or not in time.
+    Away,
+}
+
+impl Trouble {
+    /// What an error says of it: primary result codes of `SQLite` (<https://sqlite.org/rescode.html>), SQLSTATE of
+    /// `PostgreSQL` (classes 08, 53 and 57).
+    pub(crate) fn of(error: &sqlx::Error) -> Option<Self> {
+        let code = match error {
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
+                return Some(Self::Away);
+            }
+            sqlx::Error::Database(error) => error.code()?,
+            _ => return None,
+        };
+        match (code.as_ref(), code.parse::<i32>()) {
+            ("53100", _) => Some(Self::Full),
+            // Of five characters are the codes of PostgreSQL.
+            (state, _) if state.len() == 5 => {
+                ["08", "53", "57P"].iter().any(|class| state.starts_with(class)).then_some(Self::Away)
+            }
+            // The primary code lies in the lowest byte: 13 is FULL, 5 BUSY, 6 LOCKED.
+            (_, Ok(extended)) => match extended & 0xff {
+                13 => Some(Self::Full),
+                5 | 6 => Some(Self::Away),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
 }
 
 /// The system of record.

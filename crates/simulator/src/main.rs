@@ -15,6 +15,7 @@ mod link;
 mod manager;
 mod outage;
 mod stream;
+mod volume;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};

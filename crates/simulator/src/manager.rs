@@ -1,6 +1,7 @@
 //! The manager's own program as a process beside this one, and its REST interface.
 use crate::agent::Door;
 use crate::link::{Answer, Link, Listener, REQUEST, Trouble, accepted, whole};
+use crate::volume::Volume;
 use anyhow::Context as _;
 use hyper::Method;
 use hyper::body::Bytes;
@@ -24,6 +25,8 @@ pub(crate) struct Manager {
     program: PathBuf,
     flags: Vec<OsString>,
     dir: tempfile::TempDir,
+    /// Where its data lie, if not on the machine's own disk.
+    pub(crate) volume: Option<Volume>,
     address: Ipv4Addr,
     process: Option<Process>,
     public: Listener,
@@ -33,12 +36,28 @@ pub(crate) struct Manager {
 impl Manager {
     /// Starts a fresh one on `SQLite`, or on the database at this address, and logs in.
     pub(crate) async fn start(program: &Path, database: Option<&str>, more: &[&str]) -> anyhow::Result<Self> {
+        Self::start_on(program, database, more, None).await
+    }
+
+    /// The same, with its data on a disk of so many megabytes.
+    pub(crate) async fn start_on(
+        program: &Path,
+        database: Option<&str>,
+        more: &[&str],
+        megabytes: Option<u32>,
+    ) -> anyhow::Result<Self> {
         let [_, _, c, d] = std::process::id().to_be_bytes();
         // An address of its own on the loopback network, so that several runs need no free ports.
         let address = Ipv4Addr::new(127, 99, c, d.max(1));
         let dir = tempfile::Builder::new().prefix("sakimori-fleet-").tempdir()?;
+        let data = dir.path().join("data");
+        let mount = |megabytes| {
+            std::fs::create_dir(&data)?;
+            Volume::mount(&data, megabytes)
+        };
+        let volume = megabytes.map(mount).transpose()?;
         let mut flags: Vec<OsString> = ["run", "--data-dir"].map(OsString::from).to_vec();
-        flags.push(dir.path().join("data").into());
+        flags.push(data.into());
         flags.extend(
             ["--public", &format!("{address}:4433"), "--gateway", &format!("{address}:4434")]
                 .map(OsString::from),
@@ -56,6 +75,7 @@ impl Manager {
             program: program.to_owned(),
             flags,
             dir,
+            volume,
             address,
             process: None,
             public,
@@ -74,7 +94,10 @@ impl Manager {
 
     /// Starts the program on what is there.
     pub(crate) fn launch(&mut self) -> anyhow::Result<()> {
-        let mut command = Command::new(&self.program);
+        let mut command = match &self.volume {
+            Some(volume) => volume.command(&self.program)?,
+            None => Command::new(&self.program),
+        };
         command.args(&self.flags);
         self.process = Some(Process::start("manager", command, self.dir.path())?);
         Ok(())

@@ -1,5 +1,5 @@
-//! The manager is killed again and again while events come in, and its database goes away: nothing that was acknowledged
-//! is lost, and nothing is there twice. `cargo xtask drill outage`.
+//! The manager is killed again and again while events come in, its database goes away, its disk is full: nothing that was
+//! acknowledged is lost, and nothing is there twice. `cargo xtask drill outage`.
 use crate::agent::Agent;
 use crate::bench::activate;
 use crate::fleet::{Fleet, Member};
@@ -15,6 +15,7 @@ use sakimori_protocol::{Event, RefusalCode};
 use sakimori_testkit::postgres::{Durability, Postgres, Signal};
 use sakimori_testkit::report::{Report, Target};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -31,6 +32,8 @@ const BATCH: u64 = 2_000;
 const LIFE: (Duration, Duration) = (Duration::from_millis(300), Duration::from_millis(1_700));
 /// How long everything may take to arrive in the end.
 const DRAIN: Duration = Duration::from_mins(5);
+/// The disk that is filled, in megabytes.
+const DISK: u32 = 96;
 /// How long a manager may take to be ready again.
 const READY: Duration = Duration::from_mins(1);
 
@@ -43,24 +46,29 @@ pub(crate) struct Wish {
     /// Seconds of killing, on each database; on `PostgreSQL` before it goes away and again afterwards.
     #[arg(long, default_value_t = 60.0)]
     pub(crate) kill_seconds: f64,
+    /// Seconds that the disk is full.
+    #[arg(long, default_value_t = 20.0)]
+    pub(crate) full_seconds: f64,
     /// Agents that send events.
     #[arg(long, default_value_t = 40)]
     pub(crate) agents: u32,
     /// Events a second, by all together.
     #[arg(long, default_value_t = 1_000)]
     pub(crate) rate: u32,
-    /// One database instead of both.
+    /// One act instead of all.
     #[arg(long)]
     pub(crate) only: Option<On>,
 }
 
-/// A database.
+/// An act of the drill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum On {
     /// Files.
     Sqlite,
     /// A server.
     Postgres,
+    /// Files on a disk that is full for a while.
+    FullDisk,
 }
 
 /// What the agents share.
@@ -85,15 +93,24 @@ struct Outcome {
 /// Plays it on both databases; whether nothing was lost or doubled.
 pub(crate) async fn outage(program: &Path, wish: &Wish) -> anyhow::Result<bool> {
     let mut report = Report::new("drill outage");
-    if wish.only != Some(On::Postgres) {
-        let mut play = Play::begin(program, wish, None).await?;
+    let plays = |act| wish.only.is_none_or(|only| only == act);
+    if plays(On::FullDisk) {
+        let manager = Manager::start_on(program, None, &[], Some(DISK)).await?;
+        let mut play = Play::begin(manager, wish).await?;
+        play.fill(wish, &mut report).await?;
+        let kills = play.kill(wish).await?;
+        play.end("a full disk", kills, &mut report).await?;
+    }
+    if plays(On::Sqlite) {
+        let mut play = Play::begin(Manager::start(program, None, &[]).await?, wish).await?;
         let kills = play.kill(wish).await?;
         play.end("SQLite", kills, &mut report).await?;
     }
-    if wish.only != Some(On::Sqlite) {
+    if plays(On::Postgres) {
         let mut server = Postgres::start(Durability::Full)?;
         let database = server.database("outage")?;
-        let mut play = Play::begin(program, wish, Some(&database.url())).await?;
+        let manager = Manager::start(program, Some(&database.url()), &[]).await?;
+        let mut play = Play::begin(manager, wish).await?;
         let mut kills = play.kill(wish).await?;
         let away = play.away(wish, &mut server).await?;
         report.add("PostgreSQL away", away.as_secs_f64(), "s", Target::None);
@@ -113,8 +130,7 @@ struct Play {
 }
 
 impl Play {
-    async fn begin(program: &Path, wish: &Wish, database: Option<&str>) -> anyhow::Result<Self> {
-        let manager = Manager::start(program, database, &[]).await?;
+    async fn begin(manager: Manager, wish: &Wish) -> anyhow::Result<Self> {
         let door = manager.door(json!({"name": "drill", "expiresInSecs": 86_400})).await?;
         let agents = activate(&door, wish.agents).await?;
         let fleet = Fleet::new(Duration::from_mins(1), Duration::from_secs(2));
@@ -150,9 +166,8 @@ impl Play {
         Ok(kills)
     }
 
-    /// Takes the database away; how long it was.
-    async fn away(&mut self, wish: &Wish, server: &mut Postgres) -> anyhow::Result<Duration> {
-        // Ingest is under way.
+    /// Waits until further events have been acknowledged.
+    async fn under_way(&self) -> anyhow::Result<()> {
         let before = self.ingest.acknowledged.load(Ordering::Relaxed);
         let begun = Instant::now();
         while self.ingest.acknowledged.load(Ordering::Relaxed) == before {
@@ -163,6 +178,52 @@ impl Play {
             );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        Ok(())
+    }
+
+    /// Fills the manager's disk for a while: what it then says, and whether it goes on by itself when there is room.
+    async fn fill(&mut self, wish: &Wish, report: &mut Report) -> anyhow::Result<()> {
+        self.under_way().await?;
+        let disk = self.manager.volume.as_ref().context("the manager's disk is the machine's own")?;
+        let full = Instant::now() + Duration::from_secs_f64(wish.full_seconds);
+        let (mut refused, mut said) = (0_u32, BTreeSet::new());
+        let mut number = 0_u32;
+        while Instant::now() < full {
+            // Again and again: what the manager gives back by itself is taken as well.
+            block_in_place(|| disk.fill())?;
+            number += 1;
+            match self.manager.post("/policies", &json!({"name": format!("policy {number}")})).await {
+                Ok(_) => {}
+                Err(error) => {
+                    refused += 1;
+                    said.insert(format!("{error:#}"));
+                }
+            }
+            // What was there can still be read.
+            self.manager.list("/computers").await.context("reading while the disk is full")?;
+            tokio::time::sleep(TICK).await;
+        }
+        println!("{refused} of {number} changes were refused on a full disk: {said:?}");
+        println!("agents heard: {}", self.ingest.fleet.troubles());
+        let clearly =
+            said.iter().filter(|words| words.contains("disk of the manager's database is full")).count();
+        if clearly < said.len() {
+            println!("{}", self.manager.tail());
+        }
+        #[expect(clippy::cast_precision_loss, reason = "few")]
+        let otherwise = (said.len() - clearly) as f64;
+        report.add("changes refused on a full disk", f64::from(refused), "", Target::AtLeast(1.0));
+        report.add("other words than that the disk is full", otherwise, "", Target::AtMost(0.0));
+        block_in_place(|| disk.free())?;
+        self.under_way().await.context("after there is room again")?;
+        let changed = self.manager.post("/policies", &json!({"name": "room again"})).await;
+        changed.with_context(|| format!("after there is room again\n{}", self.manager.tail()))?;
+        Ok(())
+    }
+
+    /// Takes the database away; how long it was.
+    async fn away(&mut self, wish: &Wish, server: &mut Postgres) -> anyhow::Result<Duration> {
+        self.under_way().await?;
         let begun = Instant::now();
         block_in_place(|| server.stop(Signal::KILL))?;
         let gone = self.ingest.acknowledged.load(Ordering::Relaxed);

@@ -55,3 +55,14 @@ fn nothing_acknowledged_is_lost_or_doubled_when_the_database_goes_away() {
     assert_eq!(figure("acknowledged events lost on PostgreSQL"), "0.0");
     assert_eq!(figure("events doubled on PostgreSQL"), "0.0");
 }
+
+#[test]
+fn a_full_disk_is_said_and_nothing_acknowledged_is_lost() {
+    let short = ["--full-seconds", "5", "--kill-seconds", "2", "--agents", "8", "--rate", "400"];
+    let figure = play(&[&["outage", "--only", "full-disk"], &short[..]].concat());
+    assert!(number(&figure("changes refused on a full disk")) >= 1.0);
+    assert_eq!(figure("other words than that the disk is full"), "0.0");
+    assert!(number(&figure("acknowledged events on a full disk")) >= 500.0);
+    assert_eq!(figure("acknowledged events lost on a full disk"), "0.0");
+    assert_eq!(figure("events doubled on a full disk"), "0.0");
+}

@@ -10,10 +10,10 @@ use super::{
     AppendError, Appended, AutoTags, Batch, Comment, Count, EventStore, Followed, StoredEvent, stored,
 };
 use crate::clock::{self, Clock};
-use crate::store::db::{Db, On, Scope};
+use crate::store::db::{Db, On, Scope, sqlite_pool};
 use sakimori_model::Timestamp;
 use sakimori_query::{Filter, TimeField};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{Sqlite, SqlitePool, Transaction};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -258,7 +258,7 @@ impl Days {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(10));
-        let pool = SqlitePoolOptions::new().max_connections(3).connect_with(options).await?;
+        let pool = sqlite_pool().max_connections(3).connect_with(options).await?;
         sqlx::raw_sql(
             "CREATE TABLE IF NOT EXISTS event (id TEXT PRIMARY KEY, tenant_id TEXT NOT NULL, computer_id TEXT \
              NOT NULL, computer_name TEXT NOT NULL, received_at INTEGER NOT NULL, at INTEGER NOT NULL, module TEXT \

@@ -2,6 +2,7 @@
 use super::{AppendError, Appended, Batch, StoredEvent};
 use crate::events::AutoTags;
 use crate::secrets;
+use crate::store::Trouble;
 use sakimori_model::Timestamp;
 use std::future::Future;
 use std::sync::{Mutex, PoisonError};
@@ -53,7 +54,8 @@ impl Queue {
         let sender = sender.ok_or(AppendError::Busy)?;
         sender.try_send((batch, reply)).map_err(|_full| AppendError::Busy)?;
         drop(sender);
-        answer.await.unwrap_or_else(|_gone| Err(AppendError::Failed("the writer has ended".to_owned())))
+        let ended = || AppendError::Failed { why: "the writer has ended".to_owned(), trouble: None };
+        answer.await.unwrap_or_else(|_gone| Err(ended()))
     }
 
     /// Writes what waits; after it nothing is taken.
@@ -83,7 +85,8 @@ async fn run(mut sink: impl Sink, mut batches: mpsc::Receiver<(Batch, Reply)>) {
             Ok(results) => results,
             Err(error) => {
                 tracing::error!(%error, "events could not be written");
-                let failed = || Err(AppendError::Failed(error.to_string()));
+                let trouble = Trouble::of(&error);
+                let failed = || Err(AppendError::Failed { why: error.to_string(), trouble });
                 replies.iter().map(|_| failed()).collect()
             }
         };

@@ -1,6 +1,6 @@
 //! Event batches: unpacked within bounds, checked whole, kept once, told to consoles.
 use super::{Peer, Refuse};
-use crate::app::{App, News};
+use crate::app::App;
 use crate::events::{Batch, EventStore as _, NewEvent};
 use crate::metrics::count;
 use crate::problem::Refused;
@@ -67,13 +67,7 @@ async fn take(
     let appended = app.events.append(batch).await?;
     count(&app.metrics.events, appended.new.len());
     count(&app.metrics.events_repeated, sent - appended.new.len());
-    if app.news.receiver_count() > 0 {
-        for stored in appended.new {
-            let tenant = stored.tenant;
-            let data = serde_json::to_string(&crate::http::events::shown(stored))?;
-            app.tell(News { tenant, kind: "event", data });
-        }
-    }
+    app.tell_events(row.tenant, appended.new);
     Ok(Json(EventsAnswer { acknowledged: appended.acknowledged }))
 }
 

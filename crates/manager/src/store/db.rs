@@ -12,7 +12,9 @@ use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
     SqliteSynchronous,
 };
-use sqlx::{Arguments as _, AssertSqlSafe, Decode, Postgres, Row as _, Sqlite, Transaction, Type};
+use sqlx::{
+    Arguments as _, AssertSqlSafe, Connection as _, Decode, Postgres, Row as _, Sqlite, Transaction, Type,
+};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -183,6 +185,18 @@ impl Db {
     }
 }
 
+/// Options of every pool of `SQLite`. A connection that still counts a transaction after its end is closed: where `SQLite`
+/// ended it by itself (its disk is full), sqlx 0.9 fails to roll back, and every later one would be refused.
+pub(crate) fn sqlite_pool() -> SqlitePoolOptions {
+    SqlitePoolOptions::new().after_release(|connection, _about| {
+        Box::pin(async move {
+            // Passes through the connection's queue behind the roll back.
+            connection.ping().await?;
+            Ok(!connection.is_in_transaction())
+        })
+    })
+}
+
 async fn sqlite(path: &Path) -> Result<Db, sqlx::Error> {
     let options = SqliteConnectOptions::new()
         .filename(path)
@@ -191,15 +205,14 @@ async fn sqlite(path: &Path) -> Result<Db, sqlx::Error> {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(Duration::from_secs(10));
-    let write = SqlitePoolOptions::new()
+    let write = sqlite_pool()
         .max_connections(1)
         .idle_timeout(None)
         .max_lifetime(None)
         .acquire_timeout(Duration::from_secs(30))
         .connect_with(options.clone())
         .await?;
-    let read =
-        SqlitePoolOptions::new().max_connections(4).connect_with(options.create_if_missing(false)).await?;
+    let read = sqlite_pool().max_connections(4).connect_with(options.create_if_missing(false)).await?;
     Ok(Db::Sqlite { read, write })
 }
 

@@ -133,6 +133,35 @@ async fn an_edit_at_one_manager_reaches_a_computer_held_by_the_other_at_once() {
 }
 
 #[tokio::test]
+async fn events_that_arrive_at_one_manager_are_once_in_the_live_streams_of_both() {
+    let a = Site::with(|options| options.node_beat = NEVER).await;
+    let b = a.beside().await;
+    let (at_a, at_b) = (a.admin().await, b.admin().await);
+    let (machine_a, machine_b) = (a.machine(&at_a).await, b.machine(&at_b).await);
+    let mut stream = at_b.request(Method::GET, "/stream").send().await.unwrap();
+    let (there, here) = ("SKM-0000-0000-0000-000A", "SKM-0000-0000-0000-000B");
+    machine_a.send_events(Uuid::now_v7(), 1, &intrusion(there)).await;
+    machine_b.send_events(Uuid::now_v7(), 1, &intrusion(here)).await;
+    let mut told = String::new();
+    let mut rounds_more = 3;
+    let began = Instant::now();
+    while rounds_more > 0 {
+        assert!(began.elapsed() < Duration::from_secs(30), "{told}");
+        a.clock.advance(Duration::from_secs(1));
+        if let Ok(chunk) = tokio::time::timeout(Duration::from_secs(1), stream.chunk()).await {
+            told.push_str(std::str::from_utf8(&chunk.unwrap().unwrap()).unwrap());
+        }
+        // What is told twice is told twice within the next looks.
+        rounds_more -= i32::from(told.contains(there) && told.contains(here));
+    }
+    assert_eq!(
+        [there, here].map(|incident| told.matches(&format!("\"{incident}\"")).count()),
+        [1, 1],
+        "{told}"
+    );
+}
+
+#[tokio::test]
 async fn a_computer_deleted_at_one_manager_is_refused_by_the_other() {
     let a = Site::with(|options| options.node_beat = NEVER).await;
     let b = a.beside().await;

@@ -65,7 +65,7 @@ async fn postgres_restarted_in_the_middle_of_ingest_loses_and_doubles_nothing() 
                         tokio::time::sleep(Duration::from_millis(1)).await;
                     }
                     Err(AppendError::Gap { .. }) => panic!("what was acknowledged is gone"),
-                    Err(AppendError::Busy | AppendError::Failed(_)) => {
+                    Err(AppendError::Busy | AppendError::Failed { .. }) => {
                         tokio::time::sleep(Duration::from_millis(20)).await;
                     }
                 }
