@@ -20,6 +20,7 @@ mod schedule;
 mod session;
 mod tally;
 mod translate;
+mod withheld;
 pub mod worker;
 
 use crate::enforcement::Refusal;

@@ -3,11 +3,13 @@
 //! Two threads, both in the cage ([`sakimori_kernel::sandbox`]) before the first packet is read. The *desk* takes
 //! orders and compiles rule sets, so that traffic does not stand still for a compilation; it also ends the process
 //! when the supervisor has gone. The *judge* reads packets, asks the engine, and writes events and verdicts
-//! into rings. An event is in its ring before the verdict of its packet is.
+//! into rings. An event is in its ring before the verdict of its packet is, and durable before an attacker is answered
+//! ([`super::withheld`]).
 
 use super::channel::{Answer, Channel, Order};
 use super::gathering::Gathering;
 use super::samples::{Gathered, Label};
+use super::withheld::Withheld;
 use super::{RuleFile, tally, translate};
 use crate::pipe::cut;
 use sakimori_inspection::{
@@ -48,6 +50,8 @@ const SLOTS: usize = 32;
 const PUBLISH_EVERY: usize = 8;
 /// How long an idle judge sleeps before it looks at its orders, and says that it is alive.
 const TURN_MS: u32 = 100;
+/// The same while answers wait for their events to become durable.
+const WAITING_TURN_MS: u32 = 1;
 /// How long an event may wait for room before it is counted as lost: one disk's hiccup.
 const EVENT_PATIENCE: Duration = Duration::from_millis(50);
 /// How often samples of the firewall are looked for: apart from the packets, which are waited for.
@@ -112,6 +116,7 @@ fn serve() -> io::Result<()> {
         verdicts: VerdictProducer::open(RingFiles { memory: verdicts, wake: verdict_wake })?,
         events: EventProducer::open(RingFiles { memory: events, wake: event_wake })?,
         patient: true,
+        withheld: Withheld::default(),
         counters: counters_page,
         samples: samples.map(SampleReader::from_fd),
         gathered: Gathered::default(),
@@ -279,6 +284,7 @@ struct Judge {
     events: EventProducer,
     /// Whether the last event found room in time: a supervisor that has stopped is waited for once, not at each event.
     patient: bool,
+    withheld: Withheld,
     counters: CounterPage,
     samples: Option<SampleReader>,
     gathered: Gathered,
@@ -311,6 +317,10 @@ impl Judge {
                 Some(Change::Retire(done)) => {
                     // Everything read in earlier turns is judged and published.
                     reading = false;
+                    while !self.withheld.is_empty() {
+                        self.answer(now().monotonic);
+                        clock::sleep(Duration::from_millis(WAITING_TURN_MS.into()));
+                    }
                     let _desk_has_gone = done.send(());
                 }
                 None => {}
@@ -318,8 +328,10 @@ impl Judge {
             if !reading {
                 continue;
             }
-            let read = self.reader.read(&mut batch, Some(TURN_MS))?;
+            let patience = if self.withheld.is_empty() { TURN_MS } else { WAITING_TURN_MS };
+            let read = self.reader.read(&mut batch, Some(patience))?;
             let now = now();
+            self.answer(now.monotonic);
             if read > 0 {
                 self.judge(now, &batch);
                 if let Some(pause) = gathering.pause(now.monotonic, read, SLOTS) {
@@ -379,11 +391,10 @@ impl Judge {
             let judgement = engine.inspect_on(now, packet.payload, checksums(&packet), path(&packet));
             // Events first: they must survive whatever happens after the verdict.
             self.drain_events();
-            for injection in &judgement.inject {
-                // A packet that cannot be sent now (no route, full buffer) is the peer's time-out instead.
-                let _unsent = self.raw.send(&injection.packet);
-            }
             let entry = entry(&packet, &judgement);
+            for injection in judgement.inject {
+                self.withheld.hold(now.monotonic, injection.packet, self.events.position());
+            }
             while self.verdicts.push(entry).is_err() {
                 // More than can wait in the queue: the writer is behind.
                 self.verdicts.publish();
@@ -395,7 +406,16 @@ impl Judge {
             }
         }
         self.verdicts.publish();
+        self.answer(now.monotonic);
         self.publish_counters();
+    }
+
+    /// Sends the answers whose events are durable.
+    fn answer(&mut self, now: Duration) {
+        while let Some(packet) = self.withheld.next(now, |position| self.events.is_released(position)) {
+            // A packet that cannot be sent now (no route, full buffer) is the peer's time-out instead.
+            let _unsent = self.raw.send(&packet);
+        }
     }
 
     fn drain_events(&mut self) {

@@ -102,6 +102,17 @@ impl EventProducer {
         Ok(())
     }
 
+    /// Where the last event ends: what [`Self::is_released`] is asked for.
+    pub fn position(&self) -> u64 {
+        self.written
+    }
+
+    /// Whether the consumer has given back the room of everything up to `position`, as it does when it has made it durable.
+    pub fn is_released(&self, position: u64) -> bool {
+        let read = self.mapping.words().get(READ).map_or(0, |w| w.load(Ordering::Acquire));
+        self.written.wrapping_sub(read) <= self.written.wrapping_sub(position)
+    }
+
     /// Counts an event that could not be placed.
     pub fn count_lost(&self) {
         if let Some(word) = self.mapping.words().get(LOST) {
@@ -235,6 +246,7 @@ mod tests {
         let files = create().unwrap();
         let mut producer = EventProducer::open(files.try_clone().unwrap()).unwrap();
         producer.push(b"first").unwrap();
+        let first = producer.position();
         producer.push(b"second").unwrap();
         let mut buffer = Vec::new();
         let mut fallen = EventConsumer::open(files.try_clone().unwrap()).unwrap();
@@ -242,7 +254,9 @@ mod tests {
         let mut successor = EventConsumer::open(files.try_clone().unwrap()).unwrap();
         assert!(successor.copy_next(&mut buffer).unwrap());
         assert_eq!(buffer, b"first");
+        assert!(!producer.is_released(first));
         successor.release();
+        assert!(producer.is_released(first) && !producer.is_released(producer.position()));
         let mut third = EventConsumer::open(files).unwrap();
         assert!(third.copy_next(&mut buffer).unwrap());
         assert_eq!(buffer, b"second");
