@@ -20,6 +20,10 @@ const PERIOD_HOURS: Record<Exclude<Period, "custom">, number> = {
   month: 30 * 24,
 };
 
+/** What events are sorted by; by their arrival where nothing is chosen. */
+export const EVENT_SORTS = ["rank"] as const;
+export type EventSort = (typeof EVENT_SORTS)[number];
+
 export interface EventSearch {
   /** In the filter language. */
   filter?: string;
@@ -30,6 +34,7 @@ export interface EventSearch {
   period?: Period;
   from?: string;
   to?: string;
+  sort?: EventSort;
   live?: boolean;
   event?: string;
   computerId?: string;
@@ -117,6 +122,7 @@ export function parseEventSearch(raw: Raw): EventSearch {
     period: oneOf(raw.period, PERIODS),
     from: instant(raw.from),
     to: instant(raw.to),
+    sort: oneOf(raw.sort, EVENT_SORTS),
     live: raw.live === false ? false : undefined,
     event: text(raw.event),
     computerId: text(raw.computerId),

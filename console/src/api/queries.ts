@@ -1,5 +1,5 @@
 import { infiniteQueryOptions, type QueryClient, queryOptions } from "@tanstack/react-query";
-import type { ComputerSort } from "../search";
+import type { ComputerSort, EventSort } from "../search";
 import { api, take } from "./client";
 import type {
   CommonObject,
@@ -64,6 +64,7 @@ export interface EventFilter {
   q?: string;
   from?: string;
   to?: string;
+  sort?: EventSort;
 }
 
 export const sessionQuery = queryOptions({

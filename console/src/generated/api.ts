@@ -640,7 +640,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The events, newest first. */
+        /** The events, newest first or highest rank first. */
         get: operations["listEvents"];
         put?: never;
         post?: never;
@@ -674,7 +674,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The events as a file, newest first. */
+        /** The events as a file, newest first or highest rank first. */
         get: operations["exportEvents"];
         put?: never;
         post?: never;
@@ -2315,6 +2315,11 @@ export interface components {
             /** @description `detected`, `blocked` or `noted`. */
             action: string;
             /**
+             * Format: int32
+             * @description What its computer was worth when it arrived, 1 to 100. 0 where it arrived before events were ranked.
+             */
+            assetValue: number;
+            /**
              * Format: date-time
              * @description When, by the computer's clock.
              */
@@ -2339,6 +2344,12 @@ export interface components {
             kind: string;
             /** @description `intrusion-prevention`, `agent`. */
             module: string;
+            /**
+             * Format: int32
+             * @description How much it matters, 1 to 10,000: its severity's value (info 1, low 25, medium 50, high 75, critical 100) times
+             *     `assetValue`. 0 where it arrived before events were ranked.
+             */
+            rank: number;
             /**
              * Format: date-time
              * @description When the manager got it.
@@ -4049,7 +4060,7 @@ export interface components {
             /** @description The text. */
             text: string;
         };
-        /** @description Writes events to a file, newest first. */
+        /** @description Writes events to a file, newest first or highest rank first. */
         NewEventExport: {
             /** @description Only events that this filter finds. */
             filter?: string | null;
@@ -4062,9 +4073,11 @@ export interface components {
             from?: string | null;
             /**
              * Format: int32
-             * @description At most so many; all when absent.
+             * @description At most so many, the first in this order; all when absent.
              */
             limit?: number | null;
+            /** @description In which order; `received`, the newest first, when absent. */
+            sort?: ("received" | "rank") | null;
             /**
              * Format: date-time
              * @description Only before this time.
@@ -4727,6 +4740,11 @@ export interface components {
                 /** @description `detected`, `blocked` or `noted`. */
                 action: string;
                 /**
+                 * Format: int32
+                 * @description What its computer was worth when it arrived, 1 to 100. 0 where it arrived before events were ranked.
+                 */
+                assetValue: number;
+                /**
                  * Format: date-time
                  * @description When, by the computer's clock.
                  */
@@ -4751,6 +4769,12 @@ export interface components {
                 kind: string;
                 /** @description `intrusion-prevention`, `agent`. */
                 module: string;
+                /**
+                 * Format: int32
+                 * @description How much it matters, 1 to 10,000: its severity's value (info 1, low 25, medium 50, high 75, critical 100) times
+                 *     `assetValue`. 0 where it arrived before events were ranked.
+                 */
+                rank: number;
                 /**
                  * Format: date-time
                  * @description When the manager got it.
@@ -8158,7 +8182,7 @@ export interface operations {
     listEvents: {
         parameters: {
             query?: {
-                /** @description Only events that this filter finds: `severity >= high AND (module = intrusion-prevention OR tag = review)`. */
+                /** @description Only events that this filter finds: `severity >= high AND (module = intrusion-prevention OR rank >= 5000)`. */
                 filter?: string;
                 /** @description Only of this computer. */
                 computerId?: string;
@@ -8174,9 +8198,11 @@ export interface operations {
                 from?: string;
                 /** @description Only before this time (RFC 3339). */
                 to?: string;
+                /** @description In which order: `received`, the newest first, where absent. */
+                sort?: "received" | "rank";
                 /** @description At most so many, 1 to 500; 100 where absent. */
                 limit?: number;
-                /** @description The `nextCursor` of the part before. */
+                /** @description The `nextCursor` of the part before, in the same order. */
                 cursor?: string;
             };
             header?: never;
@@ -8185,7 +8211,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The events, newest first. */
+            /** @description The events, newest first or highest rank first. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8256,7 +8282,9 @@ export interface operations {
                 from?: string;
                 /** @description Only before this time (RFC 3339). */
                 to?: string;
-                /** @description At most so many, the newest; all where absent. */
+                /** @description In which order: `received`, the newest first, where absent. */
+                sort?: "received" | "rank";
+                /** @description At most so many, the first in this order; all where absent. */
                 limit?: number;
             };
             header?: never;
@@ -8265,7 +8293,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The events as a file, newest first. */
+            /** @description The events as a file, newest first or highest rank first. */
             200: {
                 headers: {
                     [name: string]: unknown;

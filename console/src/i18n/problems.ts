@@ -51,6 +51,7 @@ export const problemsEn = {
     Q007: "At {{column}}: this is not a time. Write -1d or 2026-11-22T10:00:00Z.",
     Q008: "At {{column}}: this is not a severity: info, low, medium, high or critical.",
     Q009: "At {{column}}: this does not name a member of the details.",
+    Q010: "At {{column}}: this is not a number.",
   },
 };
 
@@ -103,5 +104,6 @@ export const problemsJa: typeof problemsEn = {
     Q007: "{{column}} 文字目: 時刻の形式ではありません。例: -1d, 2026-11-22T10:00:00Z",
     Q008: "{{column}} 文字目: 重大度は info, low, medium, high, critical のいずれかです。",
     Q009: "{{column}} 文字目: 詳細の項目名ではありません。",
+    Q010: "{{column}} 文字目: 数値ではありません。",
   },
 };

@@ -1,7 +1,7 @@
 import { Switch, TextInput, Toolbar, ToolbarContent, ToolbarItem } from "@patternfly/react-core";
 import { useTranslation } from "react-i18next";
 import { ACTIONS, MODULES, SEVERITIES } from "../api/types";
-import { type EventSearch, PERIODS } from "../search";
+import { EVENT_SORTS, type EventSearch, PERIODS } from "../search";
 import { FilterSelect } from "./FilterSelect";
 import { SearchBox } from "./SearchBox";
 
@@ -100,11 +100,21 @@ export function EventFilters({ search, withModule, onFilter }: Props) {
             onSearch={(value) => onFilter({ q: value || undefined })}
           />
         </ToolbarItem>
+        <ToolbarItem>
+          <FilterSelect
+            label={t("events.order")}
+            all={t("events.newestFirst")}
+            value={search.sort}
+            options={EVENT_SORTS.map((value) => ({ value, label: t("events.byRank") }))}
+            onChange={(sort) => onFilter({ sort })}
+          />
+        </ToolbarItem>
         <ToolbarItem alignSelf="center">
           <Switch
             id="events-live"
             label={t("live.toggle")}
-            isChecked={search.live !== false}
+            isChecked={search.live !== false && search.sort === undefined}
+            isDisabled={search.sort !== undefined}
             onChange={(_, on) => onFilter({ live: on ? undefined : false })}
           />
         </ToolbarItem>

@@ -29,11 +29,11 @@ interface Props {
   onFilter: (change: Partial<EventSearch>) => void;
 }
 
-/** The events that match, newest first, with what arrives while they are shown. */
+/** The events that match, with what arrives while they are shown newest first. */
 function useEvents(search: EventSearch, computerId: string | undefined) {
   const client = useQueryClient();
   const [arrived, setArrived] = useState<ReadonlySet<string>>(new Set());
-  const { filter: written, severity, action, module, q, period, from, to } = search;
+  const { filter: written, severity, action, module, q, period, from, to, sort } = search;
 
   // The bounds stay as they are while the list is shown, so that its parts fit together.
   const filter = useMemo(
@@ -44,12 +44,13 @@ function useEvents(search: EventSearch, computerId: string | undefined) {
       action,
       module,
       q,
+      sort,
       ...periodBounds({ period, from, to }, Date.now()),
     }),
-    [written, computerId, severity, action, module, q, period, from, to],
+    [written, computerId, severity, action, module, q, period, from, to, sort],
   );
   const key = eventsKey(
-    { filter: written, computerId, severity, action, module, q, from, to },
+    { filter: written, computerId, severity, action, module, q, from, to, sort },
     period ?? "all",
   );
 
@@ -63,7 +64,8 @@ function useEvents(search: EventSearch, computerId: string | undefined) {
   });
 
   useArrivingEvents(
-    search.live !== false && query.isSuccess,
+    // By rank what is new may stand anywhere.
+    search.live !== false && sort === undefined && query.isSuccess,
     (event) =>
       (computerId === undefined || event.computerId === computerId) &&
       (severity === undefined || event.severity === severity) &&

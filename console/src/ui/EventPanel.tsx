@@ -12,6 +12,7 @@ import { EventFacts } from "./EventFacts";
 import { EventNotes } from "./EventNotes";
 import { Fact, Facts } from "./Facts";
 import { ActionLabel, SeverityLabel } from "./labels";
+import { Rank } from "./Rank";
 import { spoken, useEventHeadline } from "./ruleText";
 import { LoadError, Loading } from "./states";
 import { Time } from "./Time";
@@ -38,6 +39,10 @@ function EventBody({ event }: { event: Event }) {
             {event.computerName}
           </Link>
         </Fact>
+        <Fact name={t("events.rank")}>
+          <Rank rank={event.rank} />
+        </Fact>
+        {event.assetValue > 0 && <Fact name={t("event.assetValue")}>{event.assetValue}</Fact>}
         <Fact name={t("events.module")}>{textOfCode("module", event.module)}</Fact>
       </Facts>
       <EventFacts event={event} />

@@ -6,6 +6,7 @@ import { detailOf, type Event } from "../api/types";
 import { columnsOf, type EventColumn } from "./eventColumns";
 import { ActionLabel, SeverityLabel } from "./labels";
 import { Cves } from "./Outside";
+import { Rank } from "./Rank";
 import { useEventHeadline } from "./ruleText";
 import { Time } from "./Time";
 
@@ -43,6 +44,9 @@ function EventRow({ event, columns, headline, arrived, selected, showComputer, o
       </Td>
       <Td dataLabel={t("severity.label")}>
         <SeverityLabel severity={event.severity} />
+      </Td>
+      <Td dataLabel={t("events.rank")}>
+        <Rank rank={event.rank} />
       </Td>
       <Td dataLabel={t("action.label")}>
         <ActionLabel action={event.action} />
@@ -85,6 +89,7 @@ export function EventsTable({ events, module, ...rest }: Props) {
           <Tr>
             <Th>{t("events.time")}</Th>
             <Th>{t("severity.label")}</Th>
+            <Th>{t("events.rank")}</Th>
             <Th>{t("action.label")}</Th>
             <Th>{t("events.event")}</Th>
             {columns.map((column) => (

@@ -9,7 +9,7 @@ export function exportAddress(search: EventSearch, format: "csv" | "jsonl", now:
   const { from, to } = periodBounds(search, now);
   const query = new URLSearchParams({ format });
   const filter = filterText(search);
-  for (const [name, value] of Object.entries({ filter, from, to })) {
+  for (const [name, value] of Object.entries({ filter, from, to, sort: search.sort })) {
     if (value !== undefined && value !== "") query.set(name, value);
   }
   return `/api/v1/events/export?${query}`;

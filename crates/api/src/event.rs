@@ -27,6 +27,11 @@ pub struct Event {
     pub module: String,
     /// `info`, `low`, `medium`, `high` or `critical`.
     pub severity: String,
+    /// How much it matters, 1 to 10,000: its severity's value (info 1, low 25, medium 50, high 75, critical 100) times
+    /// `assetValue`. 0 where it arrived before events were ranked.
+    pub rank: u32,
+    /// What its computer was worth when it arrived, 1 to 100. 0 where it arrived before events were ranked.
+    pub asset_value: u32,
     /// `detected`, `blocked` or `noted`.
     pub action: String,
     /// Which of the forms `detail` has: `intrusion`, `malware`, `notice`.

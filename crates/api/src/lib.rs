@@ -74,7 +74,7 @@ pub use rule::Rule;
 pub use sakimori_modules::Explanation;
 pub use search::{
     AutoTagRule, AutoTagRulePatch, CountBy, EventComment, EventCount, EventCounts, NewAutoTagRule,
-    NewEventComment, NewSavedSearch, SavedSearch, SavedSearchPatch, SearchSubject,
+    NewEventComment, NewSavedSearch, SavedSearch, SavedSearchPatch, SearchSubject, SortEventsBy,
 };
 pub use session::{
     ApiKey, CreatedApiKey, Credentials, NewApiKey, PasswordChange, Role, Session, SessionUser, User,

@@ -1,4 +1,5 @@
 //! Operations: work that takes longer than a request. A request that begins one is answered with 202 and where to look.
+use crate::SortEventsBy;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -70,7 +71,7 @@ pub enum ExportFormat {
     Jsonl,
 }
 
-/// Writes events to a file, newest first.
+/// Writes events to a file, newest first or highest rank first.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewEventExport {
@@ -88,7 +89,11 @@ pub struct NewEventExport {
     #[serde(default)]
     #[schema(format = DateTime)]
     pub to: Option<String>,
-    /// At most so many; all when absent.
+    /// In which order; `received`, the newest first, when absent.
+    #[serde(default)]
+    #[schema(inline)]
+    pub sort: Option<SortEventsBy>,
+    /// At most so many, the first in this order; all when absent.
     #[serde(default)]
     #[schema(minimum = 1)]
     pub limit: Option<u32>,

@@ -134,6 +134,17 @@ pub struct AutoTagRulePatch {
     pub enabled: Option<bool>,
 }
 
+/// In which order events are listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SortEventsBy {
+    /// By arrival, the newest first.
+    #[default]
+    Received,
+    /// By rank, the highest first; of one rank the newest first.
+    Rank,
+}
+
 /// What events are counted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]

@@ -495,9 +495,27 @@ pub(crate) struct Settings {
     pub(crate) set: Vec<String>,
 }
 
+/// In which order events are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EventSort {
+    /// The newest first.
+    Received,
+    /// Severity times the computer's worth, the highest first.
+    Rank,
+}
+
+impl From<EventSort> for sakimori_api::SortEventsBy {
+    fn from(sort: EventSort) -> Self {
+        match sort {
+            EventSort::Received => Self::Received,
+            EventSort::Rank => Self::Rank,
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Events {
-    /// Newest first.
+    /// Newest first, or those first that matter most.
     List {
         /// Only of this computer, by id or name.
         #[arg(long)]
@@ -514,17 +532,23 @@ pub(crate) enum Events {
         /// Only those that contain this: an address, a CVE, an incident id.
         #[arg(long)]
         query: Option<String>,
+        /// Only those that this finds, in the filter language: 'rank >= 5000 AND tag = review'.
+        #[arg(long, conflicts_with = "follow")]
+        filter: Option<String>,
         /// Not before this time (RFC 3339).
         #[arg(long)]
         from: Option<String>,
         /// Before this time (RFC 3339).
         #[arg(long)]
         to: Option<String>,
+        /// In which order.
+        #[arg(long, value_enum, default_value = "received")]
+        sort: EventSort,
         /// At most so many.
         #[arg(long, default_value_t = 50)]
         limit: usize,
         /// Go on showing what happens, until interrupted.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "sort")]
         follow: bool,
     },
     /// One event with everything known of it.
@@ -828,7 +852,10 @@ pub(crate) enum Work {
         /// Only before this time (RFC 3339).
         #[arg(long)]
         to: Option<String>,
-        /// At most so many, the newest.
+        /// In which order.
+        #[arg(long, value_enum, default_value = "received")]
+        sort: EventSort,
+        /// At most so many, the first in this order.
         #[arg(long)]
         limit: Option<u32>,
     },

@@ -5,6 +5,7 @@
 mod day_files;
 mod partitions;
 mod queue;
+mod rank;
 mod record;
 mod search;
 
@@ -34,6 +35,8 @@ pub struct Batch {
     pub computer: Uuid,
     /// The computer's name now.
     pub computer_name: String,
+    /// What the computer is worth now.
+    pub asset_value: u32,
     /// The spool's epoch.
     pub epoch: Uuid,
     /// Sequence number of the first event; the others follow without gaps.
@@ -74,8 +77,21 @@ pub struct StoredEvent {
     pub received_at: Timestamp,
     /// The event.
     pub event: NewEvent,
+    /// What the computer was worth at arrival; 0 where events were not ranked yet.
+    pub asset_value: u32,
+    /// That times its severity's value; 0 where events were not ranked yet.
+    pub rank: u32,
     /// Its tags.
     pub tags: Vec<String>,
+}
+
+/// A place among events by rank: what follows has a lower rank, or this one and is older.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RankedPlace {
+    /// The rank.
+    pub rank: u32,
+    /// The event.
+    pub id: Uuid,
 }
 
 /// What somebody wrote about an event.
@@ -165,6 +181,14 @@ pub trait EventStore: Send + Sync + 'static {
         tenant: Uuid,
         filter: &Filter,
         before: Option<Uuid>,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<StoredEvent>, sqlx::Error>> + Send;
+    /// Finds events of a tenant, highest rank first and of one rank the newest, after a place.
+    fn ranked(
+        &self,
+        tenant: Uuid,
+        filter: &Filter,
+        after: Option<RankedPlace>,
         limit: u32,
     ) -> impl Future<Output = Result<Vec<StoredEvent>, sqlx::Error>> + Send;
     /// Finds events of a tenant in the order of arrival, after the id `after`. Called again with what came of it, it
@@ -271,6 +295,16 @@ impl EventStore for Events {
         on_either!(self, events => events.search(tenant, filter, before, limit))
     }
 
+    async fn ranked(
+        &self,
+        tenant: Uuid,
+        filter: &Filter,
+        after: Option<RankedPlace>,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, sqlx::Error> {
+        on_either!(self, events => events.ranked(tenant, filter, after, limit))
+    }
+
     async fn follow(
         &self,
         tenant: Uuid,
@@ -316,6 +350,13 @@ impl EventStore for Events {
     }
 }
 
+impl StoredEvent {
+    /// Where it stands among events by rank.
+    pub fn ranked_place(&self) -> RankedPlace {
+        RankedPlace { rank: self.rank, id: self.id }
+    }
+}
+
 impl Comment {
     fn of((id, at, author, text): (String, i64, String, String)) -> Self {
         Self { id: Uuid::parse_str(&id).unwrap_or_default(), at: Timestamp(at), author, text }
@@ -334,6 +375,9 @@ fn stored(row: &Row) -> Result<StoredEvent, sqlx::Error> {
     let uuid = |column: &str| -> Result<Uuid, sqlx::Error> {
         Ok(Uuid::parse_str(&row.get::<String>(column)?).unwrap_or_default())
     };
+    let number = |column: &str| -> Result<u32, sqlx::Error> {
+        Ok(u32::try_from(row.get::<i64>(column)?).unwrap_or_default())
+    };
     let tags: Option<String> = row.get("tags")?;
     let mut tags: Vec<String> = tags.unwrap_or_default().lines().map(str::to_owned).collect();
     tags.sort();
@@ -351,6 +395,8 @@ fn stored(row: &Row) -> Result<StoredEvent, sqlx::Error> {
             kind: row.get("kind")?,
             detail: row.get("detail")?,
         },
+        asset_value: number("asset_value")?,
+        rank: number("rank")?,
         tags,
     })
 }

@@ -193,6 +193,7 @@ async fn tell(app: &App, row: &ComputerRow, event: &Event, number: i64) -> Resul
         tenant: row.tenant,
         computer: row.id,
         computer_name: row.name().to_owned(),
+        asset_value: row.asset_value,
         epoch: stream(row.id),
         first_sequence,
         events: vec![new.clone()],

@@ -24,14 +24,17 @@ pub(crate) async fn deliver(app: &App, tenant: Uuid) -> Result<bool, AppendError
     let full = u32::try_from(waiting.len()).unwrap_or(u32::MAX) == AT_ONCE;
     for notice in waiting {
         let id = notice.id;
-        let appended = app.events.append(batch(tenant, notice)).await?;
+        // Of a computer that is gone since it is not known any more; none is worth less than this.
+        let row = app.store.computer(&ctx, notice.computer).await.map_err(failed)?;
+        let asset_value = row.map_or(1, |row| row.asset_value);
+        let appended = app.events.append(batch(tenant, notice, asset_value)).await?;
         app.store.manager_notice_done(&ctx, id).await.map_err(failed)?;
         app.tell_events(tenant, appended.new);
     }
     Ok(full)
 }
 
-fn batch(tenant: Uuid, notice: NoticeRow) -> Batch {
+fn batch(tenant: Uuid, notice: NoticeRow, asset_value: u32) -> Batch {
     let args: Vec<(&str, &str)> =
         notice.args.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let detail = serde_json::to_string(&Notice::new(&notice.code, &args)).unwrap_or_default();
@@ -39,6 +42,7 @@ fn batch(tenant: Uuid, notice: NoticeRow) -> Batch {
         tenant,
         computer: notice.computer,
         computer_name: notice.computer_name,
+        asset_value,
         epoch: notice.id,
         first_sequence: 1,
         events: vec![NewEvent {

@@ -1,5 +1,5 @@
 //! A filter asked of one event.
-use crate::{Bound, Filter, TextBound, TextField, TextTest, TimeField};
+use crate::{Bound, Filter, Measure, TextBound, TextField, TextTest, TimeField};
 use sakimori_model::Severity;
 
 /// An event as a filter sees it.
@@ -8,6 +8,8 @@ pub trait Record {
     fn time(&self, field: TimeField) -> i64;
     /// How much it matters; nothing where it says no severity that is known.
     fn severity(&self) -> Option<Severity>;
+    /// A number that every event has; nothing where the record is no event.
+    fn measure(&self, measure: Measure) -> Option<f64>;
     /// The values of a text: one for most fields, any number for tags; for a member
     /// of the detail its elements where it is a list, without objects, lists and null.
     fn texts(&self, field: &TextField) -> Vec<Scalar>;
@@ -49,6 +51,9 @@ impl Filter {
                 .iter()
                 .filter_map(|value| value.number)
                 .any(|number| low.below(number) && high.above(number)),
+            Self::Measure(measure, low, high) => {
+                record.measure(*measure).is_some_and(|number| low.below(number) && high.above(number))
+            }
             Self::Exists(path) => !record.texts(&TextField::Detail(path.clone())).is_empty(),
             Self::Anywhere(text) => record.words().to_ascii_lowercase().contains(text.as_str()),
         }

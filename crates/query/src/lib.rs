@@ -10,6 +10,7 @@
 //! | `severity >= medium` | severities in their order: info, low, medium, high, critical |
 //! | `at >= 2026-11-22`, `at = 2026-11-22`, `received < -24h` | times: a day, an instant of RFC 3339, or as long ago |
 //! | `at = 2026-11-01..2026-11-07`, `detail.serverPort = 8000..8999` | ranges, with both ends |
+//! | `rank >= 500`, `assetValue = 50..100` | numbers that each event has: its computer's worth, and that times its severity's |
 //! | `action in (blocked, detected)` | any of the values |
 //! | `computer = web*` | `*` stands for any characters; within quotes it is itself |
 //! | `detail.message ~ "select"` | texts that contain this, in any case of ASCII letters |
@@ -47,6 +48,8 @@ pub enum Filter {
     Text(TextField, TextTest),
     /// A member of the detail that is a number, within bounds that both count.
     Number(Vec<String>, Bound, Bound),
+    /// A number that every event has, within bounds.
+    Measure(Measure, Bound, Bound),
     /// A member of the detail that is there and not null.
     Exists(Vec<String>),
     /// Detail or computer name contain this, in any case of ASCII letters; given in lower case.
@@ -60,6 +63,15 @@ pub enum TimeField {
     At,
     /// When the manager got it.
     Received,
+}
+
+/// A number of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// How much its computer was worth.
+    AssetValue,
+    /// How much it matters: its severity's value times its computer's.
+    Rank,
 }
 
 /// A text of an event.

@@ -1,7 +1,7 @@
 //! Tokens → [`Filter`], or everything that is wrong.
 use crate::lex::{Kind, Token, lex};
 use crate::time;
-use crate::{Bound, Filter, TextBound, TextField, TextTest, TimeField};
+use crate::{Bound, Filter, Measure, TextBound, TextField, TextTest, TimeField};
 use sakimori_model::{Diagnostic, Level, Severity};
 
 /// Longest text, in bytes: several screens; what is longer was not written by a person.
@@ -11,7 +11,8 @@ pub const MAX_TESTS: usize = 200;
 /// Most levels of parentheses and `NOT`.
 pub const MAX_DEPTH: usize = 24;
 
-const FIELDS: &str = "at, received, module, kind, severity, action, computer, tag and detail.<member>";
+const FIELDS: &str = "at, received, module, kind, severity, action, computer, tag, assetValue, rank and\
+     detail.<member>";
 const COMPUTER_FIELDS: &str = "name, host, status, policy, group, platform, agent, kernel, address, tag, tags.<key>, \
      module.<module>, cloud.<member>, assetValue, ephemeral, lastSeen and activatedAt";
 
@@ -27,7 +28,8 @@ enum Vocabulary {
 /// # Errors
 /// All findings, each with its column: Q001 too long · Q002 too deep or too many tests · Q003 a quote without end ·
 /// Q004 not the form of a filter · Q005 no such field · Q006 an operator that the field does not have · Q007 not a
-/// time · Q008 not a severity · Q009 not the name of a member.
+/// time · Q008 not a severity · Q009 not the name of a member ·
+/// Q010 not a number.
 pub fn parse(text: &str, now: i64) -> Result<Filter, Vec<Diagnostic>> {
     read(text, now, Vocabulary::Events)
 }
@@ -79,6 +81,7 @@ fn finding(code: &'static str, title: String, column: u32, help: &str) -> Diagno
 enum Field {
     Time(TimeField),
     Severity,
+    Measure(Measure),
     Text(TextField),
 }
 
@@ -307,6 +310,8 @@ impl Parser {
             "action" => Field::Text(TextField::Action),
             "computer" => Field::Text(TextField::Computer),
             "tag" => Field::Text(TextField::Tag),
+            "assetvalue" => Field::Measure(Measure::AssetValue),
+            "rank" => Field::Measure(Measure::Rank),
             _ => {
                 let path: Vec<String> = name.strip_prefix("detail.")?.split('.').map(str::to_owned).collect();
                 let fits = |member: &String| {
@@ -367,6 +372,13 @@ impl Parser {
             Field::Severity => Filter::Severity(
                 values.iter().filter_map(|value| self.severity(&value.text, value.column)).collect(),
             ),
+            Field::Measure(measure) => {
+                let values: Vec<f64> =
+                    values.iter().filter_map(|value| self.measure(&value.text, value.column)).collect();
+                let exactly =
+                    |value| Filter::Measure(measure, Bound::Including(value), Bound::Including(value));
+                Filter::Or(values.into_iter().map(exactly).collect())
+            }
             Field::Time(_) => self.unfit("in", "a time", column, "Use a range: at = 2026-11-01..2026-11-07."),
         }
     }
@@ -375,6 +387,9 @@ impl Parser {
         match field {
             Field::Text(field) => Filter::Text(field, TextTest::Contains(value.text.to_ascii_lowercase())),
             Field::Severity => self.unfit("~", "a severity", column, "Use =, !=, <, <=, >, >= or in."),
+            Field::Measure(_) => {
+                self.unfit("~", "a number", column, "Use =, !=, <, <=, >, >=, in or a range.")
+            }
             Field::Time(_) => self.unfit("~", "a time", column, "Use =, <, <=, >, >= or a range."),
         }
     }
@@ -401,6 +416,11 @@ impl Parser {
             (Field::Severity, Some((first, last))) => {
                 let (first, last) = (self.severity(first, value.column), self.severity(last, value.column));
                 severities(|s| first.is_none_or(|first| s >= first) && last.is_none_or(|last| s <= last))
+            }
+            (Field::Measure(measure), range) => {
+                let (first, last) = range.unwrap_or((&value.text, &value.text));
+                let mut bound = |text| self.measure(text, value.column).map_or(Bound::Open, Bound::Including);
+                Filter::Measure(measure, bound(first), bound(last))
             }
             (Field::Text(TextField::Detail(path)), Some((first, last)))
                 if number(first).is_some() && number(last).is_some() =>
@@ -439,14 +459,16 @@ impl Parser {
                 }),
             },
             Field::Text(TextField::Detail(path)) if !value.quoted && number(&value.text).is_some() => {
-                let bound = number(&value.text).unwrap_or_default();
-                match order {
-                    Order::Less => Filter::Number(path, Bound::Open, Bound::Excluding(bound)),
-                    Order::AtMost => Filter::Number(path, Bound::Open, Bound::Including(bound)),
-                    Order::Greater => Filter::Number(path, Bound::Excluding(bound), Bound::Open),
-                    Order::AtLeast => Filter::Number(path, Bound::Including(bound), Bound::Open),
-                }
+                let (low, high) = order.bounds(number(&value.text).unwrap_or_default());
+                Filter::Number(path, low, high)
             }
+            Field::Measure(measure) => match self.measure(&value.text, value.column) {
+                None => Filter::everything(),
+                Some(bound) => {
+                    let (low, high) = order.bounds(bound);
+                    Filter::Measure(measure, low, high)
+                }
+            },
             Field::Text(TextField::Tag) => {
                 self.unfit("<", "a tag", column, "Tags have no order: use =, != or in.")
             }
@@ -472,6 +494,14 @@ impl Parser {
         span
     }
 
+    fn measure(&mut self, text: &str, column: u32) -> Option<f64> {
+        let number = number(text);
+        if number.is_none() {
+            self.note("Q010", format!("{text} is not a number"), column, "Write digits: 50, 7500.");
+        }
+        number
+    }
+
     fn severity(&mut self, text: &str, column: u32) -> Option<Severity> {
         let severity = text.to_ascii_lowercase().parse().ok();
         if severity.is_none() {
@@ -479,6 +509,18 @@ impl Parser {
             self.note("Q008", format!("{text} is not a severity"), column, help);
         }
         severity
+    }
+}
+
+impl Order {
+    /// The numbers that lie so to `bound`.
+    fn bounds(self, bound: f64) -> (Bound, Bound) {
+        match self {
+            Self::Less => (Bound::Open, Bound::Excluding(bound)),
+            Self::AtMost => (Bound::Open, Bound::Including(bound)),
+            Self::Greater => (Bound::Excluding(bound), Bound::Open),
+            Self::AtLeast => (Bound::Including(bound), Bound::Open),
+        }
     }
 }
 

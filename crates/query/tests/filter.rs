@@ -2,7 +2,7 @@
 #![expect(clippy::panic, reason = "helpers of tests fail as tests do: by a panic that says where")]
 use proptest::prelude::*;
 use sakimori_model::Severity;
-use sakimori_query::{Filter, MAX_BYTES, Record, Scalar, TextField, TimeField, parse};
+use sakimori_query::{Filter, MAX_BYTES, Measure, Record, Scalar, TextField, TimeField, parse};
 
 const NOW: i64 = 1_795_305_600_000_000; // 2026-11-22T00:00:00Z
 
@@ -18,6 +18,13 @@ impl Record for Attack {
 
     fn severity(&self) -> Option<Severity> {
         Some(Severity::High)
+    }
+
+    fn measure(&self, measure: Measure) -> Option<f64> {
+        Some(match measure {
+            Measure::AssetValue => 90.0,
+            Measure::Rank => 6750.0,
+        })
     }
 
     fn texts(&self, field: &TextField) -> Vec<Scalar> {
@@ -57,6 +64,9 @@ fn filters_find_what_they_say() {
         "severity >= medium AND severity < critical",
         "severity = medium..critical",
         "severity in (low, HIGH)",
+        "rank >= 6750 AND Rank < 6750.5 AND rank = 6750",
+        "assetvalue = 50..100 AND assetValue in (1, 90)",
+        "rank != 1",
         "module = intrusion-prevention action = blocked",
         "module = firewall OR action = blocked",
         "NOT module = firewall",
@@ -97,6 +107,9 @@ fn filters_find_what_they_say() {
     }
     for text in [
         "severity > high",
+        "rank > 6750",
+        "rank in (1, 2)",
+        "assetValue = 91..100",
         "module = firewall",
         "module = Intrusion-Prevention",
         "module = \"intrusion-*\"",
@@ -133,6 +146,9 @@ fn what_is_wrong_is_said_with_its_place() {
         ("severity ~ h", "Q006 at 10"),
         ("at in (now)", "Q006 at 4"),
         ("tag > a", "Q006 at 5"),
+        ("rank ~ 5", "Q006 at 6"),
+        ("rank > high OR assetValue in (1, x)", "Q010 at 8, Q010 at 34"),
+        ("rank = 1..x", "Q010 at 8"),
         ("detail.a..b = 1", "Q009 at 1"),
         ("detail.0 = 1", "Q009 at 1"),
         ("detail.a' = 1", "Q009 at 1"),
@@ -205,6 +221,10 @@ impl Record for Computer {
     }
 
     fn severity(&self) -> Option<Severity> {
+        None
+    }
+
+    fn measure(&self, _measure: Measure) -> Option<f64> {
         None
     }
 

@@ -1,7 +1,7 @@
 //! `sakimori events`.
 use super::{Out, computer_id, fact, write_out};
 use crate::client::Client;
-use crate::command_line::Events;
+use crate::command_line::{EventSort, Events};
 use crate::problem::Failure;
 use crate::table::{Table, shown};
 use base64::Engine as _;
@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 
 pub(super) async fn execute(out: Out, client: &Client, command: Events) -> Result<(), Failure> {
     match command {
-        Events::List { computer, module, severity, action, query, from, to, limit, follow } => {
+        Events::List { computer, module, severity, action, query, filter, from, to, sort, limit, follow } => {
             let computer = match computer {
                 Some(name) => Some(computer_id(client, &name).await?.to_string()),
                 None => None,
@@ -24,8 +24,10 @@ pub(super) async fn execute(out: Out, client: &Client, command: Events) -> Resul
                 ("severity", severity),
                 ("action", action),
                 ("q", query),
+                ("filter", filter),
                 ("from", from),
                 ("to", to),
+                ("sort", (sort == EventSort::Rank).then(|| "rank".to_owned())),
             ];
             let filter: Vec<_> = words.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
             let events: Vec<Event> = client.list("/events", &filter, limit).await?;
@@ -97,11 +99,17 @@ fn intrusion(event: &Event) -> Option<Intrusion> {
 }
 
 fn table(events: &[Event]) -> String {
-    let mut table = Table::new(&["TIME", "COMPUTER", "SEVERITY", "ACTION", "WHAT", "ID"]);
+    let mut table = Table::new(&["TIME", "COMPUTER", "SEVERITY", "RANK", "ACTION", "WHAT", "ID"]);
     for e in events {
-        table.row([&e.at, &e.computer_name, &e.severity, &e.action, &summary(e), &e.id.to_string()]);
+        let (rank, id) = (ranked(e.rank), e.id.to_string());
+        table.row([&e.at, &e.computer_name, &e.severity, &rank, &e.action, &summary(e), &id]);
     }
     table.to_string()
+}
+
+/// A rank, unless the event is older than ranks are.
+fn ranked(rank: u32) -> String {
+    if rank == 0 { "-".to_owned() } else { rank.to_string() }
 }
 
 fn text(event: &Event) -> String {
@@ -110,6 +118,9 @@ fn text(event: &Event) -> String {
     fact(&mut text, "Received", &event.received_at);
     fact(&mut text, "Computer", &shown(&event.computer_name));
     fact(&mut text, "Severity", &event.severity);
+    if event.rank > 0 {
+        fact(&mut text, "Rank", &format!("{} (asset value {})", event.rank, event.asset_value));
+    }
     fact(&mut text, "Action", &event.action);
     if let Some(i) = intrusion(event) {
         fact(&mut text, "Incident", &i.incident);

@@ -62,12 +62,13 @@ pub(super) async fn execute(out: Out, client: &Client, command: Operations) -> R
 async fn start(client: &Client, work: Work) -> Result<Operation, Failure> {
     let nothing = serde_json::json!({});
     match work {
-        Work::EventExport { format, filter, from, to, limit } => {
+        Work::EventExport { format, filter, from, to, sort, limit } => {
             let format = match format {
                 ExportFormat::Csv => sakimori_api::ExportFormat::Csv,
                 ExportFormat::Jsonl => sakimori_api::ExportFormat::Jsonl,
             };
-            client.post("/events/exports", &NewEventExport { format, filter, from, to, limit }).await
+            let sort = Some(sort.into());
+            client.post("/events/exports", &NewEventExport { format, filter, from, to, sort, limit }).await
         }
         Work::Backup => client.post("/backups", &nothing).await,
         Work::RecommendationScan => client.post("/recommendation-scans", &nothing).await,

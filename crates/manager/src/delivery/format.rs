@@ -250,6 +250,8 @@ mod tests {
             at: "2026-11-22T10:00:00.5Z".to_owned(),
             received_at: "2026-11-22T10:00:01Z".to_owned(),
             module: "intrusion-prevention".to_owned(),
+            rank: 100,
+            asset_value: 1,
             severity: "critical".to_owned(),
             action: "blocked".to_owned(),
             kind: kind.to_owned(),

@@ -7,7 +7,8 @@
 use super::queue::{Ids, Queue, Sink, accept, id_time};
 use super::search::{CountBy, Dialect};
 use super::{
-    AppendError, Appended, AutoTags, Batch, Comment, Count, EventStore, Followed, StoredEvent, stored,
+    AppendError, Appended, AutoTags, Batch, Comment, Count, EventStore, Followed, RankedPlace, StoredEvent,
+    stored,
 };
 use crate::clock::{self, Clock};
 use crate::store::db::{Db, On, Scope, sqlite_pool};
@@ -21,7 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use uuid::Uuid;
 
-/// Rows in one statement: 11 columns each, under `SQLite`'s limit of 32,766 values.
+/// Rows in one statement: 13 columns each, under `SQLite`'s limit of 32,766 values.
 const ROWS: usize = 100;
 
 type Watermarks = HashMap<(Uuid, Uuid), u64>;
@@ -103,6 +104,27 @@ impl EventStore for DayFiles {
             for row in Dialect::Sqlite.search(tenant, filter, before, missing).rows(on(&day)).await? {
                 found.push(stored(&row)?);
             }
+        }
+        Ok(found)
+    }
+
+    async fn ranked(
+        &self,
+        tenant: Uuid,
+        filter: &Filter,
+        after: Option<RankedPlace>,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, sqlx::Error> {
+        let mut found: Vec<StoredEvent> = Vec::new();
+        let most = usize::try_from(limit).unwrap_or(usize::MAX);
+        for (_, pool) in self.days.from(filter) {
+            let day = Db::Sqlite { read: pool.clone(), write: pool };
+            for row in Dialect::Sqlite.ranked(tenant, filter, after, limit).rows(on(&day)).await? {
+                found.push(stored(&row)?);
+            }
+            // Any day may have the highest; what is kept is one day's worth.
+            found.sort_unstable_by_key(|one| std::cmp::Reverse(one.ranked_place()));
+            found.truncate(most);
         }
         Ok(found)
     }
@@ -262,8 +284,8 @@ impl Days {
         sqlx::raw_sql(
             "CREATE TABLE IF NOT EXISTS event (id TEXT PRIMARY KEY, tenant_id TEXT NOT NULL, computer_id TEXT \
              NOT NULL, computer_name TEXT NOT NULL, received_at INTEGER NOT NULL, at INTEGER NOT NULL, module TEXT \
-             NOT NULL, severity TEXT NOT NULL, action TEXT NOT NULL, kind TEXT NOT NULL, detail TEXT NOT NULL) \
-             STRICT, WITHOUT ROWID; \
+             NOT NULL, severity TEXT NOT NULL, action TEXT NOT NULL, kind TEXT NOT NULL, detail TEXT NOT NULL, \
+             asset_value INTEGER NOT NULL DEFAULT 0, rank INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID; \
              CREATE INDEX IF NOT EXISTS event_tenant ON event (tenant_id, id); \
              CREATE INDEX IF NOT EXISTS event_computer ON event (tenant_id, computer_id, id); \
              CREATE TABLE IF NOT EXISTS event_tag (tenant_id TEXT NOT NULL, event_id TEXT NOT NULL, tag TEXT NOT NULL, \
@@ -276,6 +298,7 @@ impl Days {
         )
         .execute(&pool)
         .await?;
+        add_rank(&pool).await?;
         Ok(pool)
     }
 
@@ -383,11 +406,32 @@ impl Writer {
     }
 }
 
+/// Files of earlier versions have no ranks: their events get 0, as it is not known what their computers were worth.
+async fn add_rank(day: &SqlitePool) -> Result<(), sqlx::Error> {
+    let mut tx = day.begin_with("BEGIN IMMEDIATE").await?;
+    for (name, add) in [
+        ("asset_value", "ALTER TABLE event ADD COLUMN asset_value INTEGER NOT NULL DEFAULT 0"),
+        ("rank", "ALTER TABLE event ADD COLUMN rank INTEGER NOT NULL DEFAULT 0"),
+    ] {
+        let there: (i64,) = sqlx::query_as("SELECT count(*) FROM pragma_table_info('event') WHERE name = ?")
+            .bind(name)
+            .fetch_one(&mut *tx)
+            .await?;
+        if there.0 == 0 {
+            sqlx::raw_sql(add).execute(&mut *tx).await?;
+        }
+    }
+    sqlx::raw_sql("CREATE INDEX IF NOT EXISTS event_rank ON event (tenant_id, rank, id)")
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await
+}
+
 async fn insert(tx: &mut Transaction<'_, Sqlite>, events: &[StoredEvent]) -> Result<(), sqlx::Error> {
     for rows in events.chunks(ROWS) {
         let mut query = sqlx::QueryBuilder::<Sqlite>::new(
             "INSERT INTO event (id, tenant_id, computer_id, computer_name, received_at, at, module, severity, \
-             action, kind, detail) ",
+             action, kind, detail, asset_value, rank) ",
         );
         query.push_values(rows, |mut row, stored| {
             row.push_bind(stored.id.to_string())
@@ -400,7 +444,9 @@ async fn insert(tx: &mut Transaction<'_, Sqlite>, events: &[StoredEvent]) -> Res
                 .push_bind(stored.event.severity.clone())
                 .push_bind(stored.event.action.clone())
                 .push_bind(stored.event.kind.clone())
-                .push_bind(stored.event.detail.clone());
+                .push_bind(stored.event.detail.clone())
+                .push_bind(stored.asset_value)
+                .push_bind(stored.rank);
         });
         query.build().execute(&mut **tx).await?;
     }

@@ -6,8 +6,8 @@
 use super::queue::{Ids, Queue, Sink, accept};
 use super::search::{CountBy, Dialect};
 use super::{
-    AppendError, Appended, AutoTags, Batch, Comment, Count, EventStore, Followed, StoredEvent, position_at,
-    stored,
+    AppendError, Appended, AutoTags, Batch, Comment, Count, EventStore, Followed, RankedPlace, StoredEvent,
+    position_at, stored,
 };
 use crate::clock::{self, Clock};
 use crate::store::db::{Db, On, Scope, without_nul};
@@ -126,6 +126,17 @@ impl EventStore for Partitions {
         limit: u32,
     ) -> Result<Vec<StoredEvent>, sqlx::Error> {
         let found = Dialect::Postgres.search(tenant, filter, before, limit).rows(self.read(tenant)).await?;
+        found.iter().map(stored).collect()
+    }
+
+    async fn ranked(
+        &self,
+        tenant: Uuid,
+        filter: &Filter,
+        after: Option<RankedPlace>,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, sqlx::Error> {
+        let found = Dialect::Postgres.ranked(tenant, filter, after, limit).rows(self.read(tenant)).await?;
         found.iter().map(stored).collect()
     }
 
@@ -352,8 +363,8 @@ async fn insert(tx: &mut Transaction<'_, Postgres>, events: &[&StoredEvent]) -> 
     let text = |of: fn(&StoredEvent) -> &String| column(events, |e| without_nul(of(e).clone()));
     sqlx::query(
         "INSERT INTO event (id, tenant_id, computer_id, computer_name, received_at, at, module, severity, action, kind, \
-         detail) SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[], \
-         $7::text[], $8::text[], $9::text[], $10::text[], $11::text[])",
+         detail, asset_value, rank) SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], \
+         $6::bigint[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[])",
     )
     .bind(column(events, |e| e.id))
     .bind(column(events, |e| e.tenant))
@@ -366,6 +377,8 @@ async fn insert(tx: &mut Transaction<'_, Postgres>, events: &[&StoredEvent]) -> 
     .bind(text(|e| &e.event.action))
     .bind(text(|e| &e.event.kind))
     .bind(column(events, |e| detail_without_nul(&e.event.detail)))
+    .bind(column(events, |e| i64::from(e.asset_value)))
+    .bind(column(events, |e| i64::from(e.rank)))
     .execute(&mut **tx)
     .await?;
     let tags: Vec<(&StoredEvent, &String)> =

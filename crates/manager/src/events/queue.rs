@@ -1,4 +1,5 @@
 //! The way of a batch to the disk: batches wait in a bounded queue, and all that wait are committed together.
+use super::rank::rank;
 use super::{AppendError, Appended, Batch, StoredEvent};
 use crate::events::AutoTags;
 use crate::secrets;
@@ -123,6 +124,8 @@ pub(super) fn accept(
             computer: batch.computer,
             computer_name: batch.computer_name.clone(),
             received_at: now,
+            asset_value: batch.asset_value,
+            rank: rank(&event.severity, batch.asset_value),
             event,
             tags: Vec::new(),
         })

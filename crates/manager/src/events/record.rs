@@ -1,7 +1,7 @@
 //! An event as a filter sees it, and the tags that rules give to events as they arrive.
 use super::StoredEvent;
 use sakimori_model::{Severity, Timestamp};
-use sakimori_query::{Record, Scalar, TextField, TimeField};
+use sakimori_query::{Measure, Record, Scalar, TextField, TimeField};
 use serde_json::Value;
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -35,6 +35,13 @@ impl Record for Seen<'_> {
 
     fn severity(&self) -> Option<Severity> {
         self.stored.event.severity.parse().ok()
+    }
+
+    fn measure(&self, measure: Measure) -> Option<f64> {
+        Some(f64::from(match measure {
+            Measure::AssetValue => self.stored.asset_value,
+            Measure::Rank => self.stored.rank,
+        }))
     }
 
     fn texts(&self, field: &TextField) -> Vec<Scalar> {

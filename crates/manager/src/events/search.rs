@@ -1,8 +1,8 @@
 //! A filter as SQL, for both databases. What it finds is what [`Filter::matches`] says of an event, which a property
 //! test holds. Nothing of a filter becomes part of a statement's text: [`Query`] takes only what stands here.
-use super::Comment;
+use super::{Comment, RankedPlace};
 use crate::store::db::{Query, query};
-use sakimori_query::{Bound, Filter, TextBound, TextField, TextTest, TimeField};
+use sakimori_query::{Bound, Filter, Measure, TextBound, TextField, TextTest, TimeField};
 use uuid::Uuid;
 
 /// Which database is asked.
@@ -47,10 +47,10 @@ const SOURCES: [(&str, &str, &str); 3] = [
 
 /// What is read of an event, in the order and under the names that `stored` takes apart.
 const SQLITE_COLUMNS: &str = "SELECT id, tenant_id, computer_id, computer_name, received_at, at, module, severity, action, \
-     kind, detail, (SELECT group_concat(tag, char(10)) FROM event_tag t WHERE t.tenant_id = e.tenant_id AND t.event_id \
+     kind, detail, asset_value, rank, (SELECT group_concat(tag, char(10)) FROM event_tag t WHERE t.tenant_id = e.tenant_id AND t.event_id \
      = e.id) AS tags FROM event e WHERE e.tenant_id = ";
 const POSTGRES_COLUMNS: &str = "SELECT id::text, tenant_id::text, computer_id::text, computer_name, received_at, at, \
-     module, severity, action, kind, detail, (SELECT string_agg(tag, chr(10)) FROM event_tag t WHERE t.tenant_id = \
+     module, severity, action, kind, detail, asset_value, rank, (SELECT string_agg(tag, chr(10)) FROM event_tag t WHERE t.tenant_id = \
      e.tenant_id AND t.event_id = e.id) AS tags FROM event e WHERE e.tenant_id = ";
 
 impl Dialect {
@@ -72,6 +72,26 @@ impl Dialect {
         sql.push(" AND ");
         self.filter(&mut sql, filter);
         sql.push(" ORDER BY e.id DESC LIMIT ").push_bind(limit);
+        sql
+    }
+
+    /// The events of a tenant that a filter finds, highest rank first and of one rank the newest, after a place.
+    pub(super) fn ranked(
+        self,
+        tenant: Uuid,
+        filter: &Filter,
+        after: Option<RankedPlace>,
+        limit: u32,
+    ) -> Query {
+        let mut sql = self.columns(tenant);
+        if let Some(after) = after {
+            sql.push(" AND (e.rank, e.id) < (").push_bind(after.rank).push(", ");
+            self.id(&mut sql, after.id);
+            sql.push(")");
+        }
+        sql.push(" AND ");
+        self.filter(&mut sql, filter);
+        sql.push(" ORDER BY e.rank DESC, e.id DESC LIMIT ").push_bind(limit);
         sql
     }
 
@@ -240,22 +260,24 @@ impl Dialect {
                     Self::Sqlite => "m.type IN ('integer', 'real')",
                     Self::Postgres => "CASE WHEN jsonb_typeof(m.value) = 'number' THEN true",
                 });
-                for (bound, including, excluding) in [(low, " >= ", " > "), (high, " <= ", " < ")] {
-                    let (number, operator) = match bound {
-                        Bound::Open => continue,
-                        Bound::Including(number) => (number, including),
-                        Bound::Excluding(number) => (number, excluding),
-                    };
-                    sql.push(match self {
-                        Self::Sqlite => " AND m.value",
-                        Self::Postgres => " AND (m.value #>> '{}')::numeric",
-                    });
-                    sql.push(operator).push("CAST(").push_bind(number.to_string()).push(" AS NUMERIC)");
-                }
+                let value = match self {
+                    Self::Sqlite => "m.value",
+                    Self::Postgres => "(m.value #>> '{}')::numeric",
+                };
+                within(sql, value, *low, *high);
                 sql.push(match self {
                     Self::Sqlite => "))",
                     Self::Postgres => " ELSE false END))",
                 });
+            }
+            Filter::Measure(measure, low, high) => {
+                sql.push("(1 = 1");
+                let column = match measure {
+                    Measure::AssetValue => "e.asset_value",
+                    Measure::Rank => "e.rank",
+                };
+                within(sql, column, *low, *high);
+                sql.push(")");
             }
             Filter::Exists(path) => {
                 self.members(sql, path);
@@ -400,6 +422,19 @@ impl Dialect {
                 .push_bind(part)
                 .push(") > 0"),
         };
+    }
+}
+
+/// The bounds of a number, each with `AND` before it.
+fn within(sql: &mut Query, value: &'static str, low: Bound, high: Bound) {
+    for (bound, including, excluding) in [(low, " >= ", " > "), (high, " <= ", " < ")] {
+        let (number, operator) = match bound {
+            Bound::Open => continue,
+            Bound::Including(number) => (number, including),
+            Bound::Excluding(number) => (number, excluding),
+        };
+        sql.push(" AND ").push(value).push(operator);
+        sql.push("CAST(").push_bind(number.to_string()).push(" AS NUMERIC)");
     }
 }
 

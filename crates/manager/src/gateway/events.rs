@@ -60,6 +60,7 @@ async fn take(
         tenant: row.tenant,
         computer: row.id,
         computer_name: row.name().to_owned(),
+        asset_value: row.asset_value,
         epoch,
         first_sequence,
         events,

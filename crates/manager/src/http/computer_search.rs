@@ -3,7 +3,7 @@ use crate::clock;
 use crate::store::{GroupRow, names_upwards};
 use sakimori_api::Computer;
 use sakimori_model::Severity;
-use sakimori_query::{Record, Scalar, TextField, TimeField};
+use sakimori_query::{Measure, Record, Scalar, TextField, TimeField};
 use serde_json::{Map, Value, json};
 
 /// A computer under a filter. `at` is its last contact, `received` its activation; the rest of what it is asked lies in
@@ -47,6 +47,10 @@ impl Record for SeenComputer<'_> {
     }
 
     fn severity(&self) -> Option<Severity> {
+        None
+    }
+
+    fn measure(&self, _measure: Measure) -> Option<f64> {
         None
     }
 

@@ -4,22 +4,21 @@ use super::event_search::{between, parse, time};
 use super::events::shown;
 use super::extract::Query;
 use crate::app::App;
-use crate::events::{EventStore as _, StoredEvent};
+use crate::events::{EventStore as _, RankedPlace, StoredEvent};
 use crate::problem::Refused;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, TryStreamExt as _};
-use sakimori_api::ExportFormat;
+use sakimori_api::{ExportFormat, SortEventsBy};
 use sakimori_query::Filter;
 use std::sync::Arc;
 use uuid::Uuid;
 
 /// Events read at once.
 const PART: u32 = 500;
-const COLUMNS: &str =
-    "id,at,receivedAt,computerId,computerName,module,severity,action,kind,tags,explanation,detail\r\n";
+const COLUMNS: &str = "id,at,receivedAt,computerId,computerName,module,severity,action,kind,tags,explanation,detail,rank,assetValue\r\n";
 
 /// What is exported.
 #[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
@@ -37,7 +36,10 @@ pub(super) struct ExportQuery {
     /// Only before this time (RFC 3339).
     #[param(format = DateTime)]
     pub(super) to: Option<String>,
-    /// At most so many, the newest; all where absent.
+    /// In which order: `received`, the newest first, where absent.
+    #[param(inline)]
+    pub(super) sort: Option<SortEventsBy>,
+    /// At most so many, the first in this order; all where absent.
     pub(super) limit: Option<u32>,
 }
 
@@ -46,12 +48,13 @@ struct Export {
     tenant: Uuid,
     filter: Filter,
     format: ExportFormat,
-    before: Option<Uuid>,
+    order: SortEventsBy,
+    last: Option<RankedPlace>,
     left: u32,
     begun: bool,
 }
 
-/// The events as a file, newest first.
+/// The events as a file, newest first or highest rank first.
 #[utoipa::path(get, path = "/events/export", tag = "events", operation_id = "exportEvents", params(ExportQuery),
     responses((status = 200, content((String = "text/csv"), (String = "application/x-ndjson")))))]
 pub(super) async fn export(
@@ -67,7 +70,8 @@ pub(super) async fn export(
         ExportFormat::Jsonl => ("application/x-ndjson", "attachment; filename=\"events.jsonl\""),
     };
     let left = query.limit.unwrap_or(u32::MAX);
-    let parts = parts(app, tenant, filter, query.format, left).map_ok(|part| part.bytes);
+    let order = query.sort.unwrap_or_default();
+    let parts = parts(app, tenant, filter, (query.format, order), left).map_ok(|part| part.bytes);
     Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, name)], Body::from_stream(parts))
         .into_response())
 }
@@ -81,15 +85,15 @@ pub(crate) struct Part {
     pub(crate) events: u64,
 }
 
-/// At most `left` events as a file, newest first, in parts.
+/// At most `left` events as a file of this form and order, in parts.
 pub(crate) fn parts(
     app: Arc<App>,
     tenant: Uuid,
     filter: Filter,
-    format: ExportFormat,
+    (format, order): (ExportFormat, SortEventsBy),
     left: u32,
 ) -> impl Stream<Item = Result<Part, sqlx::Error>> {
-    let export = Export { app, tenant, filter, format, before: None, left, begun: false };
+    let export = Export { app, tenant, filter, format, order, last: None, left, begun: false };
     futures_util::stream::try_unfold(export, Export::next)
 }
 
@@ -101,14 +105,18 @@ impl Export {
             text.push_str(COLUMNS);
         }
         let wanted = PART.min(self.left);
-        let found = if wanted == 0 {
-            Vec::new()
-        } else {
-            self.app.events.search(self.tenant, &self.filter, self.before, wanted).await?
+        let events = &self.app.events;
+        let found = match self.order {
+            _ if wanted == 0 => Vec::new(),
+            SortEventsBy::Received => {
+                let before = self.last.map(|last| last.id);
+                events.search(self.tenant, &self.filter, before, wanted).await?
+            }
+            SortEventsBy::Rank => events.ranked(self.tenant, &self.filter, self.last, wanted).await?,
         };
         let count = u32::try_from(found.len()).unwrap_or(u32::MAX);
         self.left = if count < wanted { 0 } else { self.left.saturating_sub(count) };
-        self.before = found.last().map(|stored| stored.id);
+        self.last = found.last().map(StoredEvent::ranked_place);
         for stored in found {
             line(&mut text, self.format, stored);
         }
@@ -128,6 +136,7 @@ fn line(text: &mut String, format: ExportFormat, stored: StoredEvent) {
         ExportFormat::Csv => {
             let tags = event.tags.join(" ");
             let (id, computer) = (event.id.to_string(), event.computer_id.to_string());
+            let (rank, asset_value) = (event.rank.to_string(), event.asset_value.to_string());
             let fields = [
                 &id,
                 &event.at,
@@ -141,6 +150,8 @@ fn line(text: &mut String, format: ExportFormat, stored: StoredEvent) {
                 &tags,
                 &event.explanation.en,
                 &detail,
+                &rank,
+                &asset_value,
             ];
             for (number, field) in fields.into_iter().enumerate() {
                 if number > 0 {

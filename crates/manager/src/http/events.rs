@@ -4,13 +4,13 @@ use super::event_search::{between, is, parse, time};
 use super::extract::{Id, Query, limit, page};
 use crate::app::{App, stopped};
 use crate::clock;
-use crate::events::{EventStore as _, StoredEvent};
+use crate::events::{EventStore as _, RankedPlace, StoredEvent};
 use crate::problem::Refused;
 use axum::Json;
 use axum::extract::State;
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use futures_util::Stream;
-use sakimori_api::{Event, EventDetail, Page};
+use sakimori_api::{Event, EventDetail, Page, SortEventsBy};
 use sakimori_modules::{About, explain};
 use sakimori_query::{Filter, TextField};
 use serde_json::Value;
@@ -40,6 +40,8 @@ pub(crate) fn shown(stored: StoredEvent) -> Event {
         received_at: clock::text(stored.received_at),
         module: stored.event.module,
         severity: stored.event.severity,
+        rank: stored.rank,
+        asset_value: stored.asset_value,
         action: stored.event.action,
         kind: stored.event.kind,
         tags: stored.tags,
@@ -52,7 +54,7 @@ pub(crate) fn shown(stored: StoredEvent) -> Event {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct EventQuery {
-    /// Only events that this filter finds: `severity >= high AND (module = intrusion-prevention OR tag = review)`.
+    /// Only events that this filter finds: `severity >= high AND (module = intrusion-prevention OR rank >= 5000)`.
     pub(super) filter: Option<String>,
     /// Only of this computer.
     pub(super) computer_id: Option<Uuid>,
@@ -70,14 +72,17 @@ pub(super) struct EventQuery {
     /// Only before this time (RFC 3339).
     #[param(format = DateTime)]
     pub(super) to: Option<String>,
+    /// In which order: `received`, the newest first, where absent.
+    #[param(inline)]
+    pub(super) sort: Option<SortEventsBy>,
     /// At most so many, 1 to 500; 100 where absent.
     #[param(minimum = 1, maximum = 500)]
     pub(super) limit: Option<u32>,
-    /// The `nextCursor` of the part before.
+    /// The `nextCursor` of the part before, in the same order.
     pub(super) cursor: Option<String>,
 }
 
-/// The events, newest first.
+/// The events, newest first or highest rank first.
 #[utoipa::path(get, path = "/events", tag = "events", operation_id = "listEvents", params(EventQuery),
     responses((status = 200, body = Page<Event>)))]
 pub(super) async fn list(
@@ -87,11 +92,7 @@ pub(super) async fn list(
 ) -> Result<Json<Page<Event>>, Refused> {
     let ctx = caller.may(Resource::Events, Access::Read)?;
     let limit = limit(query.limit)?;
-    let before = match query.cursor.as_deref().map(Uuid::parse_str) {
-        None => None,
-        Some(Ok(id)) => Some(id),
-        Some(Err(_)) => return Err(Refused::invalid("cursor is not one that this list gave.")),
-    };
+    let cursor = query.cursor.as_deref();
     let mut filter = between(time("from", query.from.as_deref())?, time("to", query.to.as_deref())?)
         .and(parse("/filter", query.filter.as_deref().unwrap_or_default(), app.clock.now())?);
     let texts = [
@@ -110,8 +111,30 @@ pub(super) async fn list(
     if let Some(text) = query.q.filter(|text| !text.is_empty()) {
         filter = filter.and(Filter::Anywhere(text.to_ascii_lowercase()));
     }
-    let rows = app.events.search(ctx.tenant, &filter, before, limit + 1).await?;
-    Ok(Json(page(rows.into_iter().map(shown).collect(), limit, |event| event.id.to_string())))
+    let rows = match query.sort.unwrap_or_default() {
+        SortEventsBy::Received => {
+            let before = place(cursor, |text| text.parse().ok())?;
+            app.events.search(ctx.tenant, &filter, before, limit + 1).await?
+        }
+        SortEventsBy::Rank => {
+            let after = place(cursor, |text| {
+                let (rank, id) = text.split_once('~')?;
+                Some(RankedPlace { rank: rank.parse().ok()?, id: id.parse().ok()? })
+            })?;
+            app.events.ranked(ctx.tenant, &filter, after, limit + 1).await?
+        }
+    };
+    let events = rows.into_iter().map(shown).collect();
+    Ok(Json(page(events, limit, |event| match query.sort.unwrap_or_default() {
+        SortEventsBy::Received => event.id.to_string(),
+        SortEventsBy::Rank => format!("{}~{}", event.rank, event.id),
+    })))
+}
+
+/// Where the list goes on, by its cursor.
+fn place<T>(cursor: Option<&str>, read: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, Refused> {
+    let foreign = || Refused::invalid("cursor is not one that this list gave in this order.");
+    cursor.map(|text| read(text).ok_or_else(foreign)).transpose()
 }
 
 /// One event.

@@ -115,6 +115,11 @@ pub const STEPS: &[Step] = &[
             postgres: include_str!("../../migrations/0015_computer_tags.postgres.sql"),
         },
     },
+    Step {
+        version: 16,
+        name: "ranks of events",
+        sql: Statements::Postgres(include_str!("../../migrations/0016_event_rank.postgres.sql")),
+    },
 ];
 
 /// Brings the database to this version's schema, or to that of step `until`.

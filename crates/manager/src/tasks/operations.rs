@@ -118,7 +118,7 @@ async fn export(
         Arc::clone(app),
         ctx.tenant,
         filter,
-        asked.format,
+        (asked.format, asked.sort.unwrap_or_default()),
         asked.limit.unwrap_or(u32::MAX),
     );
     let progress = Progress { app, ctx, id: row.id };

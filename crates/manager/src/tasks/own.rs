@@ -6,7 +6,7 @@ use crate::backup;
 use crate::http::event_export::{self, Part};
 use crate::store::{StoreError, TenantCtx};
 use futures_util::{Stream, StreamExt as _};
-use sakimori_api::{ExportFormat, TaskKind};
+use sakimori_api::{ExportFormat, SortEventsBy, TaskKind};
 use sakimori_model::Timestamp;
 use sakimori_query::{Filter, TimeField};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -152,7 +152,13 @@ async fn report(app: &Arc<App>, tenant: Uuid, run: Uuid) -> Result<String, Strin
     let now = app.clock.now();
     let filter = Filter::Time(TimeField::At, Some(now.0.saturating_sub(DAY)), Some(now.0));
     let path = dir.join(format!("{run}.csv"));
-    let parts = event_export::parts(Arc::clone(app), tenant, filter, ExportFormat::Csv, u32::MAX);
+    let parts = event_export::parts(
+        Arc::clone(app),
+        tenant,
+        filter,
+        (ExportFormat::Csv, SortEventsBy::Received),
+        u32::MAX,
+    );
     Box::pin(write_file(&path, parts, None)).await?;
     rotate(&dir, "csv")?;
     Ok(format!("Written to {}.", path.display()))

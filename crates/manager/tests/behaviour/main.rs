@@ -25,6 +25,7 @@ mod pacing;
 mod policies;
 mod policy_editing;
 mod policy_model;
+mod ranking;
 mod requests;
 mod rsyslog;
 mod searches;

@@ -26,6 +26,7 @@ fn batch(tenant: Uuid, epoch: Uuid, first: u64) -> Batch {
         tenant,
         computer: Uuid::from_u128(7),
         computer_name: "web1\t\\N\n".to_owned(),
+        asset_value: 10,
         epoch,
         first_sequence: first,
         events: (first..first + 700).map(event).collect(),

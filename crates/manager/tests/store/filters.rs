@@ -111,6 +111,14 @@ fn test() -> impl Strategy<Value = String> {
         (-3_i64..500, 0_i64..1000).prop_map(|(a, b)| format!("detail.x = {a}..{b}")),
         (order(), prop::sample::select(vec!["info", "medium", "critical"]))
             .prop_map(|(o, v)| format!("severity {o} {v}")),
+        (
+            prop::sample::select(vec!["rank", "assetValue"]),
+            order(),
+            prop::sample::select(vec!["-1", "10", "250.5", "500"])
+        )
+            .prop_map(|(f, o, v)| format!("{f} {o} {v}")),
+        Just("rank in (10, 1000)".to_owned()),
+        Just("rank = 250..750".to_owned()),
         (order(), 18_u32..28).prop_map(|(o, day)| format!("at {o} 2026-11-{day:02}")),
         (18_u32..28).prop_map(|day| format!("at = 2026-11-{day:02}..2026-11-25")),
         Just("received > -1h".to_owned()),
@@ -148,6 +156,7 @@ async fn agrees(database: &Database) {
         tenant,
         computer: Uuid::now_v7(),
         computer_name: "web1".to_owned(),
+        asset_value: 10,
         epoch: Uuid::now_v7(),
         first_sequence: 1,
         events: new.to_vec(),

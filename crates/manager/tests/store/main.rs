@@ -8,6 +8,7 @@
 )]
 
 mod backup;
+mod day_files;
 mod filters;
 mod idempotency;
 mod outage;

@@ -24,6 +24,7 @@ fn batch(tenant: Uuid, computer: Uuid, epoch: Uuid, first: u64) -> Batch {
         tenant,
         computer,
         computer_name: "web1".to_owned(),
+        asset_value: 10,
         epoch,
         first_sequence: first,
         events: (first..first + 20).map(event).collect(),
