@@ -134,7 +134,7 @@ async fn an_edit_at_one_manager_reaches_a_computer_held_by_the_other_at_once() {
 
 #[tokio::test]
 async fn events_that_arrive_at_one_manager_are_once_in_the_live_streams_of_both() {
-    let a = Site::with(|options| options.node_beat = NEVER).await;
+    let a = Site::new().await;
     let b = a.beside().await;
     let (at_a, at_b) = (a.admin().await, b.admin().await);
     let (machine_a, machine_b) = (a.machine(&at_a).await, b.machine(&at_b).await);
