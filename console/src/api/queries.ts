@@ -208,6 +208,13 @@ export const listsQuery = queryOptions({
     ),
 });
 
+/** Which rules are in force. */
+export const contentQuery = queryOptions({
+  queryKey: ["content"],
+  queryFn: () => take(api.GET("/api/v1/content")),
+  staleTime: 60_000,
+});
+
 export const rulesQuery = (q: string) =>
   queryOptions({
     queryKey: ["rules", q],

@@ -562,6 +562,23 @@ export interface paths {
         patch: operations["updateComputerSettings"];
         trace?: never;
     };
+    "/api/v1/content": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Which rules are in force, and since when. */
+        get: operations["getContent"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/coverage": {
         parameters: {
             query?: never;
@@ -2172,6 +2189,30 @@ export interface components {
             met: boolean;
             /** @description What was looked at; empty where the computer does not say. */
             values: string[];
+        };
+        /** @description The rules in force. */
+        ContentInForce: {
+            /** @description Day of the release: `2026-11-22`. */
+            date: string;
+            /** @description Name of the pack; empty where the rules are of none. */
+            name: string;
+            /**
+             * Format: int64
+             * @description How many rules there are.
+             */
+            rules: number;
+            /** @description Whether the manager was told where newer ones come from. */
+            source: boolean;
+            /**
+             * Format: date-time
+             * @description When an update put them in force; nothing where they came with the manager.
+             */
+            updatedAt: string | null;
+            /**
+             * Format: int64
+             * @description Counts up with every release.
+             */
+            version: number;
         };
         /** @description Where the computer is: `interface eth* and not reachable manager`; or a context: `list:NAME`. */
         Context: string;
@@ -5852,7 +5893,7 @@ export interface components {
          * @description What a task does.
          * @enum {string}
          */
-        TaskKind: "integrity-scan" | "malware-scan" | "recommendation-scan" | "backup" | "retention" | "report";
+        TaskKind: "integrity-scan" | "malware-scan" | "recommendation-scan" | "backup" | "retention" | "report" | "content-update";
         /** @description What tasks come to. */
         TaskOutcome: {
             /** @description Whether it is ephemeral from now on. */
@@ -7933,6 +7974,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ComputerSettings"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getContent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Which rules are in force, and since when. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContentInForce"];
                 };
             };
             /** @description Refused; `code` and `detail` say why and what to do. */

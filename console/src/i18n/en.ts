@@ -909,6 +909,8 @@ export const en = {
   },
   rules: {
     title: "Rules",
+    builtIn: "{{pack}}, version {{version}} of {{date}}, as it came with the manager.",
+    updatedAt: "{{pack}}, version {{version}} of {{date}}, in force since {{at}}.",
     list: "List of rules",
     sid: "Number",
     message: "Finds",

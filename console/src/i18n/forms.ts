@@ -66,6 +66,8 @@ export const formsEn = {
       "malware-scan": "Computers look for malware in the folders that their policies name.",
       "recommendation-scan": "Computers say what is installed, so that the rules that fit are recommended.",
       "integrity-scan": "Computers compare their watched files with the baseline.",
+      "content-update":
+        "The manager looks for newer rules where it was told to look at its start, and puts them in force.",
       report:
         "The events of the last 24 hours as CSV, in the manager's data directory. The last seven are kept.",
       backup:
@@ -214,6 +216,7 @@ export const formsJa: typeof formsEn = {
       "malware-scan": "ポリシーで指定されたフォルダのマルウェアを検査します。",
       "recommendation-scan": "インストール済みのソフトウェアを調べ、合うルールを推奨します。",
       "integrity-scan": "監視対象のファイルをベースラインと比較します。",
+      "content-update": "マネージャが、起動時に指定された取得元で新しいルールを確認し、適用します。",
       report:
         "過去 24 時間のイベントを CSV としてマネージャのデータディレクトリに書き出します。7 世代を保存します。",
       backup:

@@ -909,6 +909,8 @@ export const ja: Texts = {
   },
   rules: {
     title: "ルール",
+    builtIn: "{{pack}} バージョン {{version}}（{{date}}）。マネージャに同梱のものです。",
+    updatedAt: "{{pack}} バージョン {{version}}（{{date}}）。{{at}} から適用しています。",
     list: "ルールの一覧",
     sid: "番号",
     message: "検出対象",

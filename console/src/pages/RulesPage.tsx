@@ -3,7 +3,7 @@ import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
-import { rulesQuery } from "../api/queries";
+import { contentQuery, rulesQuery } from "../api/queries";
 import type { Rule } from "../api/types";
 import { useFormat } from "../format";
 import { SeverityLabel } from "../ui/labels";
@@ -64,6 +64,8 @@ export function RulesPage() {
   const { t } = useTranslation();
   const { q } = route.useSearch();
   const navigate = route.useNavigate();
+  const format = useFormat();
+  const { data: content } = useQuery(contentQuery);
   const query = useQuery({ ...rulesQuery(q ?? ""), placeholderData: (before) => before });
 
   let list = <Loading />;
@@ -77,7 +79,19 @@ export function RulesPage() {
 
   return (
     <>
-      <PageHeading title={t("rules.title")} />
+      <PageHeading
+        title={t("rules.title")}
+        under={
+          content !== undefined &&
+          content.name !== "" &&
+          t(content.updatedAt === null ? "rules.builtIn" : "rules.updatedAt", {
+            pack: content.name,
+            version: content.version,
+            date: format.day(content.date),
+            at: format.time(content.updatedAt ?? ""),
+          })
+        }
+      />
       <PageSection>
         <Toolbar inset={{ default: "insetNone" }}>
           <ToolbarContent>

@@ -11,6 +11,7 @@ pub mod audit;
 pub mod channel;
 pub mod common_object;
 pub mod computer;
+mod content;
 pub mod event;
 pub mod event_based_task;
 pub mod fleet;
@@ -43,6 +44,7 @@ pub use computer::{
     BundleState, Computer, ComputerCount, ComputerCounts, ComputerModule, ComputerPatch, ComputerPort,
     ComputerStatus, CountComputersBy, Coverage, FingerprintState, ModuleState, StatusReason,
 };
+pub use content::ContentInForce;
 pub use event::{Event, EventDetail};
 pub use event_based_task::{
     CloudFacts, ConditionTried, EventBasedTask, EventBasedTaskPatch, NewEventBasedTask, TaskAction,

@@ -20,6 +20,8 @@ pub enum TaskKind {
     Retention,
     /// The manager writes the events of the last day, as CSV, into the folder `reports` of its data directory.
     Report,
+    /// The manager looks whether there are newer rules where it was told to look, and puts them in force.
+    ContentUpdate,
 }
 
 /// A scheduled task.

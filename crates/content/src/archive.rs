@@ -2,12 +2,12 @@
 //!
 //! JSON of two fields: the pack's own JSON as a string, which is what was signed byte for byte,
 //! and the signature. The same pack always gives the same text.
-use crate::Pack;
 use crate::sign::{PACK, SignError, SigningKey, VerifyingKey};
+use crate::{Info, Pack};
 use serde::{Deserialize, Serialize};
 
 /// Largest signed pack, in bytes.
-pub(crate) const ARCHIVE_BYTES: usize = 64 << 20;
+pub const ARCHIVE_BYTES: usize = 64 << 20;
 
 /// A pack in one text with its signature.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,14 +61,14 @@ impl SignedPack {
     }
 
     /// Checks and opens a text. `current` is the pack in force, which must not be replaced by another or an older one.
-    pub fn open(text: &[u8], key: VerifyingKey, current: Option<&Pack>) -> Result<Pack, OpenError> {
+    pub fn open(text: &[u8], key: VerifyingKey, current: Option<&Info>) -> Result<Pack, OpenError> {
         if text.len() > ARCHIVE_BYTES {
             return Err(OpenError::TooLarge);
         }
         let signed: Self = serde_json::from_slice(text).map_err(OpenError::Form)?;
         key.verify(PACK, signed.pack.as_bytes(), &signed.signature).map_err(OpenError::Signature)?;
         let pack: Pack = serde_json::from_str(&signed.pack).map_err(OpenError::Form)?;
-        if let Some(current) = current.map(Pack::info) {
+        if let Some(current) = current {
             let found = pack.info();
             if found.name != current.name {
                 return Err(OpenError::Name { found: found.name.clone(), expected: current.name.clone() });

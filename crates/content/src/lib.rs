@@ -12,6 +12,6 @@ pub mod cases;
 mod pack;
 pub mod sign;
 
-pub use archive::{OpenError, SignedPack};
+pub use archive::{ARCHIVE_BYTES, OpenError, SignedPack};
 pub use pack::{Affects, Info, LoadError, Metadata, Pack, RuleFile, Score, Text, embedded_files};
 pub use sign::{SigningKey, VerifyingKey};

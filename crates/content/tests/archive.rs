@@ -51,7 +51,7 @@ fn an_older_or_another_pack_does_not_replace_the_one_in_force() {
     let key = SigningKey::generate().unwrap();
     let open = |pack: &Pack, current: &Pack| {
         let text = SignedPack::seal(pack, &key).unwrap().to_text().unwrap();
-        SignedPack::open(text.as_bytes(), key.verifying_key(), Some(current)).map(|p| p.info().version)
+        SignedPack::open(text.as_bytes(), key.verifying_key(), Some(current.info())).map(|p| p.info().version)
     };
     let current = pack(5, "a");
     assert_eq!(open(&pack(6, "a"), &current).unwrap(), 6);

@@ -2,7 +2,7 @@
 use crate::authority::Authority;
 use crate::bundles::{Bundles, Compiler};
 use crate::clock::Clock;
-use crate::content::Content;
+use crate::content::{self, update::Source};
 use crate::disk::Disk;
 use crate::events::{AutoTags, Events};
 use crate::fleet::Fleet;
@@ -40,8 +40,10 @@ pub(crate) struct App {
     pub(crate) authority: Authority,
     /// The key of secrets at rest.
     pub(crate) vault: Vault,
-    /// The rules that came with the product.
-    pub(crate) content: Content,
+    /// The rules in force.
+    pub(crate) content: content::InForce,
+    /// Where newer rules come from.
+    pub(crate) content_source: Option<Source>,
     /// The bundles in force.
     pub(crate) bundles: Bundles,
     /// Hands bundles out.
@@ -131,7 +133,7 @@ impl App {
         Compiler {
             store: &self.store,
             authority: &self.authority,
-            content: &self.content,
+            content: self.content.now(),
             now: self.clock.now(),
         }
     }

@@ -64,14 +64,14 @@ struct Own {
 }
 
 /// What compiling needs.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Compiler<'a> {
     /// Where policies and bundles are kept.
     pub store: &'a Store,
     /// Who signs.
     pub authority: &'a Authority,
     /// What rules there are.
-    pub content: &'a Content,
+    pub content: Arc<Content>,
     /// When.
     pub now: Timestamp,
 }
@@ -249,14 +249,14 @@ struct Outcome {
 impl Compiler<'_> {
     /// What a policy comes to with what a computer has of its own: the bundle that was kept, where it says the same.
     fn compile(
-        self,
+        &self,
         ctx: &TenantCtx,
         tree: &Tree,
         policy: &PolicyRow,
         own: &Own,
         kept: Option<BundleRow>,
     ) -> Result<Outcome, StoreError> {
-        let (mut bundle, assigns_recommended) = compile(ctx.tenant, tree, policy, own, self.content)?;
+        let (mut bundle, assigns_recommended) = compile(ctx.tenant, tree, policy, own, &self.content)?;
         let content_hash = Hash::of(json(&bundle)?.as_bytes()).to_string();
         let outcome = |row: &BundleRow| {
             let signed = SignedBundle { bundle: row.bundle.clone(), signature: row.signature.clone() };

@@ -1,8 +1,9 @@
 //! Where settings come from: flags before environment before file before defaults.
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use sakimori_manager::Options;
+use sakimori_content::VerifyingKey;
 use sakimori_manager::store::Database;
+use sakimori_manager::{ContentSource, Options};
 use serde::Deserialize;
 use std::io::Read as _;
 use std::net::SocketAddr;
@@ -72,6 +73,13 @@ pub(crate) struct Flags {
     /// Directory with agent packages [default: packages in the data directory].
     #[arg(long, env = "SAKIMORI_PACKAGES")]
     packages: Option<PathBuf>,
+    /// Where the task `content-update` looks for newer rules: an https URL, a file, or a folder with
+    /// `virtual-patches.json`.
+    #[arg(long, env = "SAKIMORI_CONTENT_SOURCE", hide_env_values = true)]
+    content_source: Option<String>,
+    /// Public key of who signs them: 32 bytes in base64.
+    #[arg(long, env = "SAKIMORI_CONTENT_KEY")]
+    content_key: Option<String>,
     /// Days that events are kept [default: 30].
     #[arg(long, env = "SAKIMORI_EVENT_DAYS")]
     event_days: Option<u32>,
@@ -120,6 +128,8 @@ struct Written {
     public_hosts: Vec<String>,
     initial_admin_password_file: Option<PathBuf>,
     packages: Option<PathBuf>,
+    content_source: Option<String>,
+    content_key: Option<String>,
     event_days: Option<u32>,
     bundles_per_second: Option<u32>,
     connections_per_second: Option<u32>,
@@ -155,6 +165,10 @@ impl Flags {
         options.gateway = self.gateway.or(file.gateway).unwrap_or(options.gateway);
         options.public_hosts = if self.public_host.is_empty() { file.public_hosts } else { self.public_host };
         options.packages = self.packages.or(file.packages);
+        options.content_source = source(
+            self.content_source.or(file.content_source),
+            self.content_key.or(file.content_key).as_deref(),
+        )?;
         options.event_days = self.event_days.or(file.event_days).unwrap_or(options.event_days);
         let limits = &mut options.rate_limits;
         limits.principal = self.rate_limit.or(file.rate_limit).unwrap_or(limits.principal);
@@ -182,6 +196,19 @@ impl Flags {
             log: self.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
         })
     }
+}
+
+/// Where newer rules come from; nowhere where nothing was said.
+fn source(place: Option<String>, key: Option<&str>) -> anyhow::Result<Option<ContentSource>> {
+    let (place, key) = match (place, key) {
+        (None, None) => return Ok(None),
+        (Some(place), Some(key)) => (place, key),
+        _ => anyhow::bail!(
+            "content source and content key belong together: rules are taken only where it is known who signs them"
+        ),
+    };
+    let key = VerifyingKey::from_base64(key).context("content key")?;
+    Ok(Some(ContentSource { place, key }))
 }
 
 /// The address of a database server. What is wrong with it is said without it: it may hold a password.
@@ -229,6 +256,13 @@ mod tests {
         let settings = settle(&["--config", file, "--connections-per-second", "20"]).unwrap();
         assert_eq!((settings.options.bundles_per_second, settings.options.connections_per_second), (50, 20));
         assert!(settle(&["--bundles-per-second", "0"]).is_err());
+        let place = ["--content-source", "https://content.example/virtual-patches.json"];
+        let error = settle(&place).unwrap_err();
+        assert!(error.to_string().contains("belong together"), "{error}");
+        let key = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+        let settings = settle(&[place.as_slice(), &["--content-key", key]].concat()).unwrap();
+        assert_eq!(settings.options.content_source.unwrap().place, place[1]);
+        assert!(settle(&[place.as_slice(), &["--content-key", "no key"]].concat()).is_err());
         std::fs::write(file, "pubic = 1\n").unwrap();
         let error = settle(&["--config", file]).unwrap_err();
         assert!(format!("{error:#}").contains("unknown field `pubic`"), "{error:#}");

@@ -1,16 +1,21 @@
-//! The rules that came with the product.
+//! The rules in force: those that came with the product, or newer ones ([`update`]).
+pub(crate) mod update;
+
 use bytes::Bytes;
 use sakimori_api::{Explanation, Rule};
-use sakimori_content::{Metadata, Pack, embedded_files};
+use sakimori_content::{Info, Metadata, Pack, embedded_files};
 use sakimori_modules::{MODULES, intrusion_prevention};
 use sakimori_protocol::{BlobRef, Hash};
 use sakimori_recommend::RuleFacts;
 use sakimori_signatures::{SourceFile, Variables, compile};
 use std::fmt::Write as _;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// The content pack of this manager.
 #[derive(Clone, Debug, Default)]
 pub struct Content {
+    /// Which pack the rules are of.
+    pub info: Option<Info>,
     /// Every file, with the module that works with it.
     pub files: Vec<ContentFile>,
     /// Their rules, by sid.
@@ -30,6 +35,27 @@ pub struct ContentFile {
     pub text: Bytes,
 }
 
+/// The content in force, which is exchanged whole.
+#[derive(Debug)]
+pub(crate) struct InForce {
+    current: RwLock<Arc<Content>>,
+}
+
+impl InForce {
+    pub(crate) fn new(content: Content) -> Self {
+        Self { current: RwLock::new(Arc::new(content)) }
+    }
+
+    /// What is in force now.
+    pub(crate) fn now(&self) -> Arc<Content> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn set(&self, content: Content) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(content);
+    }
+}
+
 impl ContentFile {
     /// A file with its content address.
     pub fn new(module: &'static str, name: &str, text: Vec<u8>) -> Self {
@@ -46,6 +72,14 @@ impl Content {
     /// What a module works with.
     pub fn of_module(&self, module: &str) -> Vec<BlobRef> {
         self.files.iter().filter(|file| file.module == module).map(|file| file.blob.clone()).collect()
+    }
+
+    /// This content with another pack's rules in place of its own; refused whole where one of them does not compile.
+    fn with_pack(&self, pack: &Pack) -> Result<Self, String> {
+        let mut content = Self::of_pack(pack)?;
+        let module = intrusion_prevention::MODULE.id;
+        content.files.extend(self.files.iter().filter(|file| file.module != module).cloned());
+        Ok(content)
     }
 
     /// Names what recommendations depend on: it changes when they have to be derived anew.
@@ -95,7 +129,7 @@ impl Content {
         rules.sort_by_key(|rule| rule.sid);
         let module = intrusion_prevention::MODULE.id;
         let files = sources.into_iter().map(|file| ContentFile::new(module, &file.name, file.text)).collect();
-        Ok(Self { files, rules, facts: crate::recommendation::facts(pack) })
+        Ok(Self { info: Some(pack.info().clone()), files, rules, facts: crate::recommendation::facts(pack) })
     }
 }
 

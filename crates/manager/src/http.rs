@@ -43,7 +43,7 @@ pub(crate) use sessions::LogInFailures;
 use crate::app::App;
 use crate::metrics::count;
 use crate::problem::Refused;
-use crate::{api_docs, console, deploy, gateway};
+use crate::{api_docs, clock, console, deploy, gateway};
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
@@ -120,6 +120,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
             .routes(routes!(common_objects::get, common_objects::update, common_objects::delete))
             .routes(routes!(rules::list))
             .routes(routes!(rules::get))
+            .routes(routes!(rules::content))
             .routes(routes!(events::list))
             .routes(routes!(events::get))
             .routes(routes!(events::stream))
@@ -282,10 +283,19 @@ async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
     let ahead = app.rollout.pace().ahead(Instant::now());
     let nodes = u64::try_from(app.nodes.count()).unwrap_or_default() + 1;
     let consoles = u64::try_from(app.news.receiver_count()).unwrap_or_default();
+    let content = app.content.now();
+    let info = content.info.as_ref();
+    let released = info.and_then(|info| clock::parse(&format!("{}T00:00:00Z", info.date)));
     let text = app.metrics.text(&[
         ("sakimori_check_ins_held", "Check-ins held now.", held),
         ("sakimori_computers_known", "Computers in contact since the start.", known),
         ("sakimori_nodes", "Managers of the same database that are there, with this one.", nodes),
+        ("sakimori_content_version", "Version of the rules in force.", info.map_or(0, |info| info.version)),
+        (
+            "sakimori_content_released_timestamp_seconds",
+            "When the rules in force were released, in seconds since 1970; 0 where it is not known.",
+            released.map_or(0, |at| u64::try_from(at.as_millis() / 1000).unwrap_or_default()),
+        ),
         ("sakimori_streams_open", "Consoles that listen now.", consoles),
         (
             "sakimori_bundles_per_second",

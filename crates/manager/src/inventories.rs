@@ -122,7 +122,7 @@ async fn judge(
     let looked = {
         let (app, rules) = (Arc::clone(app), before.rules.clone());
         tokio::task::spawn_blocking(move || {
-            let considered = consider(&inventory, &app.content, &rules);
+            let considered = consider(&inventory, &app.content.now(), &rules);
             (inventory, considered)
         })
     };
@@ -143,7 +143,7 @@ async fn judge(
         tell(app, row, &event, revision).await?;
     }
     let Considered { rules, .. } = considered;
-    let content_hash = app.content.facts_hash().to_string();
+    let content_hash = app.content.now().facts_hash().to_string();
     let after = RecommendationRow { content_hash, rules, revision };
     let mut write = app.store.begin(ctx, app.clock.now()).await?;
     if let Some(hash) = arrived {
@@ -237,7 +237,7 @@ pub(crate) async fn consider_new_content(app: Arc<App>) {
 }
 
 async fn consider_all(app: &Arc<App>) -> Result<(), Refused> {
-    let content = app.content.facts_hash().to_string();
+    let content = app.content.now().facts_hash().to_string();
     for tenant in app.store.tenants().await? {
         let ctx = TenantCtx::system(tenant);
         loop {

@@ -39,6 +39,7 @@ mod metrics;
 mod network;
 mod nodes;
 mod notices;
+mod outgoing;
 mod pacing;
 mod policy_tree;
 mod problem;
@@ -46,6 +47,7 @@ mod reactions;
 mod tasks;
 mod vault;
 
+pub use content::update::Source as ContentSource;
 pub use http::openapi_json;
 pub use limits::RateLimits;
 pub use manager::{FirstStart, Manager, Options, StartError};

@@ -3,7 +3,8 @@ use crate::app::{App, stopped};
 use crate::authority::{Authority, AuthorityError};
 use crate::bundles::Bundles;
 use crate::clock::Clock;
-use crate::content::Content;
+use crate::content::update::{self, Source};
+use crate::content::{self, Content};
 use crate::disk::Disk;
 use crate::events::{AutoTags, EventStore as _, Events};
 use crate::fleet::Fleet;
@@ -79,6 +80,8 @@ pub struct Options {
     pub event_days: u32,
     /// Rules; those that came with the product where there are none.
     pub content: Option<Content>,
+    /// Where newer rules come from, and who signs them.
+    pub content_source: Option<Source>,
     /// Computers that are handed a new bundle in a second, when a change concerns many.
     pub bundles_per_second: u32,
     /// New connections of agents taken in a second.
@@ -111,6 +114,7 @@ impl Options {
             console_dist: None,
             event_days: 30,
             content: None,
+            content_source: None,
             bundles_per_second: 500,
             connections_per_second: 1_000,
             alert_sweep: Duration::from_secs(15),
@@ -224,9 +228,8 @@ impl Manager {
             Some(content) => content,
             None => Content::of_product().map_err(StartError::Content)?,
         };
-        for file in &content.files {
-            store.put_blob(&file.blob.hash.to_string(), &file.text, now).await?;
-        }
+        let content = update::newest(&store, &TenantCtx::system(tenant), content).await?;
+        update::put_files(&store, &content, now).await?;
         let auto_tags = Arc::new(AutoTags::default());
         let events = Events::open(&store, &dir.join("events"), options.event_days, &clock, &auto_tags)
             .await
@@ -248,7 +251,8 @@ impl Manager {
             auto_tags,
             authority,
             vault,
-            content,
+            content: content::InForce::new(content),
+            content_source: options.content_source,
             bundles: Bundles::default(),
             rollout: Arc::new(Rollout::new(options.bundles_per_second)),
             classes: Classes::default(),

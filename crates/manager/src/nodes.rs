@@ -7,6 +7,7 @@
 //! reads everything anew. What a change says is never taken from it: it names what is to be read again, so that an old
 //! one does no harm, and taking one twice changes nothing.
 use crate::app::{App, stopped};
+use crate::content::update;
 use crate::fleet::{self, Presence};
 use crate::problem::Refused;
 use crate::store::{ChangeRow, ComputerRow, Life, NodeRow, Shared, Store, StoreError, TenantCtx};
@@ -254,6 +255,9 @@ async fn take(app: &Arc<App>, ctx: &TenantCtx, changes: &[ChangeRow]) -> Result<
     if !others(Shared::AutoTags).is_empty() {
         app.refresh_auto_tags(ctx.tenant).await?;
     }
+    if !others(Shared::Content).is_empty() {
+        update::read(app).await?;
+    }
     let policies = !others(Shared::Policies).is_empty();
     if policies {
         app.refresh_bundles(ctx.tenant).await?;
@@ -291,6 +295,9 @@ async fn take(app: &Arc<App>, ctx: &TenantCtx, changes: &[ChangeRow]) -> Result<
 /// Reads everything anew that managers hold in memory of a tenant.
 async fn take_all(app: &Arc<App>, ctx: &TenantCtx) -> Result<(), Refused> {
     app.refresh_auto_tags(ctx.tenant).await?;
+    if ctx.tenant == app.tenant {
+        update::read(app).await?;
+    }
     app.refresh_bundles(ctx.tenant).await?;
     app.inventories.load(&app.store).await?;
     for computer in app.fleet.computers() {

@@ -40,6 +40,7 @@ pub use event_based_tasks::{EventBasedTaskRow, NoticeRow};
 pub use groups::{GroupRow, names_upwards, with_descendants};
 pub use idempotency::{Claim, Claimed};
 pub use inventory::{InventoryRow, RecommendationRow, VariantRow};
+pub(crate) use nodes::CONTENT;
 pub use nodes::{ChangeRow, NodeRow, Shared};
 pub use operations::{OperationEnd, OperationRow};
 pub use policies::{BundleRow, PolicyRow};

@@ -69,6 +69,7 @@ pub(crate) fn word(kind: TaskKind) -> &'static str {
         TaskKind::Backup => "backup",
         TaskKind::Retention => "retention",
         TaskKind::Report => "report",
+        TaskKind::ContentUpdate => "content-update",
     }
 }
 

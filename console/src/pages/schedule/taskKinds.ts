@@ -5,6 +5,7 @@ export const TASK_KINDS: Record<Task["kind"], { onComputers: boolean }> = {
   "malware-scan": { onComputers: true },
   "recommendation-scan": { onComputers: true },
   "integrity-scan": { onComputers: true },
+  "content-update": { onComputers: false },
   report: { onComputers: false },
   backup: { onComputers: false },
   retention: { onComputers: false },

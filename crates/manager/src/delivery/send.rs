@@ -3,6 +3,7 @@
 //! has no answer.
 use super::format;
 use super::item::Item;
+use crate::outgoing::{self, causes, resolve, tls};
 use lettre::message::header::ContentType;
 use lettre::message::{Mailbox, Message};
 use lettre::transport::smtp::authentication::Credentials;
@@ -16,8 +17,7 @@ use sakimori_api::{
     SyslogTarget, SyslogTransport,
 };
 use sakimori_model::Timestamp;
-use sakimori_trust::Trust;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -64,54 +64,6 @@ pub(super) async fn send(
         Ok(result) => result,
         Err(_late) => Err("The receiver did not answer within 20 seconds.".to_owned()),
     }
-}
-
-/// An error with all its causes.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    format!("{}.", format::line(&text, 500))
-}
-
-/// The addresses of a receiver. Those of the link alone, as the address that gives a cloud machine its credentials,
-/// are never sent to.
-async fn resolve(server: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
-    let server = server.trim_start_matches('[').trim_end_matches(']');
-    let found = tokio::net::lookup_host((server, port))
-        .await
-        .map_err(|e| format!("{server} has no address: {e}."))?
-        .collect::<Vec<_>>();
-    let usable: Vec<SocketAddr> = found.into_iter().filter(|address| usable(address.ip())).collect();
-    if usable.is_empty() {
-        return Err(format!("{server} has no address that may be sent to."));
-    }
-    Ok(usable)
-}
-
-fn usable(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => {
-            !(ip.is_link_local() || ip.is_unspecified() || ip.is_multicast() || ip.is_broadcast())
-        }
-        IpAddr::V6(ip) => ip.to_ipv4_mapped().map_or_else(
-            || !(ip.is_unicast_link_local() || ip.is_unspecified() || ip.is_multicast()),
-            |ip| usable(ip.into()),
-        ),
-    }
-}
-
-fn tls(authorities: Option<&str>) -> Result<rustls::ClientConfig, String> {
-    let pem = if let Some(pem) = authorities {
-        pem.to_owned()
-    } else {
-        let path = sakimori_trust::system_authorities().ok_or("This machine has no list of authorities.")?;
-        std::fs::read_to_string(path).map_err(|e| format!("{}: {e}.", path.display()))?
-    };
-    sakimori_trust::client_config(&Trust::Authorities(pem), None).map_err(|e| causes(&e))
 }
 
 // === e-mail ===
@@ -198,11 +150,6 @@ async fn post(
     body: String,
 ) -> Result<String, String> {
     let url = reqwest::Url::parse(&target.url).map_err(|e| format!("The URL is not one: {e}."))?;
-    let host = url.host_str().unwrap_or_default().to_owned();
-    let addresses = resolve(&host, url.port_or_known_default().unwrap_or(443)).await?;
-    if url.scheme() != "https" && !addresses.iter().all(|address| address.ip().is_loopback()) {
-        return Err("Requests go without TLS to this machine only.".to_owned());
-    }
     for (name, value) in &secrets.headers {
         if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
         {
@@ -210,16 +157,7 @@ async fn post(
         }
     }
     headers.insert(reqwest::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    // The addresses that were looked at are those that are connected to, and no redirect leads anywhere else.
-    let client = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls(target.authorities.as_deref())?)
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .resolve_to_addrs(&host, &addresses)
-        .timeout(PATIENCE)
-        .user_agent(concat!("sakimori-manager/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|e| causes(&e))?;
+    let client = outgoing::client(&url, target.authorities.as_deref(), PATIENCE).await?;
     let mut answer =
         client.post(url).headers(headers).body(body).send().await.map_err(|e| causes(&e.without_url()))?;
     let status = answer.status();
@@ -345,15 +283,5 @@ mod tests {
         // printf '1795000000.{}' | openssl dgst -sha256 -hmac 'a key of some length'
         assert_eq!(signature("a key of some length", "1795000000", "{}").len(), 67);
         assert_ne!(signature("k", "1", "2.3"), signature("k", "1.2", "3x"));
-    }
-
-    #[test]
-    fn addresses_of_the_link_are_not_sent_to() {
-        for address in ["169.254.169.254", "fe80::1", "0.0.0.0", "::ffff:169.254.169.254", "224.0.0.1"] {
-            assert!(!usable(address.parse().unwrap()), "{address}");
-        }
-        for address in ["127.0.0.1", "10.0.0.1", "203.0.113.9", "::1", "2001:db8::1"] {
-            assert!(usable(address.parse().unwrap()), "{address}");
-        }
     }
 }

@@ -335,7 +335,8 @@ pub(crate) async fn blob(
 ) -> Result<impl IntoResponse, Refuse> {
     let _place = app.classes.blobs.enter().await?;
     let hash: Hash = hash.parse().map_err(|e| Refuse::invalid(format!("{e}.")))?;
-    let at_hand = app.content.files.iter().find(|file| file.blob.hash == hash);
+    let content = app.content.now();
+    let at_hand = content.files.iter().find(|file| file.blob.hash == hash);
     let content = match at_hand {
         Some(file) => Some(file.text.clone()),
         None => app.store.blob(&hash.to_string()).await?.map(Bytes::from),

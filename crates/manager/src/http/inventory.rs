@@ -152,7 +152,8 @@ fn of_cloud(cloud: wire::Cloud) -> api::InventoryCloud {
 }
 
 fn recommended(app: &App, settings: &IntrusionPrevention, found: Recommended) -> api::RecommendedRule {
-    let rule = app.content.rules.iter().find(|rule| rule.sid == found.sid);
+    let content = app.content.now();
+    let rule = content.rules.iter().find(|rule| rule.sid == found.sid);
     api::RecommendedRule {
         module: intrusion_prevention::MODULE.id.to_owned(),
         sid: found.sid,

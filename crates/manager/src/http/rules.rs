@@ -2,10 +2,14 @@
 use super::auth::{Access, Caller, Resource};
 use super::extract::{Query, limit, page};
 use crate::app::App;
+use crate::clock;
+use crate::content::update;
 use crate::problem::Refused;
+use crate::store::TenantCtx;
 use axum::Json;
 use axum::extract::{Path, State};
-use sakimori_api::{Page, Rule};
+use sakimori_api::{ContentInForce, Page, Rule};
+use sakimori_model::Timestamp;
 use std::sync::Arc;
 
 /// Filter of a list of rules.
@@ -38,7 +42,8 @@ pub(super) async fn list(
         Some(Err(_)) => return Err(Refused::invalid("cursor is not one that this list gave.")),
     };
     let needle = query.q.unwrap_or_default().to_lowercase();
-    let found = app.content.rules.iter().filter(|rule| {
+    let content = app.content.now();
+    let found = content.rules.iter().filter(|rule| {
         rule.sid > after
             && (rule.message.to_lowercase().contains(&needle)
                 || rule.cves.iter().any(|cve| cve.to_lowercase().contains(&needle))
@@ -58,6 +63,30 @@ pub(super) async fn get(
 ) -> Result<Json<Rule>, Refused> {
     caller.may(Resource::Rules, Access::Read)?;
     let sid = sid.map(|Path(sid)| sid).unwrap_or_default();
-    let rule = app.content.rules.iter().find(|rule| rule.sid == sid);
+    let content = app.content.now();
+    let rule = content.rules.iter().find(|rule| rule.sid == sid);
     rule.cloned().map(Json).ok_or_else(|| Refused::not_found("rule"))
+}
+
+/// Which rules are in force, and since when.
+#[utoipa::path(get, path = "/content", tag = "rules", operation_id = "getContent",
+    responses((status = 200, body = ContentInForce)))]
+pub(super) async fn content(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+) -> Result<Json<ContentInForce>, Refused> {
+    caller.may(Resource::Rules, Access::Read)?;
+    let content = app.content.now();
+    // They are the same for every tenant.
+    let kept = update::kept(&app.store, &TenantCtx::system(app.tenant)).await?;
+    let info = content.info.as_ref();
+    let updated = kept.filter(|kept| info.is_some_and(|info| info.version == kept.version));
+    Ok(Json(ContentInForce {
+        name: info.map(|info| info.name.clone()).unwrap_or_default(),
+        version: info.map_or(0, |info| info.version),
+        date: info.map(|info| info.date.clone()).unwrap_or_default(),
+        rules: u64::try_from(content.rules.len()).unwrap_or(u64::MAX),
+        updated_at: updated.map(|kept| clock::text(Timestamp(kept.at))),
+        source: app.content_source.is_some(),
+    }))
 }

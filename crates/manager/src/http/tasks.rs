@@ -116,6 +116,13 @@ async fn check(app: &App, ctx: &TenantCtx, row: &TaskRow) -> Result<(), Refused>
             "A backup holds every tenant's rows: the first tenant makes it.",
         ));
     }
+    if row.kind == "content-update" && ctx.tenant != app.tenant {
+        return Err(Refused::field(
+            "/kind",
+            "forbidden",
+            "The rules are the same for every tenant: the first tenant updates them.",
+        ));
+    }
     Ok(())
 }
 

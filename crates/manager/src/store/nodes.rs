@@ -19,6 +19,9 @@ const KEPT: Duration = Duration::from_mins(10);
 /// The database's time in microseconds since 1970: clocks of several managers differ.
 const DATABASE_NOW: &str = "(extract(epoch from clock_timestamp()) * 1000000)::bigint";
 
+/// Name of the setting that says which content is in force.
+pub(crate) const CONTENT: &str = "content";
+
 /// What managers hold in memory and hear of from each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Shared {
@@ -32,6 +35,8 @@ pub enum Shared {
     InventoryRequest,
     /// Rules that tag events.
     AutoTags,
+    /// The rules in force.
+    Content,
 }
 
 /// A change that a manager hears of.
@@ -63,8 +68,14 @@ pub struct NodeRow {
 }
 
 impl Shared {
-    const ALL: [Self; 5] =
-        [Self::Policies, Self::Computer, Self::Recommendation, Self::InventoryRequest, Self::AutoTags];
+    const ALL: [Self; 6] = [
+        Self::Policies,
+        Self::Computer,
+        Self::Recommendation,
+        Self::InventoryRequest,
+        Self::AutoTags,
+        Self::Content,
+    ];
 
     const fn as_str(self) -> &'static str {
         match self {
@@ -73,6 +84,7 @@ impl Shared {
             Self::Recommendation => "recommendation",
             Self::InventoryRequest => "inventory-request",
             Self::AutoTags => "auto-tags",
+            Self::Content => "content",
         }
     }
 }
@@ -180,6 +192,13 @@ impl Store {
 }
 
 impl Write {
+    /// Keeps which content is in force.
+    pub async fn put_content(&mut self, value: &str) -> Result<(), StoreError> {
+        self.put_setting(CONTENT, value).await?;
+        self.share(Shared::Content, Uuid::nil());
+        Ok(())
+    }
+
     /// Notes that other managers have to hear of this change.
     pub(super) fn share(&mut self, what: Shared, subject: Uuid) {
         let change = (what, subject.to_string());

@@ -3,6 +3,7 @@ use super::TICK;
 use super::operations::Progress;
 use crate::app::{App, stopped};
 use crate::backup;
+use crate::content::update;
 use crate::http::event_export::{self, Part};
 use crate::store::{StoreError, TenantCtx};
 use futures_util::{Stream, StreamExt as _};
@@ -35,6 +36,7 @@ pub(super) async fn carry_out(app: &Arc<App>, tenant: Uuid, run: Uuid, kind: Tas
             TaskKind::Backup => Box::pin(make_backup(app, tenant, run)).await,
             TaskKind::Report => Box::pin(report(app, tenant, run)).await,
             TaskKind::Retention => retention(app, &ctx).await,
+            TaskKind::ContentUpdate => Box::pin(update::run(app, &ctx)).await,
             TaskKind::IntegrityScan | TaskKind::MalwareScan | TaskKind::RecommendationScan => {
                 Ok(String::new())
             }

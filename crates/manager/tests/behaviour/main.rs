@@ -12,6 +12,7 @@ mod alerts;
 mod autoscale;
 mod bad_input;
 mod computer_list;
+mod content;
 mod delivery;
 mod events;
 mod fleet;

@@ -36,13 +36,6 @@ impl Home {
     }
 }
 
-impl Api {
-    /// What another address of the manager says.
-    pub(crate) async fn text(&self, url: &str) -> String {
-        self.client.get(url).send().await.unwrap().text().await.unwrap()
-    }
-}
-
 /// A machine whose check-in is held by a manager.
 struct Holding {
     machine: Machine,
@@ -476,4 +469,37 @@ async fn a_manager_with_other_keys_does_not_start_beside_one() {
     })
     .await;
     assert_eq!(a.admin().await.get("/policies").await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn rules_that_one_manager_puts_in_force_are_in_force_at_the_other() {
+    let key = sakimori_content::SigningKey::generate().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("virtual-patches.json");
+    let set = |options: &mut sakimori_manager::Options| {
+        let pack = sakimori_content::Pack::embedded().unwrap();
+        options.content = Some(sakimori_manager::content::Content::of_pack(&pack).unwrap());
+        options.content_source = Some(sakimori_manager::ContentSource {
+            place: file.to_str().unwrap().to_owned(),
+            key: key.verifying_key(),
+        });
+    };
+    let one = Site::with(set).await;
+    let two = Site::at(one.clock.clone(), one.home.beside(), set).await;
+    let admin = one.admin().await;
+    let at_two = admin.at(&two);
+    let mut pack = serde_json::to_value(sakimori_content::Pack::embedded().unwrap()).unwrap();
+    pack["info"]["version"] = json!(9);
+    let pack = serde_json::from_value(pack).unwrap();
+    let text = sakimori_content::SignedPack::seal(&pack, &key).unwrap().to_text().unwrap();
+    std::fs::write(&file, text).unwrap();
+    let new = json!({"name": "Rules", "kind": "content-update", "schedule": "0 4 * * *"});
+    let (status, made) = admin.post("/tasks", new).await;
+    assert_eq!(status, StatusCode::CREATED, "{made}");
+    admin.post(&format!("/tasks/{}/runs", made["id"].as_str().unwrap()), json!({})).await;
+    for api in [&admin, &at_two] {
+        until("the newer rules", async || (api.get("/content").await.1["version"] == 9).then_some(())).await;
+    }
+    one.manager.stop().await;
+    two.manager.stop().await;
 }

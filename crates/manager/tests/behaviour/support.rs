@@ -135,6 +135,7 @@ impl Home {
         options.public_hosts = vec!["127.0.0.1".to_owned()];
         options.initial_password = Some(PASSWORD.to_owned());
         options.content = Some(Content {
+            info: None,
             files: vec![ContentFile::new("intrusion-prevention", "test.rules", RULES.to_vec())],
             rules: Vec::new(),
             facts: facts(&Pack::embedded().unwrap()),
@@ -210,6 +211,11 @@ impl Api {
             }
         }
         (status, value)
+    }
+
+    /// What another address of the manager says.
+    pub(crate) async fn text(&self, url: &str) -> String {
+        self.client.get(url).send().await.unwrap().text().await.unwrap()
     }
 
     pub(crate) async fn get(&self, path: &str) -> (StatusCode, Value) {
