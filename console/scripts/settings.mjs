@@ -29,7 +29,7 @@ function field(written, at) {
       return { kind: "list", maximum: schema.maxItems, item: field(schema.items, at) };
     case "object":
       if (schema.properties === undefined) {
-        const numbered = schema.propertyNames?.type === "integer";
+        const numbered = schema.propertyNames?.pattern === "^[0-9]{1,10}$";
         return { kind: "keyed", numbered, entry: field(schema.additionalProperties, at) };
       }
       return { kind: "object", type: name, members: members(schema, at) };

@@ -41,6 +41,13 @@ pub(crate) fn programs() -> anyhow::Result<()> {
     show(build)
 }
 
+/// Builds the manager alone.
+pub(crate) fn manager() -> anyhow::Result<()> {
+    let mut build = cargo();
+    build.args(["build", "--locked", "-p", "sakimori-manager", "--bins"]);
+    show(build)
+}
+
 /// Builds the comparison of the inline benchmark: a queue reader that accepts everything.
 pub(crate) fn accept_all(release: &Path) -> anyhow::Result<Option<PathBuf>> {
     if !programs::source().join("crates/kernel/examples/accept_all.rs").is_file() {

@@ -6,6 +6,7 @@
 #![expect(clippy::disallowed_methods, reason = "a build tool starts other programs")]
 #![expect(clippy::print_stdout, reason = "a build tool talks on the terminal")]
 
+mod api_conformance;
 mod build;
 mod checks;
 mod console;
@@ -91,6 +92,8 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum Conformance {
+    /// The manager's REST interface, by schemathesis with all checks and phases, on `SQLite` and `PostgreSQL`.
+    Api(api_conformance::Asked),
     /// Rule files of the Suricata language: how many rules load.
     Rules {
         /// Folder with `*.rules`, searched with its subfolders.
@@ -164,6 +167,7 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Bench { what: Bench::Rest } => measure(|programs, _| bench::rest(programs)),
         Command::Drill { what: Drill::Autoscale(Passed { arguments }) } => simulate("autoscale", &arguments),
         Command::Drill { what: Drill::Outage(Passed { arguments }) } => simulate("outage", &arguments),
+        Command::Conformance { what: Conformance::Api(asked) } => api_conformance::run(&asked),
         Command::Package { out, signing_key } => package_all(&out, &signing_key).map(|()| true),
         Command::Fuzz { seconds, target } => fuzz::run(seconds, target.as_deref()).map(|()| true),
     }

@@ -1786,19 +1786,59 @@ export interface components {
             signingKey?: string | null;
         };
         /** @description Where, and how. */
-        ChannelTarget: (components["schemas"]["EmailTarget"] & {
+        ChannelTarget: {
+            /** @description Authorities to trust instead of the system's, in PEM. */
+            authorities?: string | null;
+            /** @description The sender's address. */
+            from: string;
             /** @enum {string} */
             kind: "email";
-        }) | (components["schemas"]["HttpTarget"] & {
+            /** @description `en` or `ja`. */
+            language?: components["schemas"]["MailLanguage"];
+            /**
+             * Format: int32
+             * @description Its port.
+             */
+            port: number;
+            /** @description How the connection is protected. */
+            security: components["schemas"]["MailSecurity"];
+            /** @description Name or address of the server. */
+            server: string;
+            /** @description The receivers' addresses. */
+            to: string[];
+            /** @description Who logs in; the password is one of the secrets. */
+            user?: string | null;
+        } | {
+            /** @description Authorities to trust instead of the system's, in PEM. */
+            authorities?: string | null;
             /** @enum {string} */
             kind: "webhook";
-        }) | (components["schemas"]["SyslogTarget"] & {
+            /** @description Where to; `https`, or `http` to this machine. */
+            url: string;
+        } | {
+            /** @description Authorities to trust instead of the system's, in PEM. */
+            authorities?: string | null;
+            /** @description The form of a message. */
+            format: components["schemas"]["SyslogFormat"];
             /** @enum {string} */
             kind: "syslog";
-        }) | (components["schemas"]["HttpTarget"] & {
+            /**
+             * Format: int32
+             * @description Its port.
+             */
+            port: number;
+            /** @description Name or address of the server. */
+            server: string;
+            /** @description How messages travel. */
+            transport: components["schemas"]["SyslogTransport"];
+        } | {
+            /** @description Authorities to trust instead of the system's, in PEM. */
+            authorities?: string | null;
             /** @enum {string} */
             kind: "otlp";
-        });
+            /** @description Where to; `https`, or `http` to this machine. */
+            url: string;
+        };
         /** @description What came of a test. */
         ChannelTest: {
             /** @description Whether the receiver took it. */

@@ -163,6 +163,7 @@ pub struct NewAlertCondition {
     pub by_computer: Option<bool>,
     /// `info` to `critical`; `medium` where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^(info|low|medium|high|critical)$")]
     pub severity: Option<String>,
     /// Whether it is in force; it is where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -194,6 +195,7 @@ pub struct AlertConditionPatch {
     pub by_computer: Option<bool>,
     /// New severity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^(info|low|medium|high|critical)$")]
     pub severity: Option<String>,
     /// Whether it is in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -27,7 +27,7 @@ pub struct EmailTarget {
     #[schema(min_length = 1, max_length = 253)]
     pub server: String,
     /// Its port.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 65_535)]
     pub port: u16,
     /// How the connection is protected.
     pub security: MailSecurity,
@@ -94,7 +94,7 @@ pub struct SyslogTarget {
     #[schema(min_length = 1, max_length = 253)]
     pub server: String,
     /// Its port.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 65_535)]
     pub port: u16,
     /// How messages travel.
     pub transport: SyslogTransport,
@@ -216,6 +216,7 @@ pub struct NewChannel {
     pub secrets: ChannelSecrets,
     /// Alerts of this severity and graver are sent; none where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^(info|low|medium|high|critical)$")]
     pub alerts: Option<String>,
     /// Events that this filter finds are sent; none where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -242,7 +243,7 @@ pub struct ChannelPatch {
     pub secrets: Option<ChannelSecrets>,
     /// Alerts of this severity and graver; `null` for none.
     #[serde(default, skip_serializing_if = "Patch::is_keep")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^(info|low|medium|high|critical)$")]
     pub alerts: Patch<String>,
     /// Events that this filter finds; `null` for none.
     #[serde(default, skip_serializing_if = "Patch::is_keep")]

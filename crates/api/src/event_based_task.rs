@@ -163,7 +163,7 @@ pub struct NewEventBasedTask {
     #[serde(default)]
     pub enabled: Option<bool>,
     /// What it waits for, any of these.
-    #[schema(min_items = 1, max_items = 4)]
+    #[schema(value_type = BTreeSet<Trigger>, min_items = 1, max_items = 4)]
     pub triggers: Vec<Trigger>,
     /// Conditions, all of which have to be met.
     #[serde(default)]
@@ -191,7 +191,7 @@ pub struct EventBasedTaskPatch {
     pub enabled: Option<bool>,
     /// What it waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(min_items = 1, max_items = 4)]
+    #[schema(value_type = Option<BTreeSet<Trigger>>, min_items = 1, max_items = 4)]
     pub triggers: Option<Vec<Trigger>>,
     /// Conditions.
     #[serde(default, skip_serializing_if = "Option::is_none")]

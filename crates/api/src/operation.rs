@@ -95,6 +95,6 @@ pub struct NewEventExport {
     pub sort: Option<SortEventsBy>,
     /// At most so many, the first in this order; all when absent.
     #[serde(default)]
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 1_000_000_000)]
     pub limit: Option<u32>,
 }

@@ -158,7 +158,8 @@ fn api() -> OpenApiRouter<Arc<App>> {
 
 /// The `OpenAPI` document, as JSON with a final line feed.
 pub fn openapi_json() -> Result<String, serde_json::Error> {
-    let document = openapi::with_problems(api().into_openapi());
+    let document = openapi::with_names(openapi::with_problems(api().into_openapi()));
+    let document = openapi::with_numbers_as_names(openapi::with_marked_variants(document));
     let mut text = serde_json::to_string_pretty(&document)?;
     text.push('\n');
     Ok(text)

@@ -21,6 +21,7 @@ pub struct Manager<'lab> {
     host: &'lab Host,
     program: PathBuf,
     packages: PathBuf,
+    settings: Vec<(String, String)>,
     process: Option<Process>,
     /// Name of the administrator.
     pub user: String,
@@ -33,10 +34,22 @@ pub struct Manager<'lab> {
 impl<'lab> Manager<'lab> {
     /// Starts a fresh manager that serves the packages in `packages`.
     pub fn start(lab: &'lab Lab, programs: &Programs, packages: &Path) -> anyhow::Result<Self> {
+        Self::start_with(lab, programs, packages, &[])
+    }
+
+    /// Starts a fresh manager with settings of its environment, as `SAKIMORI_RATE_LIMIT`.
+    pub fn start_with(
+        lab: &'lab Lab,
+        programs: &Programs,
+        packages: &Path,
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let mut manager = Self {
             host: lab.host(Role::Manager),
             program: programs.manager(),
             packages: packages.to_owned(),
+            settings: settings.iter().map(owned).collect(),
             process: None,
             user: String::new(),
             password: String::new(),
@@ -67,6 +80,7 @@ impl<'lab> Manager<'lab> {
         command.args(["run", "--data-dir"]).arg(self.host.folder().join("data"));
         command.arg("--packages").arg(&self.packages);
         command.args(["--public-host", &self.host.v4().to_string(), "--public-host", "127.0.0.1"]);
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         self.process = Some(self.host.start("manager", command)?);
         Ok(())
     }
@@ -103,6 +117,11 @@ impl<'lab> Manager<'lab> {
             .and_then(Value::as_str)
             .map(str::to_owned)
             .context("a new token has a deploymentLine")
+    }
+
+    /// All that it wrote.
+    pub fn output(&self) -> String {
+        self.process.as_ref().map(Process::output).unwrap_or_default()
     }
 
     /// The last lines that it wrote.

@@ -27,6 +27,7 @@ pub(super) struct CountQuery {
     /// Only events that this filter finds.
     pub(super) filter: Option<String>,
     /// Length of an interval: `5m`, `1h`, `1d`; one hour where absent.
+    #[param(pattern = "^([1-9][0-9]{0,3}|10000)[mhd]$")]
     pub(super) interval: Option<String>,
     /// From this time on (RFC 3339); a day before `to` where absent.
     #[param(format = DateTime)]
@@ -85,7 +86,12 @@ pub(super) async fn counts(
 
 fn interval(text: &str) -> Option<Duration> {
     let unit = text.chars().next_back()?;
-    let number: u64 = text.strip_suffix(unit)?.parse().ok().filter(|n| (1..=10_000).contains(n))?;
+    let digits = text.strip_suffix(unit)?;
+    let number: u64 = digits
+        .starts_with(|c| matches!(c, '1'..='9'))
+        .then(|| digits.parse())?
+        .ok()
+        .filter(|n| (1..=10_000).contains(n))?;
     match unit {
         'm' => Some(Duration::from_mins(number)),
         'h' => Some(Duration::from_hours(number)),

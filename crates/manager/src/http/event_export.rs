@@ -18,6 +18,8 @@ use uuid::Uuid;
 
 /// Events read at once.
 const PART: u32 = 500;
+/// Most events that an export may be narrowed to; one without a limit has all.
+pub(super) const MOST: u32 = 1_000_000_000;
 const COLUMNS: &str = "id,at,receivedAt,computerId,computerName,module,severity,action,kind,tags,explanation,detail,rank,assetValue\r\n";
 
 /// What is exported.
@@ -40,6 +42,7 @@ pub(super) struct ExportQuery {
     #[param(inline)]
     pub(super) sort: Option<SortEventsBy>,
     /// At most so many, the first in this order; all where absent.
+    #[param(maximum = 1_000_000_000)]
     pub(super) limit: Option<u32>,
 }
 
@@ -69,6 +72,9 @@ pub(super) async fn export(
         ExportFormat::Csv => ("text/csv; charset=utf-8", "attachment; filename=\"events.csv\""),
         ExportFormat::Jsonl => ("application/x-ndjson", "attachment; filename=\"events.jsonl\""),
     };
+    if query.limit.is_some_and(|limit| limit > MOST) {
+        return Err(Refused::invalid("limit is a number up to 1000000000; leave it out for all."));
+    }
     let left = query.limit.unwrap_or(u32::MAX);
     let order = query.sort.unwrap_or_default();
     let parts = parts(app, tenant, filter, (query.format, order), left).map_ok(|part| part.bytes);

@@ -61,6 +61,7 @@ pub(super) struct EventQuery {
     /// Only of this module.
     pub(super) module: Option<String>,
     /// Only of this severity.
+    #[param(pattern = "^(info|low|medium|high|critical)$")]
     pub(super) severity: Option<String>,
     /// Only with this action.
     pub(super) action: Option<String>,
@@ -106,7 +107,10 @@ pub(super) async fn list(
         }
     }
     if let Some(severity) = query.severity {
-        filter = filter.and(Filter::Severity(severity.parse().into_iter().collect()));
+        let severity = severity
+            .parse()
+            .map_err(|_e| Refused::invalid("severity is one of info, low, medium, high and critical."))?;
+        filter = filter.and(Filter::Severity([severity].into_iter().collect()));
     }
     if let Some(text) = query.q.filter(|text| !text.is_empty()) {
         filter = filter.and(Filter::Anywhere(text.to_ascii_lowercase()));

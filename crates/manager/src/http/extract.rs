@@ -6,8 +6,11 @@ use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use axum::response::{IntoResponse as _, Response};
+use futures_util::StreamExt as _;
+use sakimori_protocol::paths;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use uuid::Uuid;
 
 /// A JSON message.
@@ -30,22 +33,97 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Message<T> {
                 "Send Content-Type: application/json.",
             ));
         }
+        if says_too_much(request.headers()) {
+            // Who waits to be told to send has sent nothing.
+            if !request.headers().contains_key(header::EXPECT) {
+                read_away(request).await;
+            }
+            return Err(refuse_too_large());
+        }
         let bytes = Bytes::from_request(request, state).await.map_err(|e| too_large(&e))?;
-        serde_json::from_slice(&bytes).map(Self).map_err(|e| Refused::invalid(format!("{e}.")))
+        let wrong = |e: serde_json::Error| Refused::invalid(format!("{e}."));
+        let mut value = serde_json::from_slice(&bytes).map_err(wrong)?;
+        // Derived readers would take a list for an object, member by member.
+        if !Value::is_object(&value) {
+            return Err(Refused::invalid("The message is not an object: write { … }."));
+        }
+        // Where nothing was changed, the text itself is read: then what is wrong is told with its line and column.
+        let read =
+            if settle(&mut value)? { serde_json::from_value(value) } else { serde_json::from_slice(&bytes) };
+        read.map(Self).map_err(wrong)
     }
+}
+
+/// Writes whole numbers as such: `61.0` is 61 in JSON. Refuses what no database keeps.
+fn settle(value: &mut Value) -> Result<bool, Refused> {
+    /// Beyond it not every whole number is one of floating point.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let mut changed = false;
+    match value {
+        Value::Number(number) => {
+            let whole = number.as_f64().filter(|f| number.is_f64() && f.fract() == 0.0 && f.abs() < EXACT);
+            if let Some(whole) = whole {
+                #[expect(clippy::cast_possible_truncation, reason = "a whole number within 53 bits")]
+                let whole = whole as i64;
+                *number = whole.into();
+                changed = true;
+            }
+        }
+        Value::String(text) => no_nul(text)?,
+        Value::Array(items) => {
+            for item in items {
+                changed |= settle(item)?;
+            }
+        }
+        Value::Object(members) => {
+            for (name, member) in members {
+                no_nul(name)?;
+                changed |= settle(member)?;
+            }
+        }
+        Value::Null | Value::Bool(_) => {}
+    }
+    Ok(changed)
+}
+
+/// `PostgreSQL` keeps no U+0000 in texts.
+fn no_nul(text: &str) -> Result<(), Refused> {
+    if text.contains('\0') {
+        return Err(Refused::invalid("A text contains the character U+0000: leave it out."));
+    }
+    Ok(())
 }
 
 /// Why a body could not be read.
 pub(crate) fn too_large(rejection: &BytesRejection) -> Refused {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        return Refused::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "too-large",
-            "The request is too large.",
-            "Send less at once.",
-        );
+        return refuse_too_large();
     }
     Refused::invalid("The request broke off.")
+}
+
+fn refuse_too_large() -> Refused {
+    let detail = "Send less at once.";
+    Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The request is too large.", detail)
+}
+
+fn says_too_much(headers: &HeaderMap) -> bool {
+    let length =
+        headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    length.is_some_and(|length| length > paths::MESSAGE_BYTES)
+}
+
+/// Lets go of what is sent of a message that is too large. Who is cut off while sending does not read the answer; who sends
+/// very much more is cut off nevertheless.
+async fn read_away(request: Request) {
+    const MOST: usize = 4 * paths::MESSAGE_BYTES;
+    let mut pieces = request.into_body().into_data_stream();
+    let mut read = 0_usize;
+    while read < MOST
+        && let Some(Ok(piece)) = pieces.next().await
+    {
+        read = read.saturating_add(piece.len());
+    }
 }
 
 /// Query parameters.
@@ -55,6 +133,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        if parts.uri.query().is_some_and(|query| query.contains("%00")) {
+            no_nul("\0")?;
+        }
         let query = axum::extract::Query::<T>::from_request_parts(parts, state).await;
         query.map(|axum::extract::Query(value)| Self(value)).map_err(|e: QueryRejection| {
             let why = std::error::Error::source(&e).map_or_else(|| e.to_string(), ToString::to_string);
@@ -70,6 +151,9 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Id<T> {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        if parts.uri.path().contains("%00") {
+            return Err(Refused::not_found("object"));
+        }
         let path = axum::extract::Path::<T>::from_request_parts(parts, state).await;
         path.map(|axum::extract::Path(id)| Self(id)).map_err(|_e| Refused::not_found("object"))
     }

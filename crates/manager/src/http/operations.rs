@@ -1,7 +1,7 @@
 //! Operations: begun by a request that is answered with 202, looked at until they have ended.
 use super::auth::{Access, Caller, Resource};
-use super::event_search;
 use super::extract::{Id, Message, Query, limit, page};
+use super::{event_export, event_search};
 use crate::app::App;
 use crate::clock;
 use crate::problem::Refused;
@@ -152,8 +152,8 @@ pub(super) async fn export_events(
     Message(new): Message<NewEventExport>,
 ) -> Result<Response, Refused> {
     let ctx = caller.may(Resource::Events, Access::Read)?;
-    if new.limit == Some(0) {
-        return Err(Refused::field("/limit", "out-of-range", "At least 1, or left out for all."));
+    if new.limit.is_some_and(|limit| !(1..=event_export::MOST).contains(&limit)) {
+        return Err(Refused::field("/limit", "out-of-range", "1 to 1000000000, or left out for all."));
     }
     event_search::of_export(&new, app.clock.now())?;
     begin(&app, ctx, ("event-export", OperationKind::EventExport), serde_json::to_value(&new)?).await

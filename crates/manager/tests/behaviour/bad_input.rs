@@ -218,3 +218,73 @@ async fn who_hangs_up_leaves_nothing_for_the_next() {
         assert_eq!(status, StatusCode::CREATED, "{made}");
     }
 }
+
+#[tokio::test]
+async fn who_sends_a_little_too_much_reads_why() {
+    let site = Site::new().await;
+    let admin = site.admin().await;
+    let big = admin.request(Method::POST, "/policies").header("content-type", "application/json");
+    let refused = big.body(vec![b' '; 3 << 20]).send().await.unwrap();
+    assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(refused.json::<Value>().await.unwrap()["code"], "too-large");
+}
+
+#[tokio::test]
+async fn a_text_with_a_nul_is_refused_wherever_it_stands() {
+    let site = Site::new().await;
+    let admin = site.admin().await;
+    for body in [
+        json!({"name": "nul", "description": "a\0b"}),
+        json!({"name": "nul", "comment": "\0"}),
+        json!({"name": "nul", "settings": {"integrity-monitoring": {"sets": {"a\0": null}}}}),
+    ] {
+        let (status, problem) = admin.post("/policies", body.clone()).await;
+        assert_eq!((status, &problem["code"]), (StatusCode::BAD_REQUEST, &json!("invalid")), "{body}");
+    }
+    let credentials = json!({"user": "a\0", "password": "b\0"});
+    assert_eq!(site.nobody().post("/sessions", credentials).await.0, StatusCode::BAD_REQUEST);
+    for path in ["/computers?q=a%00", "/rules?q=%00", "/policies?cursor=a%00b", "/events?module=%00"] {
+        assert_eq!(admin.get(path).await.0, StatusCode::BAD_REQUEST, "{path}");
+    }
+    for path in ["/alert-conditions/%00", "/policies/%00", "/computers/a%00"] {
+        assert_eq!(admin.get(path).await.0, StatusCode::NOT_FOUND, "{path}");
+    }
+    assert!(admin.list("/policies").await.iter().all(|policy| policy["name"] != "nul"));
+}
+
+#[tokio::test]
+async fn a_whole_number_may_be_written_with_a_fraction_of_zero() {
+    let site = Site::new().await;
+    let admin = site.admin().await;
+    let (status, made) = admin.post("/activation-tokens", json!({"name": "t", "maxUses": 5.0})).await;
+    assert_eq!(status, StatusCode::CREATED, "{made}");
+    assert_eq!(made["activationToken"]["maxUses"], 5);
+    let settings = json!({"anti-malware": {"maxFileBytes": 2048.0}});
+    let (status, made) = admin.post("/policies", json!({"name": "p", "settings": settings})).await;
+    assert_eq!(status, StatusCode::CREATED, "{made}");
+    assert_eq!(made["local"]["anti-malware"]["maxFileBytes"].to_string(), "2048");
+    for part in [5.5, -1.0, 1e300] {
+        let (status, _) = admin.post("/activation-tokens", json!({"name": "t", "maxUses": part})).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{part}");
+    }
+}
+
+#[tokio::test]
+async fn words_and_numbers_that_mean_nothing_are_refused_and_not_passed_over() {
+    let site = Site::new().await;
+    let admin = site.admin().await;
+    for path in [
+        "/events?severity=grave",
+        "/events/counts?interval=01h",
+        "/events/counts?interval=%2B1h",
+        "/events/export?format=csv&limit=1000000001",
+    ] {
+        assert_eq!(admin.get(path).await.0, StatusCode::BAD_REQUEST, "{path}");
+    }
+    for list in [json!([]), json!([null, null]), json!([null, null, null, null, null])] {
+        assert_eq!(admin.patch("/fleet-settings", list.clone()).await.0, StatusCode::BAD_REQUEST, "{list}");
+    }
+    let export = json!({"format": "csv", "limit": 1_000_000_001});
+    assert_eq!(admin.post("/events/exports", export).await.0, StatusCode::BAD_REQUEST);
+    assert_eq!(admin.get("/events?severity=high").await.0, StatusCode::OK);
+}
