@@ -246,7 +246,7 @@ async fn fetch(place: &str, pack: &str, etag: Option<String>) -> Result<Fetched,
         let most = u64::try_from(ARCHIVE_BYTES).unwrap_or(u64::MAX);
         let mut text = Vec::new();
         let file = std::fs::File::open(&path).map_err(unusable)?;
-        file.take(most.saturating_add(1)).read_to_end(&mut text).map_err(unusable)?;
+        std::io::copy(&mut file.take(most.saturating_add(1)), &mut text).map_err(unusable)?;
         Ok(Fetched::Pack { text, etag: None })
     });
     reading.await.map_err(|e| causes(&e))?
