@@ -147,6 +147,21 @@ impl Client {
         self.send(request).await.map(|_nothing| ())
     }
 
+    /// PUT of a thing that is wholly said by its path, given as its parts.
+    pub(crate) async fn put(&self, path: &[&str]) -> Result<(), Failure> {
+        self.send(self.request(Method::PUT, &escaped(path))).await.map(|_nothing| ())
+    }
+
+    /// DELETE of a thing whose path is given as its parts.
+    pub(crate) async fn delete_at(&self, path: &[&str]) -> Result<(), Failure> {
+        self.delete(&escaped(path), None).await
+    }
+
+    /// POST of something that makes nothing and has no answer.
+    pub(crate) async fn tell<Q: Serialize>(&self, path: &str, body: &Q) -> Result<(), Failure> {
+        self.send_once(self.request(Method::POST, path).json(body)).await.map(|_nothing| ())
+    }
+
     /// The stream of what happens: calls `each` with the kind and the data of every message until it breaks off.
     pub(crate) async fn stream(
         &self,
@@ -179,8 +194,13 @@ impl Client {
     }
 
     /// Writes an answer of any length to a file.
-    pub(crate) async fn fetch(&self, path: &str, file: &std::path::Path) -> Result<(), Failure> {
-        let request = self.request(Method::GET, path).timeout(Duration::from_hours(24));
+    pub(crate) async fn fetch(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        file: &std::path::Path,
+    ) -> Result<(), Failure> {
+        let request = self.request(Method::GET, path).query(query).timeout(Duration::from_hours(24));
         let mut response = self.send(request).await?;
         let mut file = std::fs::File::create(file)?;
         while let Some(chunk) = response.chunk().await.map_err(|source| self.unreachable(source))? {
@@ -242,6 +262,24 @@ impl Client {
     fn unreachable(&self, source: reqwest::Error) -> Failure {
         Failure::Unreachable { url: self.profile.url.clone(), source }
     }
+}
+
+/// A path from its parts, whatever is in them (RFC 3986, 3.3).
+fn escaped(parts: &[&str]) -> String {
+    let mut path = String::new();
+    for part in parts {
+        path.push('/');
+        for byte in part.bytes() {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'~' => path.push(char::from(byte)),
+                other => {
+                    use std::fmt::Write as _;
+                    let _infallible = write!(path, "%{other:02X}");
+                }
+            }
+        }
+    }
+    path
 }
 
 /// Takes server-sent events apart (WHATWG HTML, 9.2.6).

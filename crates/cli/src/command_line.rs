@@ -1,4 +1,5 @@
 //! What can be typed.
+pub(crate) mod events;
 pub(crate) mod fleet;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -54,7 +55,10 @@ pub(crate) enum Command {
     Lists(Lists),
     /// What happened.
     #[command(subcommand)]
-    Events(Events),
+    Events(events::Events),
+    /// Rules that give tags to events as they arrive.
+    #[command(subcommand, name = "auto-tags")]
+    AutoTags(events::AutoTags),
     /// What somebody should look at.
     #[command(subcommand)]
     Alerts(Alerts),
@@ -70,6 +74,9 @@ pub(crate) enum Command {
     /// Activation tokens: how machines get in.
     #[command(subcommand)]
     Tokens(Tokens),
+    /// Who may log in.
+    #[command(subcommand)]
+    Users(Users),
     /// Keys for scripts.
     #[command(subcommand, name = "api-keys")]
     ApiKeys(ApiKeys),
@@ -513,51 +520,6 @@ impl From<EventSort> for sakimori_api::SortEventsBy {
     }
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum Events {
-    /// Newest first, or those first that matter most.
-    List {
-        /// Only of this computer, by id or name.
-        #[arg(long)]
-        computer: Option<String>,
-        /// Only of this module.
-        #[arg(long)]
-        module: Option<String>,
-        /// Only of this severity.
-        #[arg(long)]
-        severity: Option<String>,
-        /// Only with this action: detected, blocked, noted.
-        #[arg(long)]
-        action: Option<String>,
-        /// Only those that contain this: an address, a CVE, an incident id.
-        #[arg(long)]
-        query: Option<String>,
-        /// Only those that this finds, in the filter language: 'rank >= 5000 AND tag = review'.
-        #[arg(long, conflicts_with = "follow")]
-        filter: Option<String>,
-        /// Not before this time (RFC 3339).
-        #[arg(long)]
-        from: Option<String>,
-        /// Before this time (RFC 3339).
-        #[arg(long)]
-        to: Option<String>,
-        /// In which order.
-        #[arg(long, value_enum, default_value = "received")]
-        sort: EventSort,
-        /// At most so many.
-        #[arg(long, default_value_t = 50)]
-        limit: usize,
-        /// Go on showing what happens, until interrupted.
-        #[arg(long, conflicts_with = "sort")]
-        follow: bool,
-    },
-    /// One event with everything known of it.
-    Show {
-        /// Id.
-        event: uuid::Uuid,
-    },
-}
-
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum AlertState {
     Open,
@@ -863,6 +825,18 @@ pub(crate) enum Work {
     Backup,
     /// Ask all computers what is installed on them.
     RecommendationScan,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Users {
+    /// All users.
+    List,
+    /// Change one's own password, which ends one's other sessions.
+    ChangePassword {
+        /// Take the password until now and the new one from the first two lines of standard input (else they are asked for).
+        #[arg(long)]
+        password_stdin: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -2,6 +2,7 @@
 mod access;
 mod agent;
 mod alerts;
+mod auto_tags;
 mod channels;
 mod computers;
 mod events;
@@ -45,11 +46,13 @@ pub(crate) async fn execute(line: CommandLine) -> Result<ExitCode, Failure> {
         Command::Policies(command) => policies::execute(out, &client()?, command).await,
         Command::Lists(command) => lists::execute(out, &client()?, command).await,
         Command::Events(command) => events::execute(out, &client()?, command).await,
+        Command::AutoTags(command) => auto_tags::execute(out, &client()?, command).await,
         Command::Alerts(command) => alerts::execute(out, &client()?, command).await,
         Command::Channels(command) => channels::execute(out, &client()?, command).await,
         Command::Tasks(command) => tasks::execute(out, &client()?, command).await,
         Command::Operations(command) => operations::execute(out, &client()?, command).await,
         Command::Tokens(command) => access::tokens(out, &client()?, command).await,
+        Command::Users(command) => access::users(out, &client()?, command).await,
         Command::ApiKeys(command) => access::api_keys(out, &client()?, command).await,
         Command::Rules(command) => policies::rules(out, &client()?, command).await,
         Command::Audit(command) => access::audit(out, &client()?, command).await,

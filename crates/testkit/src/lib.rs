@@ -16,6 +16,7 @@ pub mod agent;
 pub mod attack;
 pub mod bench;
 pub mod blog;
+pub mod command_line;
 pub mod debian;
 pub mod fleet;
 pub mod forward;

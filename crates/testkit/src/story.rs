@@ -13,10 +13,10 @@ use crate::agent::Agent;
 use crate::manager::{Manager, PUBLIC};
 use crate::{Lab, Programs, Role, fleet, forward, interrupt, wait};
 
+use crate::command_line::CommandLine;
 use crate::fleet::text;
 use other_ways::Surroundings;
 use serde_json::Value;
-use steps::CommandLine;
 
 pub use steps::Steps;
 pub use target::{Target, Website};

@@ -1,14 +1,14 @@
-//! `sakimori login`, `tokens`, `api-keys`, `audit`: who gets in, and what they did.
+//! `sakimori login`, `tokens`, `users`, `api-keys`, `audit`: who gets in, and what they did.
 use super::{NAMES_MAX, Out, group_id, policy_id, tag, word};
 use crate::client::Client;
-use crate::command_line::{ApiKeys, Audit, Login, Role, Tokens};
+use crate::command_line::{ApiKeys, Audit, Login, Role, Tokens, Users};
 use crate::problem::Failure;
 use crate::profile::{self, Profile};
 use crate::table::Table;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use sakimori_api::{
     ActivationToken, ApiKey, AuditRecord, CreatedActivationToken, CreatedApiKey, Credentials,
-    NewActivationToken, NewApiKey,
+    NewActivationToken, NewApiKey, PasswordChange, User,
 };
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 
@@ -51,13 +51,41 @@ pub(super) async fn log_out(out: Out) -> Result<(), Failure> {
     out.done("Logged out.")
 }
 
-/// From standard input: its first line. At a terminal it is asked for there, and not shown.
+pub(super) async fn users(out: Out, client: &Client, command: Users) -> Result<(), Failure> {
+    match command {
+        Users::List => {
+            let all: Vec<User> = client.list("/users", &[], NAMES_MAX).await?;
+            out.show(&all, |all| {
+                let mut table = Table::new(&["USER", "ROLE", "LAST LOG-IN", "ID"]);
+                for user in all {
+                    let last = user.last_log_in.as_deref().unwrap_or("never");
+                    table.row([&user.name, &word(&user.role), last, &user.id.to_string()]);
+                }
+                table.to_string()
+            })
+        }
+        Users::ChangePassword { password_stdin } => {
+            let current_password = asked_for("Password until now: ", password_stdin)?;
+            let new_password = asked_for("New password: ", password_stdin)?;
+            client
+                .tell("/users/current/password", &PasswordChange { current_password, new_password })
+                .await?;
+            out.done("Changed. Other sessions of yours have ended.")
+        }
+    }
+}
+
 fn password(from_stdin: bool) -> Result<String, Failure> {
+    asked_for("Password: ", from_stdin)
+}
+
+/// The next line of standard input. At a terminal it is asked for there, and not shown.
+fn asked_for(words: &str, from_stdin: bool) -> Result<String, Failure> {
     let stdin = io::stdin();
     let quiet = if from_stdin {
         None
     } else if stdin.is_terminal() {
-        write!(io::stderr(), "Password: ")?;
+        write!(io::stderr(), "{words}")?;
         Some(Quiet::begin()?)
     } else {
         return Err(Failure::Usage(
@@ -65,7 +93,7 @@ fn password(from_stdin: bool) -> Result<String, Failure> {
         ));
     };
     let mut line = String::new();
-    io::BufReader::new(stdin.lock().take(PASSWORD_BYTES)).read_line(&mut line)?;
+    stdin.lock().take(PASSWORD_BYTES).read_line(&mut line)?;
     if let Some(quiet) = quiet {
         drop(quiet);
         writeln!(io::stderr())?;

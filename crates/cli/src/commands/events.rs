@@ -1,12 +1,13 @@
 //! `sakimori events`.
-use super::{Out, computer_id, fact, write_out};
+use super::{NAMES_MAX, Out, computer_id, fact, write_out};
 use crate::client::Client;
-use crate::command_line::{EventSort, Events};
+use crate::command_line::events::Events;
+use crate::command_line::{EventSort, ExportFormat};
 use crate::problem::Failure;
 use crate::table::{Table, shown};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use sakimori_api::Event;
+use sakimori_api::{Event, EventComment, EventCounts, NewEventComment};
 use sakimori_modules::EventDetail as _;
 use sakimori_modules::intrusion_prevention::Intrusion;
 use std::fmt::Write as _;
@@ -29,7 +30,7 @@ pub(super) async fn execute(out: Out, client: &Client, command: Events) -> Resul
                 ("to", to),
                 ("sort", (sort == EventSort::Rank).then(|| "rank".to_owned())),
             ];
-            let filter: Vec<_> = words.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+            let filter = given(words);
             let events: Vec<Event> = client.list("/events", &filter, limit).await?;
             if !follow {
                 return out.show(&events, |events| table(events));
@@ -44,7 +45,69 @@ pub(super) async fn execute(out: Out, client: &Client, command: Events) -> Resul
             let event: Event = client.get(&format!("/events/{event}"), &[]).await?;
             out.show(&event, text)
         }
+        Events::Count { by, interval, filter, from, to } => {
+            let words = [
+                ("by", by.map(|by| by.word().to_owned())),
+                ("interval", Some(interval)),
+                ("filter", filter),
+                ("from", from),
+                ("to", to),
+            ];
+            let counts: EventCounts = client.get("/events/counts", &given(words)).await?;
+            out.show(&counts, |counts| {
+                let mut table = Table::new(&["FROM", "WHAT", "EVENTS"]);
+                for count in &counts.counts {
+                    table.row([&count.from, &count.key, &count.count.to_string()]);
+                }
+                table.to_string()
+            })
+        }
+        Events::Export { output_file, format, filter, from, to, sort, limit } => {
+            let format = match format {
+                ExportFormat::Csv => "csv",
+                ExportFormat::Jsonl => "jsonl",
+            };
+            let words = [
+                ("format", Some(format.to_owned())),
+                ("filter", filter),
+                ("from", from),
+                ("to", to),
+                ("sort", (sort == EventSort::Rank).then(|| "rank".to_owned())),
+                ("limit", limit.map(|limit| limit.to_string())),
+            ];
+            client.fetch("/events/export", &given(words), &output_file).await?;
+            out.done(&format!("Written to {}.", output_file.display()))
+        }
+        Events::Tag { event, tags, remove } => {
+            for tag in &tags {
+                client.put(&["events", &event.to_string(), "tags", tag]).await?;
+            }
+            for tag in &remove {
+                client.delete_at(&["events", &event.to_string(), "tags", tag]).await?;
+            }
+            let event: Event = client.get(&format!("/events/{event}"), &[]).await?;
+            out.show(&event, |event| format!("Tags: {}\n", shown(&event.tags.join(", "))))
+        }
+        Events::Comment { event, text } => {
+            let path = format!("/events/{event}/comments");
+            let comment: EventComment = client.post(&path, &NewEventComment { text }).await?;
+            out.show(&comment, |comment| comment_text(comment))
+        }
+        Events::Comments { event } => {
+            let path = format!("/events/{event}/comments");
+            let comments: Vec<EventComment> = client.list(&path, &[], NAMES_MAX).await?;
+            out.show(&comments, |comments| comments.iter().map(comment_text).collect())
+        }
     }
+}
+
+/// The words of a query that were given.
+fn given<const N: usize>(words: [(&'static str, Option<String>); N]) -> Vec<(&'static str, String)> {
+    words.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
+fn comment_text(comment: &EventComment) -> String {
+    format!("{} {}: {}\n", comment.at, shown(&comment.author), shown(&comment.text))
 }
 
 /// The stream has every event; the filter's words are compared here as the manager compares them for the list.

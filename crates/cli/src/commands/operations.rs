@@ -80,7 +80,7 @@ async fn fetch(client: &Client, operation: &Operation, file: &Path) -> Result<()
     if operation.result.is_none() {
         return Err(Failure::Usage(format!("this operation has no file: {}", shown(&operation.message))));
     }
-    client.fetch(&format!("/operations/{}/result", operation.id), file).await
+    client.fetch(&format!("/operations/{}/result", operation.id), &[], file).await
 }
 
 fn progress(operation: &Operation) -> String {

@@ -1,17 +1,14 @@
 //! The steps of the story as they are told on the terminal, and what they are checked against.
 
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
 
 use anyhow::bail;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use crate::command_line::CommandLine;
 use crate::fleet::text;
-use crate::manager::Manager;
-use crate::rest::Api;
-use crate::{Host, Lab, Programs, Role, process};
 
 /// What was checked so far.
 #[derive(Debug, Default)]
@@ -119,40 +116,6 @@ pub(crate) fn explain(steps: &mut Steps, event: &Value, attacker: Ipv4Addr) {
     );
     fact("incident", text(event, "/detail/incident"));
     fact("explanation", text(event, "/explanation/en"));
-}
-
-/// The command line, as an operator on the manager's machine uses it.
-#[derive(Debug)]
-pub(crate) struct CommandLine<'a> {
-    host: &'a Host,
-    program: PathBuf,
-    url: String,
-    key: String,
-    pin: String,
-}
-
-impl<'a> CommandLine<'a> {
-    pub(crate) fn new(api: &Api<'_>, manager: &Manager<'_>, lab: &'a Lab, programs: &Programs) -> Self {
-        Self {
-            host: lab.host(Role::Manager),
-            program: programs.cli(),
-            url: format!("https://{}", manager.address()),
-            key: api.key().to_owned(),
-            pin: manager.pin.clone(),
-        }
-    }
-
-    /// Runs `sakimori` with these arguments; what it says.
-    pub(crate) fn run(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        let mut command = self.host.command(&self.program);
-        command
-            .env("SAKIMORI_URL", &self.url)
-            .env("SAKIMORI_API_KEY", &self.key)
-            .env("SAKIMORI_CA_PIN", &self.pin)
-            .env("HOME", self.host.folder())
-            .args(arguments);
-        process::run(command)
-    }
 }
 
 /// Tells and checks which rules the software that was found needs, and that the policy assigned them.
