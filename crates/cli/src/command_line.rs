@@ -684,6 +684,7 @@ pub(crate) enum TaskKind {
     Backup,
     Retention,
     Report,
+    ContentUpdate,
 }
 
 #[derive(Debug, Subcommand)]
@@ -925,6 +926,8 @@ pub(crate) enum Rules {
         /// Signature id.
         sid: u32,
     },
+    /// Which rules are in force, and since when.
+    Version,
 }
 
 #[derive(Debug, Subcommand)]

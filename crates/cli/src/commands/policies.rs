@@ -4,7 +4,7 @@ use crate::client::Client;
 use crate::command_line::{Policies, RuleMode, Rules, Settings};
 use crate::problem::Failure;
 use crate::table::{Table, shown};
-use sakimori_api::{NewPolicy, Policy, PolicyPatch, Rule, SettingsInForce, SettingsPatch};
+use sakimori_api::{ContentInForce, NewPolicy, Policy, PolicyPatch, Rule, SettingsInForce, SettingsPatch};
 use sakimori_modules::settings::pointer;
 use sakimori_modules::{configurable, module};
 use serde_json::{Map, Value};
@@ -216,6 +216,23 @@ pub(super) async fn rules(out: Out, client: &Client, command: Rules) -> Result<(
                     table.row([&r.sid.to_string(), &r.severity, &r.cves.join(" "), &r.message]);
                 }
                 table.to_string()
+            })
+        }
+        Rules::Version => {
+            let content: ContentInForce = client.get("/content", &[]).await?;
+            out.show(&content, |content| {
+                let mut text = String::new();
+                fact(&mut text, "Pack", &shown(&content.name));
+                fact(&mut text, "Version", &format!("{} of {}", content.version, shown(&content.date)));
+                fact(&mut text, "Rules", &content.rules.to_string());
+                fact(&mut text, "Updated", content.updated_at.as_deref().unwrap_or("came with the manager"));
+                let source = if content.source {
+                    "looked for by tasks of the kind content-update"
+                } else {
+                    "no source"
+                };
+                fact(&mut text, "Newer ones", source);
+                text
             })
         }
         Rules::Show { sid } => {

@@ -111,6 +111,7 @@ fn known(kind: TaskKind) -> sakimori_api::TaskKind {
         TaskKind::Backup => sakimori_api::TaskKind::Backup,
         TaskKind::Retention => sakimori_api::TaskKind::Retention,
         TaskKind::Report => sakimori_api::TaskKind::Report,
+        TaskKind::ContentUpdate => sakimori_api::TaskKind::ContentUpdate,
     }
 }
 
