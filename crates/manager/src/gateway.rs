@@ -98,6 +98,13 @@ impl FromRequestParts<Arc<App>> for Peer {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refuse> {
         let identity = parts.extensions.get::<PeerIdentity>().ok_or_else(Refuse::unknown_computer)?;
+        // On the heap, and gone before a check-in is held.
+        Box::pin(Self::of(app, identity)).await
+    }
+}
+
+impl Peer {
+    async fn of(app: &App, identity: &PeerIdentity) -> Result<Self, Refuse> {
         let ctx = TenantCtx::system(identity.tenant);
         if !app.store.certificate_valid(&ctx, &identity.serial, identity.computer).await? {
             return Err(Refuse::unknown_computer());

@@ -21,6 +21,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 use tower_http::timeout::TimeoutBody;
@@ -136,22 +137,27 @@ struct Connection {
 }
 
 impl Connection {
-    async fn serve(mut self, stream: TcpStream, peer: SocketAddr) {
+    /// The handshake.
+    async fn secure(&self, stream: TcpStream, peer: SocketAddr) -> Option<TlsStream<TcpStream>> {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%peer, %error, "TCP_NODELAY could not be set");
         }
-        let stream = match tokio::time::timeout(HANDSHAKE, self.acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => {
-                count(&self.metrics.handshakes_failed, 1);
-                tracing::debug!(%peer, %error, "a TLS handshake failed");
-                return;
-            }
-            Err(_late) => {
-                count(&self.metrics.handshakes_failed, 1);
-                return;
-            }
-        };
+        let accepted = tokio::time::timeout(HANDSHAKE, self.acceptor.accept(stream)).await;
+        if accepted.as_ref().is_ok_and(Result::is_ok) {
+            return accepted.ok()?.ok();
+        }
+        count(&self.metrics.handshakes_failed, 1);
+        if let Ok(Err(error)) = accepted {
+            tracing::debug!(%peer, %error, "a TLS handshake failed");
+        }
+        None
+    }
+
+    /// What is needed for a part of a connection's life only lies in a box of its own: there may be ten thousands that wait.
+    async fn serve(mut self, stream: TcpStream, peer: SocketAddr) {
+        let Some(stream) = Box::pin(self.secure(stream, peer)).await else { return };
+        // Which one is agreed on in the handshake: nothing is read to find out.
+        let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         let certificates = stream.get_ref().1.peer_certificates();
         let identity = certificates.and_then(<[_]>::first).and_then(PeerIdentity::of);
         let (router, patience) = (self.router, self.patience);
@@ -173,15 +179,15 @@ impl Connection {
                 })
             }))
         });
-        let mut builder = auto::Builder::new(TokioExecutor::new());
+        let builder = auto::Builder::new(TokioExecutor::new());
+        let mut builder = if http2 { builder.http2_only() } else { builder.http1_only() };
         builder.http1().timer(TokioTimer::new()).header_read_timeout(patience);
         builder
             .http2()
             .timer(TokioTimer::new())
             .max_concurrent_streams(64)
             .keep_alive_interval(Some(patience));
-        let connection = builder.serve_connection(TokioIo::new(stream), service);
-        tokio::pin!(connection);
+        let mut connection = Box::pin(builder.serve_connection(TokioIo::new(stream), service));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
             () = stopped(&mut self.stopping) => {
@@ -192,5 +198,21 @@ impl Connection {
         if let Err(error) = ended {
             tracing::debug!(%peer, %error, "a connection broke");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The size of what an asynchronous function of three arguments makes.
+    fn bytes_of<A, B, C, F>(_function: fn(A, B, C) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_connection_is_small() {
+        let bytes = bytes_of(Connection::serve);
+        assert!(bytes <= 2560, "{bytes} bytes for each connection beside its own box");
     }
 }

@@ -9,7 +9,7 @@ use crate::pacing::Call;
 use crate::reactions::{self, Aftermath};
 use crate::store::{ComputerRow, Life, TenantCtx};
 use axum::Json;
-use axum::extract::{FromRequestParts, State};
+use axum::extract::{FromRequest as _, FromRequestParts, Request, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
@@ -69,11 +69,14 @@ pub(crate) async fn check_in(
     State(app): State<Arc<App>>,
     place: Place,
     Peer(row): Peer,
-    message: Result<Message<CheckIn>, crate::problem::Refused>,
+    request: Request,
 ) -> Result<Response, Refuse> {
-    let Message(said) = message?;
     // On the heap, and gone before the wait begins.
-    let waiting = Box::pin(begin(&app, row, said)).await?;
+    let waiting = Box::pin(async {
+        let Message(said) = Message::from_request(request, &app).await?;
+        begin(&app, row, said).await
+    });
+    let waiting = waiting.await?;
     drop(place);
     match waiting {
         Some(waiting) => waiting.hold(&app).await,
@@ -149,7 +152,7 @@ impl Waiting {
             told.extend(app.orders.take(computer));
             commands.extend(told.iter().map(|(run, kind)| crate::tasks::command(*run, *kind).0));
             let Some(policy) = app.fleet.policy(computer) else { return Err(Refuse::unknown_computer()) };
-            app.prepare_bundle(tenant, computer, policy).await?;
+            Box::pin(app.prepare_bundle(tenant, computer, policy)).await?;
             let current = app.bundles.of(tenant, computer, policy);
             let wanted = current.filter(|c| differs(c, self.enforced, self.refused));
             let now = Instant::now();
@@ -175,7 +178,8 @@ impl Waiting {
         drop(self);
         for (run, kind) in told {
             let state = if crate::tasks::command(run, kind).1 { "sent" } else { "done" };
-            app.store.task_computer_state(tenant, (run, computer), state, "", app.clock.now()).await?;
+            let done = app.store.task_computer_state(tenant, (run, computer), state, "", app.clock.now());
+            Box::pin(done).await?;
         }
         if bundle.is_none() && commands.is_empty() {
             return Ok(StatusCode::NO_CONTENT.into_response());
@@ -299,4 +303,20 @@ pub(crate) async fn order_done(
     let Message(done) = message?;
     crate::tasks::answered(&app, row.tenant, row.id, &done).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The size of what an asynchronous function of four arguments makes.
+    fn bytes_of<A, B, C, D, F>(_function: fn(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_held_check_in_is_small() {
+        let bytes = bytes_of(check_in);
+        assert!(bytes <= 3072, "{bytes} bytes for each computer that waits");
+    }
 }
