@@ -33,14 +33,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Message<T> {
                 "Send Content-Type: application/json.",
             ));
         }
-        if says_too_much(request.headers()) {
-            // Who waits to be told to send has sent nothing.
-            if !request.headers().contains_key(header::EXPECT) {
-                read_away(request).await;
-            }
-            return Err(refuse_too_large());
-        }
-        let bytes = Bytes::from_request(request, state).await.map_err(|e| too_large(&e))?;
+        let bytes = whole(request, state).await?;
         let wrong = |e: serde_json::Error| Refused::invalid(format!("{e}."));
         let mut value = serde_json::from_slice(&bytes).map_err(wrong)?;
         // Derived readers would take a list for an object, member by member.
@@ -94,6 +87,18 @@ fn no_nul(text: &str) -> Result<(), Refused> {
     Ok(())
 }
 
+/// The whole of a message's body.
+pub(crate) async fn whole<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Refused> {
+    if says_too_much(request.headers()) {
+        // Who waits to be told to send has sent nothing.
+        if !request.headers().contains_key(header::EXPECT) {
+            read_away(request).await;
+        }
+        return Err(refuse_too_large());
+    }
+    Bytes::from_request(request, state).await.map_err(|e| too_large(&e))
+}
+
 /// Why a body could not be read.
 pub(crate) fn too_large(rejection: &BytesRejection) -> Refused {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
@@ -116,7 +121,7 @@ fn says_too_much(headers: &HeaderMap) -> bool {
 /// Lets go of what is sent of a message that is too large. Who is cut off while sending does not read the answer; who sends
 /// very much more is cut off nevertheless.
 async fn read_away(request: Request) {
-    const MOST: usize = 4 * paths::MESSAGE_BYTES;
+    const MOST: usize = 16 * paths::MESSAGE_BYTES;
     let mut pieces = request.into_body().into_data_stream();
     let mut read = 0_usize;
     while read < MOST

@@ -7,8 +7,8 @@ use crate::app::App;
 use crate::problem::Refused;
 use crate::secrets;
 use crate::store::{Claim, Claimed, TenantCtx};
-use axum::body::{Body, Bytes};
-use axum::extract::{FromRequest as _, Request};
+use axum::body::Body;
+use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
@@ -36,8 +36,7 @@ pub(super) async fn once(
     let key = key(request.headers().get(HEADER).map(HeaderValue::as_bytes).unwrap_or_default())?;
     let secret = credential(request.headers()).unwrap_or_default().to_owned();
     let (mut parts, body) = request.into_parts();
-    let whole = Request::from_parts(parts.clone(), body);
-    let body = Bytes::from_request(whole, app).await.map_err(|e| super::too_large(&e))?;
+    let body = super::extract::whole(Request::from_parts(parts.clone(), body), app).await?;
     let kind = parts.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
     let claim = Claim {

@@ -223,10 +223,12 @@ async fn who_hangs_up_leaves_nothing_for_the_next() {
 async fn who_sends_a_little_too_much_reads_why() {
     let site = Site::new().await;
     let admin = site.admin().await;
-    let big = admin.request(Method::POST, "/policies").header("content-type", "application/json");
-    let refused = big.body(vec![b' '; 3 << 20]).send().await.unwrap();
-    assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
-    assert_eq!(refused.json::<Value>().await.unwrap()["code"], "too-large");
+    for (name, bytes) in [("x-nothing", 3 << 20), ("idempotency-key", 3 << 20), ("x-nothing", 12 << 20)] {
+        let big = admin.request(Method::POST, "/policies").header("content-type", "application/json");
+        let refused = big.header(name, "large").body(vec![b' '; bytes]).send().await.unwrap();
+        assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE, "{name} {bytes}");
+        assert_eq!(refused.json::<Value>().await.unwrap()["code"], "too-large");
+    }
 }
 
 #[tokio::test]
