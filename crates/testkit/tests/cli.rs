@@ -1,5 +1,4 @@
 //! The command line against a real manager: what is made is there, what is asked for comes.
-#![expect(clippy::unwrap_used, reason = "a test ends where the world is not as it should be")]
 
 use sakimori_testkit::command_line::CommandLine;
 use sakimori_testkit::fleet::{start_manager, text};
@@ -72,7 +71,7 @@ fn everything_that_is_listed_made_and_exported_goes_through_the_command_line() {
     let again = file("again.csv");
     cli.run(&["operations", "fetch", text(&operation, "/id"), "--output-file", again.to_str().unwrap()])
         .unwrap();
-    assert_eq!(std::fs::read(&again).unwrap(), std::fs::read(&exported).unwrap());
+    assert_eq!(std::fs::read_to_string(&again).unwrap(), std::fs::read_to_string(&exported).unwrap());
     let direct = file("direct.csv");
     cli.run(&["events", "export", direct.to_str().unwrap(), "--format", "csv"]).unwrap();
     assert!(std::fs::read_to_string(&direct).unwrap().starts_with("id,"));

@@ -91,7 +91,7 @@ pub(super) async fn execute(out: Out, client: &Client, command: Events) -> Resul
         Events::Comment { event, text } => {
             let path = format!("/events/{event}/comments");
             let comment: EventComment = client.post(&path, &NewEventComment { text }).await?;
-            out.show(&comment, |comment| comment_text(comment))
+            out.show(&comment, comment_text)
         }
         Events::Comments { event } => {
             let path = format!("/events/{event}/comments");
