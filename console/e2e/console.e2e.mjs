@@ -15,6 +15,7 @@ const PAGES = [
   { path: "/alerts", name: "alerts", en: "Alerts", ja: "アラート" },
   { path: "/alerts?view=conditions", name: "alert-conditions", en: "Alerts", ja: "アラート" },
   { path: "/channels", name: "channels", en: "Delivery", ja: "配信" },
+  { path: "/upgrades", name: "upgrades", en: "Upgrades", ja: "アップグレード" },
   { path: "/tasks", name: "tasks", en: "Scheduled tasks", ja: "スケジュールタスク" },
   { path: "/policies", name: "policies", en: "Policies", ja: "ポリシー" },
   { path: "/lists", name: "lists", en: "Lists", ja: "リスト" },

@@ -65,6 +65,7 @@ const PAGES = [
     title: "nav.administration",
     pages: [
       { to: "/channels", label: "nav.channels" },
+      { to: "/upgrades", label: "upgrades.title" },
       { to: "/access", label: "access.title" },
       { to: "/fleet-settings", label: "fleetSettings.title" },
       { to: "/audit", label: "nav.audit" },

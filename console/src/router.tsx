@@ -162,6 +162,18 @@ const fleetSettingsRoute = createRoute({
   component: lazyRouteComponent(() => import("./pages/FleetSettingsPage"), "FleetSettingsPage"),
 });
 
+const upgradesRoute = createRoute({
+  getParentRoute: () => appRoute,
+  path: "/upgrades",
+  component: lazyRouteComponent(() => import("./pages/UpgradesPage"), "UpgradesPage"),
+});
+
+const upgradeRoute = createRoute({
+  getParentRoute: () => appRoute,
+  path: "/upgrades/$upgradeId",
+  component: lazyRouteComponent(() => import("./pages/UpgradePage"), "UpgradePage"),
+});
+
 const policiesRoute = createRoute({
   getParentRoute: () => appRoute,
   path: "/policies",
@@ -222,6 +234,8 @@ const routeTree = rootRoute.addChildren([
     alertRoute,
     channelsRoute,
     scheduleRoute,
+    upgradesRoute,
+    upgradeRoute,
     policiesRoute,
     policyRoute,
     listsRoute,

@@ -61,6 +61,11 @@ pub(crate) fn accept_all(release: &Path) -> anyhow::Result<Option<PathBuf>> {
 
 /// Runs an example of the test kit, optimised, with paths as arguments.
 pub(crate) fn run_example(example: &str, arguments: &[PathBuf]) -> anyhow::Result<()> {
+    run_example_to(example, None, arguments)
+}
+
+/// The same, with a word first that says what it is to do.
+pub(crate) fn run_example_to(example: &str, word: Option<&str>, arguments: &[PathBuf]) -> anyhow::Result<()> {
     let mut run = cargo();
     run.args([
         "run",
@@ -73,6 +78,7 @@ pub(crate) fn run_example(example: &str, arguments: &[PathBuf]) -> anyhow::Resul
         example,
         "--",
     ]);
+    run.args(word);
     for argument in arguments {
         run.arg(std::path::absolute(argument)?);
     }

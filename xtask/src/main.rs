@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use sakimori_testkit::package::{self, Package, Packing};
+use sakimori_testkit::package::{self, Package, Packing, Recipe};
 use sakimori_testkit::report::Report;
 use sakimori_testkit::story::{self, Target};
 use sakimori_testkit::{Programs, bench, debian, interrupt, programs};
@@ -212,11 +212,18 @@ fn package_all(out: &Path, signing_key: &Path) -> anyhow::Result<()> {
     let built = build::release_programs()?;
     let out = programs::source().join(out);
     std::fs::create_dir_all(&out)?;
-    let mut files = vec![programs::source().join(signing_key)];
+    let (key, public) = (programs::source().join(signing_key), out.join("package-keys"));
+    build::run_example_to("sign_package", Some("key"), &[key.clone(), public.clone()])?;
+    let keys = std::fs::read_to_string(&public)?;
+    let recipe = Recipe { version: package::VERSION, keys: &keys, packing: Packing::Small };
+    let mut files = Vec::new();
     for package in Package::ALL {
-        let file = package::build(package, &built, &out, Packing::Small)?;
+        let file = package::build_by(package, &built, &out, recipe)?;
         println!("{}", file.display());
         files.push(file);
     }
-    build::run_example("sign_package", &files)
+    let with =
+        |first: &Path| std::iter::once(first.to_owned()).chain(files.iter().cloned()).collect::<Vec<_>>();
+    build::run_example_to("sign_package", Some("sign"), &with(&key))?;
+    build::run_example_to("sign_package", Some("verify"), &with(&public))
 }

@@ -39,6 +39,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/agent-packages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The agent packages that are here, with why one is refused. */
+        get: operations["listAgentPackages"];
+        put?: never;
+        /** Takes an agent package: its bytes as the body, its signature file in base64 in the header. */
+        post: operations["uploadAgentPackage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agent-packages/{sha256}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Removes an agent package from the folder. */
+        delete: operations["deleteAgentPackage"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/alert-conditions": {
         parameters: {
             query?: never;
@@ -1222,6 +1257,130 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/upgrades": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The roll-outs, newest first. */
+        get: operations["listUpgrades"];
+        put?: never;
+        /** Begins a roll-out with the computers that fit now. One at a time is under way. */
+        post: operations["createUpgrade"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/upgrades/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One roll-out with its rings. */
+        get: operations["getUpgrade"];
+        put?: never;
+        post?: never;
+        /** Deletes a roll-out that has ended. */
+        delete: operations["deleteUpgrade"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/upgrades/{id}/abort": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ends it where it is: computers keep the version that they have. */
+        post: operations["abortUpgrade"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/upgrades/{id}/computers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How far each computer is. */
+        get: operations["listUpgradeComputers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/upgrades/{id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Nobody new is told; those that are at it go on. */
+        post: operations["pauseUpgrade"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/upgrades/{id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * It goes on where it was. One that was halted goes on with what has failed as it is, so it halts again unless the limit
+         *     is no longer passed.
+         */
+        post: operations["resumeUpgrade"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/upgrades/{id}/roll-back": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Computers go back to the version before: those of the ring that is at work, or all. */
+        post: operations["rollBackUpgrade"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users": {
         parameters: {
             query?: never;
@@ -1309,6 +1468,29 @@ export interface components {
              * @description How many it has activated.
              */
             uses: number;
+        };
+        /** @description An agent package in the manager's packages folder. */
+        AgentPackage: {
+            /**
+             * Format: date-time
+             * @description When it was put there.
+             */
+            addedAt: string;
+            /** @description Its architecture, in Debian's word. */
+            architecture: string;
+            /** @description Its file name. */
+            file: string;
+            /** @description Why it is not rolled out: it has no signature, or one that this manager does not trust. */
+            refused?: string | null;
+            /** @description The hash of its bytes. */
+            sha256: string;
+            /**
+             * Format: int64
+             * @description Its length in bytes.
+             */
+            size: number;
+            /** @description Its version. */
+            version: string;
         };
         /** @description An alert: one for a condition and what it is about, however often the cause comes again. */
         Alert: {
@@ -4220,6 +4402,30 @@ export interface components {
              */
             windowSecs?: number | null;
         };
+        /** @description Begins a roll-out. */
+        NewUpgrade: {
+            /** @description Its name, not in use yet. */
+            name: string;
+            /** @description How. */
+            plan?: components["schemas"]["UpgradePlan"];
+            /** @description The version, of which there is a package that is not refused. */
+            version: string;
+        };
+        /** @description A ring: some of the computers. One of `percent`, `tag` and `groupId`. */
+        NewUpgradeRing: {
+            /**
+             * Format: uuid
+             * @description Computers of this group and of those below it.
+             */
+            groupId?: string | null;
+            /**
+             * Format: int32
+             * @description With those of the rings before, this share of the computers, chosen by lot.
+             */
+            percent?: number | null;
+            /** @description Computers with this tag, `KEY` or `KEY=VALUE`. */
+            tag?: string | null;
+        };
         /** @description One value for a sentence. */
         NoticeArgument: {
             /** @description Its name. */
@@ -4362,6 +4568,34 @@ export interface components {
                  * @description How many it has activated.
                  */
                 uses: number;
+            }[];
+            /** @description Give it as `cursor` to get what follows; `null` at the end. */
+            nextCursor: string | null;
+        };
+        /** @description Part of a list. */
+        Page_AgentPackage: {
+            /** @description The part's members. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When it was put there.
+                 */
+                addedAt: string;
+                /** @description Its architecture, in Debian's word. */
+                architecture: string;
+                /** @description Its file name. */
+                file: string;
+                /** @description Why it is not rolled out: it has no signature, or one that this manager does not trust. */
+                refused?: string | null;
+                /** @description The hash of its bytes. */
+                sha256: string;
+                /**
+                 * Format: int64
+                 * @description Its length in bytes.
+                 */
+                size: number;
+                /** @description Its version. */
+                version: string;
             }[];
             /** @description Give it as `cursor` to get what follows; `null` at the end. */
             nextCursor: string | null;
@@ -5262,6 +5496,100 @@ export interface components {
             nextCursor: string | null;
         };
         /** @description Part of a list. */
+        Page_Upgrade: {
+            /** @description The part's members. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When.
+                 */
+                createdAt: string;
+                /** @description Who began it. */
+                createdBy: string;
+                /** @description For `If-Match`. */
+                etag: string;
+                /**
+                 * Format: date-time
+                 * @description When it ended.
+                 */
+                finishedAt?: string | null;
+                /**
+                 * Format: uuid
+                 * @description Id.
+                 */
+                id: string;
+                /**
+                 * Format: int32
+                 * @description Computers that are meant but in none of the rings.
+                 */
+                leftOut: number;
+                /** @description Its name. */
+                name: string;
+                /** @description What was decided. */
+                plan: components["schemas"]["UpgradePlan"];
+                /** @description Why, in words; empty where the state says it. */
+                reason: string;
+                /**
+                 * Format: int32
+                 * @description The ring that is at work, from 0.
+                 */
+                ring: number;
+                /**
+                 * Format: date-time
+                 * @description When all its computers had an end: it is watched from then on.
+                 */
+                ringDone?: string | null;
+                /**
+                 * Format: date-time
+                 * @description Since when.
+                 */
+                ringSince: string;
+                /** @description The rings. */
+                rings: components["schemas"]["UpgradeRing"][];
+                /** @description How it is. */
+                state: components["schemas"]["UpgradeState"];
+                /** @description The version. */
+                version: string;
+            }[];
+            /** @description Give it as `cursor` to get what follows; `null` at the end. */
+            nextCursor: string | null;
+        };
+        /** @description Part of a list. */
+        Page_UpgradeComputer: {
+            /** @description The part's members. */
+            items: {
+                /**
+                 * Format: uuid
+                 * @description The computer.
+                 */
+                computerId: string;
+                /** @description Its name; nothing once it was deleted. */
+                computerName?: string | null;
+                /** @description The version before. */
+                fromVersion: string;
+                /** @description Why. */
+                message: string;
+                /**
+                 * Format: int32
+                 * @description Its ring, from 0.
+                 */
+                ring: number;
+                /**
+                 * Format: date-time
+                 * @description Since when it is in its state.
+                 */
+                since: string;
+                /** @description `waiting`, `ordered`, `healthy`, `failed`, `unreached`, `skipped`, `returning`, `returned` or `stuck`. */
+                state: string;
+                /** @description Its agent's own word: `downloading`, `verified`, `installing`, `running`, `refused`, `rolled-back` or `failed`. */
+                step?: string | null;
+                /** @description Its agent's version now. */
+                version: string;
+            }[];
+            /** @description Give it as `cursor` to get what follows; `null` at the end. */
+            nextCursor: string | null;
+        };
+        /** @description Part of a list. */
         Page_User: {
             /** @description The part's members. */
             items: {
@@ -5646,7 +5974,7 @@ export interface components {
          * @description A part of what a role allows. Who may write may read as well.
          * @enum {string}
          */
-        Scope: "api-keys:read" | "api-keys:write" | "activation-tokens:read" | "activation-tokens:write" | "alerts:read" | "alerts:write" | "audit-records:read" | "audit-records:write" | "channels:read" | "channels:write" | "computers:read" | "computers:write" | "events:read" | "events:write" | "operations:read" | "operations:write" | "policies:read" | "policies:write" | "rules:read" | "rules:write" | "tasks:read" | "tasks:write" | "users:read" | "users:write";
+        Scope: "api-keys:read" | "api-keys:write" | "activation-tokens:read" | "activation-tokens:write" | "agent-packages:read" | "agent-packages:write" | "alerts:read" | "alerts:write" | "audit-records:read" | "audit-records:write" | "channels:read" | "channels:write" | "computers:read" | "computers:write" | "events:read" | "events:write" | "operations:read" | "operations:write" | "policies:read" | "policies:write" | "rules:read" | "rules:write" | "tasks:read" | "tasks:write" | "upgrades:read" | "upgrades:write" | "users:read" | "users:write";
         /**
          * @description What a search looks through.
          * @enum {string}
@@ -6110,6 +6438,218 @@ export interface components {
          * @enum {string}
          */
         Trigger: "activated" | "returned" | "address-changed" | "cloud-changed";
+        /** @description A roll-out. */
+        Upgrade: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            createdAt: string;
+            /** @description Who began it. */
+            createdBy: string;
+            /** @description For `If-Match`. */
+            etag: string;
+            /**
+             * Format: date-time
+             * @description When it ended.
+             */
+            finishedAt?: string | null;
+            /**
+             * Format: uuid
+             * @description Id.
+             */
+            id: string;
+            /**
+             * Format: int32
+             * @description Computers that are meant but in none of the rings.
+             */
+            leftOut: number;
+            /** @description Its name. */
+            name: string;
+            /** @description What was decided. */
+            plan: components["schemas"]["UpgradePlan"];
+            /** @description Why, in words; empty where the state says it. */
+            reason: string;
+            /**
+             * Format: int32
+             * @description The ring that is at work, from 0.
+             */
+            ring: number;
+            /**
+             * Format: date-time
+             * @description When all its computers had an end: it is watched from then on.
+             */
+            ringDone?: string | null;
+            /**
+             * Format: date-time
+             * @description Since when.
+             */
+            ringSince: string;
+            /** @description The rings. */
+            rings: components["schemas"]["UpgradeRing"][];
+            /** @description How it is. */
+            state: components["schemas"]["UpgradeState"];
+            /** @description The version. */
+            version: string;
+        };
+        /** @description How far one computer is. */
+        UpgradeComputer: {
+            /**
+             * Format: uuid
+             * @description The computer.
+             */
+            computerId: string;
+            /** @description Its name; nothing once it was deleted. */
+            computerName?: string | null;
+            /** @description The version before. */
+            fromVersion: string;
+            /** @description Why. */
+            message: string;
+            /**
+             * Format: int32
+             * @description Its ring, from 0.
+             */
+            ring: number;
+            /**
+             * Format: date-time
+             * @description Since when it is in its state.
+             */
+            since: string;
+            /** @description `waiting`, `ordered`, `healthy`, `failed`, `unreached`, `skipped`, `returning`, `returned` or `stuck`. */
+            state: string;
+            /** @description Its agent's own word: `downloading`, `verified`, `installing`, `running`, `refused`, `rolled-back` or `failed`. */
+            step?: string | null;
+            /** @description Its agent's version now. */
+            version: string;
+        };
+        /** @description Which computers are upgraded, in which rings, and what has to hold for the next one. */
+        UpgradePlan: {
+            /**
+             * Format: int32
+             * @description At most so many computers are at it at once; 50 where absent.
+             */
+            atOnce?: number;
+            /** @description Only computers that this filter finds. */
+            filter?: string | null;
+            /**
+             * Format: uuid
+             * @description Only computers of this group and of those below it.
+             */
+            groupId?: string | null;
+            /**
+             * Format: int32
+             * @description The roll-out halts when more than this share of a ring's computers fail; 10 where absent, 0 for none may.
+             */
+            haltAbovePercent?: number;
+            /**
+             * Format: int32
+             * @description The new version has so long to become healthy on a computer, which goes back by itself otherwise; ten minutes where
+             *     absent.
+             */
+            healthyWithinSecs?: number;
+            /**
+             * Format: uuid
+             * @description Only computers with this policy.
+             */
+            policyId?: string | null;
+            /**
+             * Format: int32
+             * @description A computer that is not in contact is waited for so long; a day where absent.
+             */
+            reachWithinSecs?: number;
+            /** @description The rings, in their order; 1, 10 and 100 percent where absent. */
+            rings?: components["schemas"]["NewUpgradeRing"][];
+            /** @description A ring that was halted goes back by itself. */
+            rollBackOnHalt?: boolean;
+            /**
+             * Format: uuid
+             * @description Only computers of this smart folder.
+             */
+            searchId?: string | null;
+            /**
+             * Format: int32
+             * @description A ring is watched for so long before the next one begins; an hour where absent.
+             */
+            waitSecs?: number;
+            window?: components["schemas"]["UpgradeWindow"] | null;
+        };
+        /** @description A ring and how far its computers are. */
+        UpgradeRing: {
+            /**
+             * Format: int64
+             * @description Computers that are at it.
+             */
+            atWork: number;
+            /**
+             * Format: int64
+             * @description Computers on which it failed; most have gone back by themselves.
+             */
+            failed: number;
+            /**
+             * Format: uuid
+             * @description Its group.
+             */
+            groupId?: string | null;
+            /**
+             * Format: int64
+             * @description Computers that are healthy with the new version.
+             */
+            healthy: number;
+            /**
+             * Format: int32
+             * @description Its share, where it was made by lot.
+             */
+            percent?: number | null;
+            /**
+             * Format: int64
+             * @description Computers that went back because the roll-out did.
+             */
+            returned: number;
+            /**
+             * Format: int64
+             * @description Computers that cannot be upgraded so, or were left out.
+             */
+            skipped: number;
+            /**
+             * Format: int64
+             * @description Computers that could not go back.
+             */
+            stuck: number;
+            /** @description Its tag. */
+            tag?: string | null;
+            /**
+             * Format: int64
+             * @description Computers that were not in contact in time.
+             */
+            unreached: number;
+            /**
+             * Format: int64
+             * @description Computers that were not told yet.
+             */
+            waiting: number;
+        };
+        /** @description Lets computers go back. */
+        UpgradeRollBack: {
+            /** @description Those of every ring; only those of the ring that is at work where absent. */
+            all?: boolean;
+        };
+        /**
+         * @description How a roll-out is.
+         * @enum {string}
+         */
+        UpgradeState: "running" | "paused" | "halted" | "going-back" | "succeeded" | "aborted" | "rolled-back";
+        /** @description When computers may be told: a window opens at these times and stays open for so long. */
+        UpgradeWindow: {
+            /**
+             * Format: int32
+             * @description How long it stays open.
+             */
+            durationSecs: number;
+            /** @description When it opens: minute, hour, day of month, month, day of week, as cron has them. */
+            schedule: string;
+            /** @description In which zone, as `Asia/Tokyo`. */
+            timeZone: string;
+        };
         /** @description A user. */
         User: {
             /**
@@ -6319,6 +6859,102 @@ export interface operations {
         requestBody?: never;
         responses: {
             /** @description Revokes a token. Computers that were activated with it stay. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listAgentPackages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The agent packages that are here, with why one is refused. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AgentPackage"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    uploadAgentPackage: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The package's `.sig` file, in base64 */
+                "x-package-signature": string;
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/vnd.debian.binary-package": number[];
+            };
+        };
+        responses: {
+            /** @description Takes an agent package: its bytes as the body, its signature file in base64 in the header. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgentPackage"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteAgentPackage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sha256: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Removes an agent package from the folder. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -9899,6 +10535,325 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TaskRun"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listUpgrades: {
+        parameters: {
+            query?: {
+                /** @description At most so many, 1 to 500; 100 where absent. */
+                limit?: number;
+                /** @description The `nextCursor` of the part before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The roll-outs, newest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Upgrade"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createUpgrade: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewUpgrade"];
+            };
+        };
+        responses: {
+            /** @description Begins a roll-out with the computers that fit now. One at a time is under way. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Upgrade"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getUpgrade: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One roll-out with its rings. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Upgrade"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteUpgrade: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deletes a roll-out that has ended. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    abortUpgrade: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `etag` that was read */
+                "If-Match"?: string | null;
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ends it where it is: computers keep the version that they have. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Upgrade"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listUpgradeComputers: {
+        parameters: {
+            query?: {
+                /** @description Only computers of this ring, from 0. */
+                ring?: number;
+                /** @description At most so many, 1 to 500; 100 where absent. */
+                limit?: number;
+                /** @description The `nextCursor` of the part before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How far each computer is. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_UpgradeComputer"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pauseUpgrade: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `etag` that was read */
+                "If-Match"?: string | null;
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Nobody new is told; those that are at it go on. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Upgrade"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resumeUpgrade: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `etag` that was read */
+                "If-Match"?: string | null;
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /**
+             * @description It goes on where it was. One that was halted goes on with what has failed as it is, so it halts again unless the limit
+             *     is no longer passed.
+             */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Upgrade"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rollBackUpgrade: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `etag` that was read */
+                "If-Match"?: string | null;
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpgradeRollBack"];
+            };
+        };
+        responses: {
+            /** @description Computers go back to the version before: those of the ring that is at work, or all. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Upgrade"];
                 };
             };
             /** @description Refused; `code` and `detail` say why and what to do. */

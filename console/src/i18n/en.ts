@@ -5,12 +5,14 @@ import { fleetEn } from "./fleet.en";
 import { formsEn } from "./forms";
 import { notesEn } from "./notes";
 import { problemsEn } from "./problems";
+import { upgradesEn } from "./upgrades";
 
 /** English texts. `ja.ts` has the same keys; a test compares them. */
 export const en = {
   ...administrationEn,
   ...alertsEn,
   ...formsEn,
+  ...upgradesEn,
   app: {
     skipToContent: "Skip to content",
     navigation: "Main navigation",
@@ -826,6 +828,17 @@ export const en = {
       "agent-stopped": "The agent has stopped",
       "agent-upgraded": "The agent was upgraded",
       "agent-activated": "The agent was activated",
+      "upgrade-downloading": "A package to upgrade to is being fetched",
+      "upgrade-verified": "The package to upgrade to was verified",
+      "upgrade-installing": "Another version of the agent is being installed",
+      "upgrade-refused": "An upgrade was refused; nothing was changed",
+      "upgrade-rolled-back": "The new version was not healthy; the former one is back",
+      "upgrade-failed": "Neither the new version is healthy nor the former one back",
+      "upgrade-started": "An upgrade roll-out was begun",
+      "upgrade-ring-entered": "An upgrade roll-out has come to its next ring",
+      "upgrade-halted": "An upgrade roll-out was halted: too many computers failed",
+      "upgrade-ended": "An upgrade roll-out has ended",
+      "upgrade-going-back": "The computers of an upgrade roll-out go back",
       "policy-applied": "The policy was applied",
       "policy-refused": "The policy could not be applied",
       "worker-restarted": "The inspecting process was restarted",

@@ -6,12 +6,14 @@ import { fleetJa } from "./fleet.ja";
 import { formsJa } from "./forms";
 import { notesJa } from "./notes";
 import { problemsJa } from "./problems";
+import { upgradesJa } from "./upgrades";
 
 /** Japanese texts. */
 export const ja: Texts = {
   ...administrationJa,
   ...alertsJa,
   ...formsJa,
+  ...upgradesJa,
   app: {
     skipToContent: "本文へスキップ",
     navigation: "メインナビゲーション",
@@ -826,6 +828,17 @@ export const ja: Texts = {
       "agent-stopped": "エージェントが停止しました",
       "agent-upgraded": "エージェントがアップグレードされました",
       "agent-activated": "エージェントが有効化されました",
+      "upgrade-downloading": "更新用のパッケージを取得しています",
+      "upgrade-verified": "更新用のパッケージを検証しました",
+      "upgrade-installing": "別のバージョンをインストールしています",
+      "upgrade-refused": "更新は拒否されました。何も変更されていません",
+      "upgrade-rolled-back": "新しいバージョンが正常に動作しなかったため、以前のバージョンに戻しました",
+      "upgrade-failed": "新しいバージョンは正常に動作せず、以前のバージョンにも戻せませんでした",
+      "upgrade-started": "更新の展開を開始しました",
+      "upgrade-ring-entered": "更新の展開が次のリングに進みました",
+      "upgrade-halted": "失敗したコンピュータが多すぎるため、更新の展開を停止しました",
+      "upgrade-ended": "更新の展開が終了しました",
+      "upgrade-going-back": "更新の展開を元のバージョンに戻しています",
       "policy-applied": "ポリシーが適用されました",
       "policy-refused": "ポリシーを適用できませんでした",
       "worker-restarted": "検査プロセスが再起動しました",

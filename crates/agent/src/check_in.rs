@@ -5,6 +5,7 @@ use crate::control::{Control, Link};
 use crate::enforcement::{Ordered, Progress, Refusal};
 use crate::host;
 use crate::identity::KeyedIdentity;
+use crate::upgrade::{self, Asked, package};
 use sakimori_protocol::pace::{Backoff, jitter};
 use sakimori_protocol::{
     CheckIn, CheckInAnswer, Command, FullStatus, Hash, Leaving, OrderDone, RefusalCode, SignedBundle, paths,
@@ -41,7 +42,7 @@ pub async fn goodbye(control: &Control, leaving: Leaving) {
     let Some(keyed) = keyed else { return };
     let Ok(gateway) = gateway(&keyed) else { return };
     let message = CheckIn {
-        agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+        agent_version: package::version().to_owned(),
         fingerprint: host::fingerprint(),
         boot: String::new(),
         bundle: control.state().enforced.map(|enforced| enforced.hash),
@@ -51,6 +52,8 @@ pub async fn goodbye(control: &Control, leaving: Leaving) {
         full: None,
         hold_secs: 0,
         leaving: Some(leaving),
+        packaging: None,
+        upgrade: None,
     };
     let said = gateway.poll::<_, CheckInAnswer>(paths::CHECK_IN, &message, Duration::ZERO);
     match tokio::time::timeout(GOODBYE, said).await {
@@ -198,6 +201,15 @@ impl Conversation {
                 Command::TakeInventory => self.control.take_inventory(),
                 Command::ReEnrol => self.must_enrol_anew(),
                 Command::Order { run, order } => self.carry_out(run, order).await?,
+                Command::Upgrade { order, package, healthy_within_secs } => {
+                    self.upgrade(order, Asked::Forward(package), healthy_within_secs);
+                }
+                Command::RollBack { order, version, healthy_within_secs } => {
+                    self.upgrade(order, Asked::Back(version), healthy_within_secs);
+                }
+                Command::Unknown => {
+                    tracing::warn!("the manager gave an order that this version does not know");
+                }
             }
         }
         if let Some(signed) = answer.bundle {
@@ -205,6 +217,12 @@ impl Conversation {
         }
         // After the bundle: an inventory that does not get through must not keep a policy from being enforced.
         if send_inventory { self.send_inventory().await } else { Ok(()) }
+    }
+
+    /// Begins to become another version; the conversation goes on meanwhile.
+    fn upgrade(&self, order: Uuid, asked: Asked, healthy_within_secs: u32) {
+        let (control, gateway) = (Arc::clone(&self.control), self.gateway.clone());
+        tokio::spawn(upgrade::carry_out(control, gateway, (order, asked), healthy_within_secs));
     }
 
     /// Does what a scheduled task asks for, and says what came of it. Twice is as once: scans begin only where none runs.
@@ -255,7 +273,7 @@ impl Conversation {
             paths::HOLD_MAX_SECS - jitter(Duration::from_secs(30)).as_secs()
         };
         CheckIn {
-            agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+            agent_version: package::version().to_owned(),
             fingerprint: host::fingerprint(),
             boot: self.boot.clone(),
             bundle: state.enforced.map(|enforced| enforced.hash),
@@ -265,6 +283,8 @@ impl Conversation {
             full: due.then_some(full),
             hold_secs: hold,
             leaving: None,
+            packaging: self.control.upgrades.packaging(),
+            upgrade: self.control.upgrades.report(),
         }
     }
 

@@ -13,6 +13,8 @@ use crate::service::ServiceManager;
 use crate::spool::{Spool, SpoolLimits};
 use crate::status::{self, AskError, Order, Report};
 use crate::supervisor::{self, End, World};
+use crate::upgrade::apply;
+use crate::upgrade::package::PROGRAM;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sakimori_modules::recommendation::Recommendation;
@@ -58,6 +60,9 @@ enum Command {
     Deactivate,
     /// Let the running agent become the program that now lies at its path, without a gap in protection.
     Upgrade,
+    /// Install the package that the running agent was ordered to become; started by the agent itself.
+    #[command(hide = true)]
+    ApplyUpgrade,
     /// Check that this program can run on this computer with the state that is on it.
     SelfCheck,
     /// Look for malware now, with the rules in force.
@@ -190,6 +195,10 @@ fn execute(line: CommandLine) -> anyhow::Result<ExitCode> {
             say("The agent is becoming the new program.")
         }
         Command::SelfCheck => self_check(&dirs),
+        Command::ApplyUpgrade => {
+            apply::execute(&dirs.state_dir, &dirs.run_dir).map_err(|reason| anyhow::anyhow!(reason))?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Scan(arguments) => files::scan(&dirs, arguments),
         Command::Quarantine { order } => files::quarantine(&dirs, order),
         Command::Integrity { order: IntegrityOrder::Scan } => {
@@ -358,10 +367,12 @@ fn upgrade(control: &crate::control::Control, dirs: &Dirs) -> anyhow::Result<std
 }
 
 /// Where this program lies; a package that was replaced under it shows as deleted.
-fn own_path() -> anyhow::Result<PathBuf> {
+pub(crate) fn own_path() -> anyhow::Result<PathBuf> {
     let path = std::env::current_exe().context("the program's path is unknown")?;
     Ok(match path.to_str().and_then(|text| text.strip_suffix(" (deleted)")) {
-        Some(text) => PathBuf::from(text),
+        // A version that lay elsewhere leaves nothing there.
+        Some(text) if Path::new(text).exists() => PathBuf::from(text),
+        Some(_) => PathBuf::from(PROGRAM),
         None => path,
     })
 }

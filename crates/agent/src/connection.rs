@@ -13,6 +13,8 @@ use uuid::Uuid;
 
 /// How long any request but a held one may take. Generous: it includes a 64 MiB blob over a slow line.
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(2);
+/// How long one try to fetch a package may take; the next goes on where it broke off.
+const PACKAGE_TIMEOUT: Duration = Duration::from_mins(15);
 /// How long a connection may take to be made, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -143,6 +145,19 @@ impl Connection {
             )));
         }
         Ok(bytes)
+    }
+
+    /// Begins to fetch an agent package, from this byte on: the answer's body, and the byte that it begins with. Hash and
+    /// length are the caller's to check.
+    pub async fn package(&self, hash: Hash, from: u64) -> Result<(Response, u64), CallError> {
+        let mut request =
+            self.client.get(self.url(&format!("{}/{hash}", paths::BLOBS))).timeout(PACKAGE_TIMEOUT);
+        if from > 0 {
+            request = request.header("range", format!("bytes={from}-"));
+        }
+        let response = self.send(request).await?;
+        let partly = response.status() == StatusCode::PARTIAL_CONTENT;
+        Ok((response, if partly { from } else { 0 }))
     }
 
     /// Sends a batch of events, compressed; gives what the manager has made durable.

@@ -10,6 +10,7 @@ use crate::identity::{IdentityFiles, KeyedIdentity};
 use crate::parts::{Part, Surroundings};
 use crate::spool::Spool;
 use crate::state::StateError;
+use crate::upgrade::Upgrades;
 use sakimori_model::{PortRange, Severity};
 use sakimori_protocol::{Event, Hash, Inventory, ListeningPort, ModuleState, ModuleStatus};
 use std::ffi::OsString;
@@ -41,6 +42,8 @@ pub struct Control {
     pub blobs: BlobStore,
     /// Where the identity lies.
     pub files: IdentityFiles,
+    /// Upgrades of the agent itself.
+    pub upgrades: Upgrades,
     enforced_file: EnforcedFile,
     with: Surroundings,
     slots: Vec<Slot>,
@@ -114,6 +117,7 @@ impl Control {
             spool: Arc::clone(&with.spool),
             blobs: BlobStore::open(&with.state_dir)?,
             files: IdentityFiles::in_dir(&with.state_dir),
+            upgrades: Upgrades::new(&with.state_dir, &with.run_dir),
             enforced_file: EnforcedFile::in_dir(&with.state_dir),
             with,
             slots: slots.collect(),
@@ -159,6 +163,12 @@ impl Control {
     /// Waits until an inventory was taken.
     pub async fn inventory_taken(&self) {
         self.with.inventory.taken().await;
+    }
+
+    /// Steps of an upgrade become events, and the manager hears of them now.
+    pub fn tell_upgrade(&self) {
+        self.upgrades.tell(|event| self.record(event));
+        self.touch();
     }
 
     /// Hands an order to the part that knows it.

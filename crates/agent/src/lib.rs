@@ -36,3 +36,4 @@ pub mod spool;
 pub mod state;
 pub mod status;
 pub mod supervisor;
+pub mod upgrade;

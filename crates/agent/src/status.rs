@@ -4,7 +4,7 @@
 //! for root alone.
 use crate::control::{Control, Link};
 use crate::state::{self, StateError};
-use sakimori_protocol::{ListeningPort, Mode, ModuleState, ModuleStatus};
+use sakimori_protocol::{ListeningPort, Mode, ModuleState, ModuleStatus, UpgradeReport};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -33,6 +33,8 @@ pub enum Order {
     IntegrityScan,
     /// Take every watched file as it is now.
     IntegrityBaseline,
+    /// The installer of an upgrade has gone a step.
+    UpgradeStep,
 }
 
 /// The answer to anything but [`Order::Status`].
@@ -72,6 +74,9 @@ pub struct Report {
     pub spool: SpoolReport,
     /// The worker processes and what the kernel lets them do.
     pub workers: Vec<WorkerReport>,
+    /// How far the newest upgrade is.
+    #[serde(default)]
+    pub upgrade: Option<UpgradeReport>,
 }
 
 /// Who the computer is.
@@ -195,12 +200,17 @@ pub enum AskError {
 
 /// Asks the running agent; gives its answer as JSON text.
 pub fn ask(run_dir: &Path, order: Order) -> Result<String, AskError> {
+    ask_within(run_dir, order, Duration::from_mins(1))
+}
+
+/// Asks the running agent, and waits for its answer no longer than `limit`.
+pub fn ask_within(run_dir: &Path, order: Order, limit: Duration) -> Result<String, AskError> {
     let path = socket_path(run_dir);
     let mut stream = UnixStream::connect(&path).map_err(|source| AskError::NotRunning { path, source })?;
     let line = serde_json::to_string(&order).map_err(AskError::Malformed)?;
     let mut answer = String::new();
     stream
-        .set_read_timeout(Some(Duration::from_mins(1)))
+        .set_read_timeout(Some(limit))
         .and_then(|()| writeln!(stream, "{line}"))
         .and_then(|()| io::BufReader::new(stream.take(REPORT_BYTES)).read_line(&mut answer))
         .map_err(AskError::Broken)?;
@@ -264,6 +274,10 @@ async fn answer(
                 tokio::task::spawn_blocking(move || control.order(name)).await.map_err(io::Error::other)?;
             serde_json::to_string(&Done { error: done.err() })?
         }
+        Ok(Order::UpgradeStep) => {
+            control.tell_upgrade();
+            serde_json::to_string(&Done { error: None })?
+        }
         Ok(order) => {
             let sent = orders.send(order).await;
             serde_json::to_string(&Done {
@@ -294,7 +308,7 @@ pub fn report(control: &Control) -> Report {
     };
     let depth = control.spool.depth();
     Report {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        version: crate::upgrade::package::version().to_owned(),
         pid: std::process::id(),
         identity,
         link: link.to_owned(),
@@ -314,6 +328,7 @@ pub fn report(control: &Control) -> Report {
         ports: state.ports,
         spool: SpoolReport { events: depth.events, bytes: depth.bytes },
         workers: workers(),
+        upgrade: control.upgrades.report(),
     }
 }
 
@@ -403,6 +418,10 @@ impl Report {
             if !counters.is_empty() {
                 line("", &counters.join(", "));
             }
+        }
+        if let Some(upgrade) = &self.upgrade {
+            let reason = upgrade.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+            line("Upgrade", &format!("to {}, {:?}{reason}", upgrade.version, upgrade.step));
         }
         line("Queue", &self.queue_mechanism);
         for failure in &self.failures {

@@ -87,11 +87,12 @@ pub fn prepare(world: &mut World) -> Result<Arc<Control>, SuperviseError> {
         clock::wall(),
         Severity::Info,
         "agent-started",
-        &[("version", env!("CARGO_PKG_VERSION"))],
+        &[("version", crate::upgrade::package::version())],
     ));
     control.resume(world.handed_over);
     control.reload_identity();
     control.enforce_last();
+    control.upgrades.go_on();
     Ok(control)
 }
 
@@ -187,6 +188,7 @@ async fn look(control: Arc<Control>, sockets: fn() -> Vec<ListeningSocket>, serv
             if retry {
                 asked.retry();
             }
+            asked.upgrades.tell(|event| asked.record(event));
             (asked.modules(), asked.inspected_ports())
         });
         let Ok((modules, inspected)) = looked.await else { continue };

@@ -35,6 +35,10 @@ pub enum Resource {
     Audit,
     /// Operations: what takes longer than a request.
     Operations,
+    /// Agent packages: whoever brings one brings code.
+    AgentPackages,
+    /// Roll-outs of agent versions.
+    Upgrades,
 }
 
 /// How it can be acted on.
@@ -63,6 +67,7 @@ pub struct NotAScope;
 const NAMED: &[(Resource, &str)] = &[
     (Resource::ApiKeys, "api-keys"),
     (Resource::Tokens, "activation-tokens"),
+    (Resource::AgentPackages, "agent-packages"),
     (Resource::Alerts, "alerts"),
     (Resource::Audit, "audit-records"),
     (Resource::Channels, "channels"),
@@ -72,6 +77,7 @@ const NAMED: &[(Resource, &str)] = &[
     (Resource::Policies, "policies"),
     (Resource::Rules, "rules"),
     (Resource::Tasks, "tasks"),
+    (Resource::Upgrades, "upgrades"),
     (Resource::Users, "users"),
 ];
 const WORDS: [(Access, &str); 2] = [(Access::Read, "read"), (Access::Write, "write")];

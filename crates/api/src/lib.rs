@@ -28,6 +28,7 @@ pub mod search;
 pub mod session;
 pub mod task;
 pub mod token;
+pub mod upgrade;
 
 pub use access::{Access, NotAScope, Resource, Scope};
 pub use alert::{
@@ -83,6 +84,10 @@ pub use session::{
 };
 pub use task::{NewTask, Task, TaskKind, TaskPatch, TaskRun, TaskRunComputer, TaskRunState};
 pub use token::{ActivationToken, CreatedActivationToken, NewActivationToken};
+pub use upgrade::{
+    AgentPackage, NewUpgrade, NewUpgradeRing, Upgrade, UpgradeComputer, UpgradePlan, UpgradeRing,
+    UpgradeRollBack, UpgradeState, UpgradeWindow,
+};
 
 /// The committed `OpenAPI` document.
 pub const OPENAPI: &str = include_str!("../openapi.json");

@@ -1,12 +1,16 @@
 //! The REST API, as the commands call it.
 use crate::problem::Failure;
 use crate::profile::Profile;
+use anyhow::Context as _;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use reqwest::{Method, RequestBuilder, Response, header};
 use sakimori_api::{Page, Problem};
 use sakimori_trust::Trust;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io::Write as _;
+use std::path::Path;
 use std::time::Duration;
 
 /// A manager and who we are to it.
@@ -24,6 +28,8 @@ const STREAM_LINE_BYTES: usize = 1 << 20;
 const TIMEOUT: Duration = Duration::from_mins(1);
 /// Before a request whose answer was lost is sent again.
 const AGAIN: Duration = Duration::from_secs(1);
+/// How long a package may take.
+const UPLOAD_TIMEOUT: Duration = Duration::from_hours(1);
 /// Members of a list's part.
 const PART: usize = 200;
 
@@ -108,6 +114,26 @@ impl Client {
     ) -> Result<T, Failure> {
         let request = self.request(Method::POST, path).header(header::IF_MATCH, etag).json(body);
         let response = self.send_once(request).await?;
+        self.json(response).await
+    }
+
+    /// POST of a file, as it is read, with the file that signs it.
+    pub(crate) async fn upload<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        file: &Path,
+        signature: &[u8],
+    ) -> Result<T, Failure> {
+        let opened = tokio::fs::File::open(file).await.with_context(|| file.display().to_string())?;
+        let size = opened.metadata().await.with_context(|| file.display().to_string())?.len();
+        let request = self
+            .request(Method::POST, path)
+            .timeout(UPLOAD_TIMEOUT)
+            .header(header::CONTENT_TYPE, "application/vnd.debian.binary-package")
+            .header(header::CONTENT_LENGTH, size)
+            .header("x-package-signature", BASE64_STANDARD.encode(signature))
+            .body(opened);
+        let response = self.send(request).await?;
         self.json(response).await
     }
 
@@ -198,7 +224,7 @@ impl Client {
         &self,
         path: &str,
         query: &[(&str, String)],
-        file: &std::path::Path,
+        file: &Path,
     ) -> Result<(), Failure> {
         let request = self.request(Method::GET, path).query(query).timeout(Duration::from_hours(24));
         let mut response = self.send(request).await?;

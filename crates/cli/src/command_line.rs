@@ -1,6 +1,7 @@
 //! What can be typed.
 pub(crate) mod events;
 pub(crate) mod fleet;
+pub(crate) mod upgrades;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -71,6 +72,12 @@ pub(crate) enum Command {
     /// What takes the manager longer than a request: exports, backups, scans of all computers.
     #[command(subcommand)]
     Operations(Operations),
+    /// Packages of the agent, for upgrades.
+    #[command(subcommand, name = "agent-packages")]
+    AgentPackages(upgrades::Packages),
+    /// Roll-outs of another agent version, ring by ring.
+    #[command(subcommand)]
+    Upgrades(upgrades::Upgrades),
     /// Activation tokens: how machines get in.
     #[command(subcommand)]
     Tokens(Tokens),

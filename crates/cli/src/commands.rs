@@ -14,6 +14,7 @@ mod policies;
 mod policy_files;
 mod policy_history;
 mod tasks;
+mod upgrades;
 
 use crate::client::Client;
 use crate::command_line::{Command, CommandLine, Output};
@@ -51,6 +52,8 @@ pub(crate) async fn execute(line: CommandLine) -> Result<ExitCode, Failure> {
         Command::Channels(command) => channels::execute(out, &client()?, command).await,
         Command::Tasks(command) => tasks::execute(out, &client()?, command).await,
         Command::Operations(command) => operations::execute(out, &client()?, command).await,
+        Command::AgentPackages(command) => upgrades::packages(out, &client()?, command).await,
+        Command::Upgrades(command) => upgrades::execute(out, &client()?, command).await,
         Command::Tokens(command) => access::tokens(out, &client()?, command).await,
         Command::Users(command) => access::users(out, &client()?, command).await,
         Command::ApiKeys(command) => access::api_keys(out, &client()?, command).await,

@@ -10,6 +10,7 @@
 mod archive;
 pub mod cases;
 mod pack;
+pub mod package;
 pub mod sign;
 
 pub use archive::{ARCHIVE_BYTES, OpenError, SignedPack};

@@ -12,6 +12,7 @@ use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::nodes::Nodes;
 use crate::pacing::{Classes, Rollout};
+use crate::packages::Packages;
 use crate::problem::Refused;
 use crate::store::{Database, Store, StoreError, TenantCtx};
 use crate::tasks::Orders;
@@ -90,8 +91,14 @@ pub(crate) struct App {
     pub(crate) public_port: u16,
     /// Port of the gateway.
     pub(crate) gateway_port: u16,
-    /// Agent packages.
+    /// The folder of agent packages.
     pub(crate) packages: PathBuf,
+    /// The agent packages in it.
+    pub(crate) agent_packages: Arc<Packages>,
+    /// Agent packages taken at once.
+    pub(crate) uploads: Semaphore,
+    /// What computers are to be told by roll-outs.
+    pub(crate) upgrades: crate::upgrades::Orders,
     /// The console from a folder instead of the binary.
     pub(crate) console_dist: Option<PathBuf>,
     /// When the manager started: nobody could be in contact before.

@@ -1,17 +1,15 @@
 //! The deployment script and the packages that it fetches.
 use crate::app::{App, authority_of};
+use crate::packages::{self, PackageFile, is_package};
 use crate::problem::Refused;
-use crate::secrets;
 use axum::extract::{Path as UrlPath, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
+use sakimori_recommend::version::debian;
 use std::fmt::Write as _;
-use std::path::Path;
 use std::sync::Arc;
 
 const SCRIPT: &str = include_str!("deploy/linux.sh");
-/// Bound of a package.
-const PACKAGE_BYTES: u64 = 256 << 20;
 
 /// The deployment script, with the manager's pins and the packages' hashes written in.
 pub(crate) async fn linux_script(
@@ -19,12 +17,10 @@ pub(crate) async fn linux_script(
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
     let mut cases = String::new();
-    for (name, sum) in packages(&app.packages).await {
-        let Some(architecture) = name.strip_suffix(".deb").and_then(|stem| stem.rsplit('_').next()) else {
-            continue;
-        };
+    for package in offered(app.agent_packages.look().await) {
+        let PackageFile { architecture, file, hash, .. } = package;
         // Writing to a String never fails.
-        let _never = writeln!(cases, "        {architecture}) package='{name}'; sha256='{sum}' ;;");
+        let _never = writeln!(cases, "        {architecture}) package='{file}'; sha256='{hash}' ;;");
     }
     let url = format!("https://{}", authority_of(app.host_used(&headers), app.public_port));
     let script = SCRIPT
@@ -41,53 +37,56 @@ pub(crate) async fn linux_script(
 pub(crate) async fn package(
     State(app): State<Arc<App>>,
     UrlPath(name): UrlPath<String>,
+    headers: HeaderMap,
 ) -> Result<Response, Refused> {
-    let known = is_package(name.strip_suffix(".sig").unwrap_or(&name));
-    let bytes = if known { read(&app.packages.join(&name)).await } else { None };
-    let bytes = bytes.ok_or_else(|| Refused::not_found("package"))?;
-    let mut response = bytes.into_response();
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/vnd.debian.binary-package"));
-    Ok(response)
+    if !is_package(name.strip_suffix(".sig").unwrap_or(&name)) {
+        return Err(Refused::not_found("package"));
+    }
+    packages::serve(&app.packages.join(&name), &headers).await.map_err(|_e| Refused::not_found("package"))
 }
 
-/// Whether a name is that of an agent package and nothing else: it goes into a path and into a script.
-fn is_package(name: &str) -> bool {
-    name.starts_with("sakimori-agent_")
-        && Path::new(name).extension().is_some_and(|extension| extension == "deb")
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-+~".contains(&b))
+/// For each architecture the newest package: of those that are true, where any is.
+fn offered(mut all: Vec<PackageFile>) -> Vec<PackageFile> {
+    all.retain(|package| !package.architecture.is_empty());
+    all.sort_by(|a, b| {
+        let by_truth = b.signed.is_ok().cmp(&a.signed.is_ok());
+        a.architecture.cmp(&b.architecture).then(by_truth).then_with(|| debian(&b.version, &a.version))
+    });
+    all.dedup_by(|later, first| later.architecture == first.architecture);
+    all
 }
 
-/// The packages and their SHA-256; of several versions for one architecture the last by name.
-async fn packages(dir: &Path) -> Vec<(String, String)> {
-    let mut names = Vec::new();
-    if let Ok(mut entries) = tokio::fs::read_dir(dir).await {
-        while let Ok(Some(entry)) = entries.next_entry().await {
-            names.extend(entry.file_name().to_str().filter(|name| is_package(name)).map(str::to_owned));
-        }
-    }
-    names.sort_by(|a, b| b.cmp(a));
-    let architecture = |name: &str| name.rsplit('_').next().unwrap_or_default().to_owned();
-    let mut sums: Vec<(String, String)> = Vec::new();
-    for name in names {
-        if sums.iter().any(|(kept, _)| architecture(kept) == architecture(&name)) {
-            continue;
-        }
-        if let Some(bytes) = read(&dir.join(&name)).await {
-            let sum = tokio::task::spawn_blocking(move || {
-                secrets::hex(ring::digest::digest(&ring::digest::SHA256, &bytes).as_ref())
-            });
-            sums.extend(sum.await.ok().map(|sum| (name, sum)));
-        }
-    }
-    sums
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sakimori_content::package::SignedStatement;
+    use sakimori_model::Timestamp;
+    use sakimori_protocol::Hash;
 
-async fn read(path: &Path) -> Option<Vec<u8>> {
-    let size = tokio::fs::metadata(path).await.ok().filter(std::fs::Metadata::is_file)?.len();
-    if size > PACKAGE_BYTES {
-        return None;
+    #[test]
+    fn the_newest_true_package_is_offered() {
+        let package = |version: &str, architecture: &str, signed: bool| PackageFile {
+            file: String::new(),
+            version: version.to_owned(),
+            architecture: architecture.to_owned(),
+            hash: Hash::of(b""),
+            size: 1,
+            added: Timestamp(0),
+            signed: if signed {
+                Ok(SignedStatement { statement: String::new(), signature: String::new() })
+            } else {
+                Err(String::new())
+            },
+        };
+        let all = vec![
+            package("0.9.0", "amd64", true),
+            package("0.10.0", "amd64", true),
+            package("0.11.0", "amd64", false),
+            package("0.1.0", "arm64", false),
+            package("0.2.0", "arm64", false),
+            package("1", "", true),
+        ];
+        let offered: Vec<String> = offered(all).into_iter().map(|one| one.version).collect();
+        assert_eq!(offered, ["0.10.0", "0.2.0"]);
     }
-    tokio::fs::read(path).await.ok()
 }

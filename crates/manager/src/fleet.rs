@@ -6,7 +6,7 @@
 use crate::nodes::Elsewhere;
 use crate::store::{ComputerRow, Contact};
 use sakimori_model::Timestamp;
-use sakimori_protocol::{CheckIn, ModuleStatus};
+use sakimori_protocol::{CheckIn, ModuleStatus, Packaging, UpgradeReport};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -38,6 +38,10 @@ pub struct Presence {
     pub bundle: Option<String>,
     /// The bundle it could not apply, and why.
     pub refused: Option<(String, String)>,
+    /// How it was installed, where it can be upgraded.
+    pub packaging: Option<Packaging>,
+    /// How far its newest upgrade is.
+    pub upgrade: Option<UpgradeReport>,
     boot: String,
     superseded: VecDeque<String>,
     /// What was known of it before it came, while what follows from that is not durable yet. Until then its contact is
@@ -99,6 +103,8 @@ impl Presence {
             modules: row.modules.clone(),
             bundle: row.bundle_enforced.clone(),
             refused: row.bundle_refused.clone(),
+            packaging: None,
+            upgrade: None,
             boot: String::new(),
             superseded: VecDeque::new(),
             unsettled: None,
@@ -139,6 +145,8 @@ impl Fleet {
             modules: Vec::new(),
             bundle: None,
             refused: None,
+            packaging: None,
+            upgrade: None,
             boot: said.boot.clone(),
             superseded: VecDeque::new(),
             unsettled: None,
@@ -180,6 +188,8 @@ impl Fleet {
         presence.modules.clone_from(&said.modules);
         presence.bundle = bundle;
         presence.refused = refused;
+        presence.packaging.clone_from(&said.packaging);
+        presence.upgrade.clone_from(&said.upgrade);
         presence.dirty = true;
         presence.shown_online = true;
         Noted { changed, second_machine, before }

@@ -1,5 +1,6 @@
 //! The REST interface under `/api/v1`, and what both listeners answer.
 mod admission;
+mod agent_packages;
 mod alert_conditions;
 mod alerts;
 mod api_keys;
@@ -36,6 +37,7 @@ mod saved_searches;
 mod sessions;
 mod tasks;
 mod tokens;
+mod upgrades;
 
 pub(crate) use extract::{Message, too_large};
 pub(crate) use sessions::LogInFailures;
@@ -150,6 +152,15 @@ fn api() -> OpenApiRouter<Arc<App>> {
             .routes(routes!(operations::result))
             .routes(routes!(operations::back_up))
             .routes(routes!(operations::scan))
+            .routes(routes!(agent_packages::list, agent_packages::upload))
+            .routes(routes!(agent_packages::delete))
+            .routes(routes!(upgrades::list, upgrades::create))
+            .routes(routes!(upgrades::get, upgrades::delete))
+            .routes(routes!(upgrades::pause))
+            .routes(routes!(upgrades::resume))
+            .routes(routes!(upgrades::abort))
+            .routes(routes!(upgrades::roll_back))
+            .routes(routes!(upgrades::computers))
             .routes(routes!(tokens::list, tokens::create))
             .routes(routes!(tokens::delete))
             .routes(routes!(audit::list)),

@@ -41,10 +41,12 @@ mod nodes;
 mod notices;
 mod outgoing;
 mod pacing;
+mod packages;
 mod policy_tree;
 mod problem;
 mod reactions;
 mod tasks;
+mod upgrades;
 mod vault;
 
 pub use content::update::Source as ContentSource;

@@ -15,6 +15,7 @@ use crate::live::{self, Live};
 use crate::metrics::Metrics;
 use crate::nodes::{self, Nodes};
 use crate::pacing::{Classes, Pace, Rollout};
+use crate::packages::Packages;
 use crate::problem::Refused;
 use crate::secrets::{self, SecretError};
 use crate::settings::LocalSettings;
@@ -54,6 +55,8 @@ const PUBLIC_CONNECTIONS: usize = 2_000;
 const GATEWAY_CONNECTIONS: usize = 30_000;
 /// Callers that wait to be accepted: a fleet that comes back at once fits in, as far as the kernel allows.
 const BACKLOG: u32 = 4_096;
+/// The keys of the product's maker, who signs agent packages; the operator's own are in the data directory.
+const PACKAGE_KEYS: &str = "/usr/share/sakimori-manager/package-keys";
 /// The first administrator.
 const ADMIN: &str = "admin";
 
@@ -211,6 +214,7 @@ impl Manager {
         let lock = lock(dir)?;
         let packages = options.packages.clone().unwrap_or_else(|| dir.join("packages"));
         std::fs::create_dir_all(&packages).map_err(|e| StartError::DataDir(packages.clone(), e))?;
+        let package_keys = vec![PathBuf::from(PACKAGE_KEYS), dir.join("package-keys")];
 
         let clock = options.clock.clone();
         let now = clock.now();
@@ -276,7 +280,10 @@ impl Manager {
             public_hosts,
             public_port: public.port(),
             gateway_port: gateway.port(),
+            agent_packages: Packages::new(packages.clone(), package_keys),
             packages,
+            uploads: Semaphore::new(2),
+            upgrades: crate::upgrades::Orders::default(),
             console_dist: options.console_dist,
             started_at,
             was_there_until,
@@ -293,6 +300,7 @@ impl Manager {
                 .map_err(|refused: Refused| StartError::Policies(refused.title))?;
         }
         app.inventories.load(&app.store).await?;
+        app.agent_packages.look().await;
         let tasks = vec![
             tokio::spawn(inventories::consider_new_content(Arc::clone(&app))),
             tokio::spawn(
@@ -318,6 +326,7 @@ impl Manager {
             tokio::spawn(crate::alerts::run(Arc::clone(&app), options.alert_sweep)),
             tokio::spawn(crate::delivery::run(Arc::clone(&app))),
             tokio::spawn(crate::tasks::run(Arc::clone(&app))),
+            tokio::spawn(crate::upgrades::run(Arc::clone(&app))),
         ];
         tracing::info!(%public, %gateway, "listening");
         Ok(Self { app, public, gateway, stop, tasks, first_start, _lock: lock })

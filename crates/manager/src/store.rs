@@ -26,6 +26,7 @@ pub mod schema;
 mod searches;
 mod tasks;
 mod tokens;
+mod upgrades;
 
 pub use access::{AccountRow, ApiKeyRow, SessionRow};
 pub use alerts::{AlertChangeRow, AlertRow, AlertsWanted, ConditionRow};
@@ -48,6 +49,7 @@ pub use policy_versions::{PolicyVersionRow, VERSIONS, VersionNote};
 pub use searches::{AutoTagRuleRow, KeptFilter, SavedSearchRow, owner_key};
 pub use tasks::{TaskRow, TaskRunComputerRow, TaskRunRow};
 pub use tokens::TokenRow;
+pub use upgrades::{UpgradeComputerRow, UpgradeComputersWanted, UpgradeCount, UpgradeRow};
 
 use db::{Db, On, Scope, Tx, query};
 use sakimori_model::Timestamp;

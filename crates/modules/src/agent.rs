@@ -120,6 +120,40 @@ impl EventDetail for Notice {
             "agent-stopped" => ("The agent was stopped", "エージェントが停止しました"),
             "agent-activated" => ("The agent was activated", "エージェントが有効化されました"),
             "agent-upgraded" => ("The agent was upgraded", "エージェントが更新されました"),
+            "upgrade-downloading" => {
+                ("A package to upgrade to is being fetched", "更新用のパッケージを取得しています")
+            }
+            "upgrade-verified" => (
+                "The package is here, whole, and signed by a key that this computer trusts",
+                "パッケージを取得し、このコンピュータが信頼する鍵の署名を確認しました",
+            ),
+            "upgrade-installing" => {
+                ("Another version is being installed", "別のバージョンをインストールしています")
+            }
+            "upgrade-refused" => (
+                "An upgrade was refused; nothing was changed",
+                "更新は拒否されました。何も変更されていません",
+            ),
+            "upgrade-rolled-back" => (
+                "The new version was not healthy; the former one is back",
+                "新しいバージョンが正常に動作しなかったため、以前のバージョンに戻しました",
+            ),
+            "upgrade-failed" => (
+                "The new version is not healthy and the former one is not back; a person has to look",
+                "新しいバージョンは正常に動作せず、以前のバージョンにも戻せませんでした。確認が必要です",
+            ),
+            "upgrade-started" => ("An upgrade roll-out was begun", "更新の展開を開始しました"),
+            "upgrade-ring-entered" => {
+                ("An upgrade roll-out has come to its next ring", "更新の展開が次のリングに進みました")
+            }
+            "upgrade-halted" => (
+                "An upgrade roll-out was halted: too many computers failed",
+                "失敗したコンピュータが多すぎるため、更新の展開を停止しました",
+            ),
+            "upgrade-ended" => ("An upgrade roll-out has ended", "更新の展開が終了しました"),
+            "upgrade-going-back" => {
+                ("The computers of an upgrade roll-out go back", "更新の展開を元のバージョンに戻しています")
+            }
             "policy-applied" => ("A policy was applied", "ポリシーが適用されました"),
             "policy-refused" => (
                 "A policy could not be applied; the one before stays in force",

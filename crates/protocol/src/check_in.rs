@@ -1,5 +1,5 @@
 //! The long-poll that carries presence, state and news.
-use crate::{Cloud, Fingerprint, Hash, SignedBundle};
+use crate::{Cloud, Fingerprint, Hash, Packaging, SignedBundle, SignedPackage, UpgradeReport};
 use serde::{Deserialize, Serialize};
 
 /// What the agent enforces now. Held by the manager until that should change, at most `hold_secs`.
@@ -28,6 +28,12 @@ pub struct CheckIn {
     /// Says good-bye: nothing more is to be expected until the agent is started again.
     #[serde(default)]
     pub leaving: Option<Leaving>,
+    /// How it was installed, where the manager can have it upgraded.
+    #[serde(default)]
+    pub packaging: Option<Packaging>,
+    /// How far its newest upgrade is.
+    #[serde(default)]
+    pub upgrade: Option<UpgradeReport>,
 }
 
 /// Why an agent says good-bye.
@@ -145,6 +151,24 @@ pub enum Command {
     TakeInventory,
     /// This identity is used by another machine: enrol anew with a token.
     ReEnrol,
+    /// Become the version that this signed statement names, and say how far that is ([`UpgradeReport`]).
+    Upgrade {
+        /// Names this order; the same one may come again.
+        order: uuid::Uuid,
+        /// Which package.
+        package: SignedPackage,
+        /// The new program has so many seconds to become healthy; then the former one comes back.
+        healthy_within_secs: u32,
+    },
+    /// Go back to the version before, which is kept on the computer.
+    RollBack {
+        /// Names this order.
+        order: uuid::Uuid,
+        /// The version to go back to.
+        version: String,
+        /// It has so many seconds to become healthy.
+        healthy_within_secs: u32,
+    },
     /// Do, or begin, what a scheduled task asks for, and say what came of it ([`OrderDone`]).
     Order {
         /// The run of the task; the same order may come twice.
@@ -152,6 +176,9 @@ pub enum Command {
         /// `integrity-scan` or `malware-scan`.
         order: String,
     },
+    /// Something that this version does not know: a newer manager's order, which is left undone.
+    #[serde(other)]
+    Unknown,
 }
 
 /// What came of a [`Command::Order`], or how far it is.

@@ -17,6 +17,7 @@ pub mod event;
 pub mod inventory;
 pub mod pace;
 pub mod paths;
+pub mod upgrade;
 
 pub use blob::{Hash, ParseHashError};
 pub use bundle::{BlobRef, Bundle, ModulePart, SignedBundle};
@@ -28,3 +29,4 @@ pub use enrolment::{Enrol, EnrolAnswer, Fingerprint, Refusal, RefusalCode, Renew
 pub use event::{Event, EventsAnswer};
 pub use inventory::{Application, Cloud, Inventory, Package, Process};
 pub use sakimori_modules::Mode;
+pub use upgrade::{Packaging, SignedPackage, UpgradeReport, UpgradeStep};

@@ -4,7 +4,8 @@
 pub const ENROLL: &str = "/agent/v1/enroll";
 /// Public listener, POST [`crate::Renew`] → [`crate::RenewAnswer`].
 pub const RENEW: &str = "/agent/v1/renew";
-/// Both listeners, GET `/agent/v1/blobs/{sha256}` → the blob's bytes, immutable.
+/// Both listeners, GET `/agent/v1/blobs/{sha256}` → the bytes of a blob or an agent package, immutable; of a package also
+/// a part (`Range: bytes=N-`).
 pub const BLOBS: &str = "/agent/v1/blobs";
 /// Gateway, POST [`crate::CheckIn`] → [`crate::CheckInAnswer`], or 204 when the hold ended with nothing new.
 pub const CHECK_IN: &str = "/agent/v1/check-in";

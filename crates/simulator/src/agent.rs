@@ -174,6 +174,8 @@ impl Agent {
             full: full.then(|| self.full()),
             hold_secs,
             leaving: None,
+            packaging: None,
+            upgrade: None,
         }
     }
 

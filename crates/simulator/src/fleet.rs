@@ -215,8 +215,13 @@ async fn once(
                 let done = OrderDone { run, ..OrderDone::default() };
                 let _no_content: Option<Value> = link.post(paths::ORDERS, &done, REQUEST).await?;
             }
-            // No inventory was named, and the identity is nobody else's.
-            Command::SendInventory | Command::TakeInventory | Command::ReEnrol => {}
+            // No inventory was named, the identity is nobody else's, and no package was installed.
+            Command::SendInventory
+            | Command::TakeInventory
+            | Command::ReEnrol
+            | Command::Upgrade { .. }
+            | Command::RollBack { .. }
+            | Command::Unknown => {}
         }
     }
     if let Some(signed) = answer.bundle {

@@ -26,6 +26,7 @@ pub mod interrupt;
 pub mod lab;
 pub mod manager;
 pub mod nginx;
+pub mod numbered;
 pub mod package;
 pub mod postgres;
 pub mod process;

@@ -44,8 +44,8 @@ impl Package {
         }
     }
 
-    fn file_name(self) -> String {
-        format!("{}_{VERSION}_amd64.deb", self.name())
+    fn file_name(self, version: &str) -> String {
+        format!("{}_{version}_{}.deb", self.name(), architecture())
     }
 }
 
@@ -58,13 +58,41 @@ pub enum Packing {
     Fast,
 }
 
+/// How a package is made.
+#[derive(Debug, Clone, Copy)]
+pub struct Recipe<'a> {
+    /// Its version.
+    pub version: &'a str,
+    /// Public keys of those whose packages it takes as its successors, one in base64 a line; none where empty.
+    pub keys: &'a str,
+    /// How hard it is packed.
+    pub packing: Packing,
+}
+
+/// Debian's word for the architecture of this build.
+pub fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
 /// Builds `package` of the programs in `built` and puts it into `out`; its path.
 ///
 /// # Errors
 /// When the program is not built or `dpkg-deb` fails.
 pub fn build(package: Package, built: &Path, out: &Path, packing: Packing) -> anyhow::Result<PathBuf> {
-    let stage = out.join(format!("stage-{}-{}", package.name(), std::process::id()));
-    let result = stage_and_pack(package, built, &stage, out, packing);
+    build_by(package, built, out, Recipe { version: VERSION, keys: "", packing })
+}
+
+/// The same, with a version and keys.
+///
+/// # Errors
+/// When the program is not built or `dpkg-deb` fails.
+pub fn build_by(package: Package, built: &Path, out: &Path, recipe: Recipe<'_>) -> anyhow::Result<PathBuf> {
+    let stage = out.join(format!("stage-{}-{}-{}", package.name(), recipe.version, std::process::id()));
+    let result = stage_and_pack(package, built, &stage, out, recipe);
     drop(std::fs::remove_dir_all(&stage));
     result.with_context(|| format!("packaging {}", package.name()))
 }
@@ -74,8 +102,9 @@ fn stage_and_pack(
     built: &Path,
     stage: &Path,
     out: &Path,
-    packing: Packing,
+    recipe: Recipe<'_>,
 ) -> anyhow::Result<PathBuf> {
+    let Recipe { version, keys, packing } = recipe;
     let name = package.name();
     let deploy = programs::source().join("deploy");
     let program = stage.join("usr/bin").join(name);
@@ -90,6 +119,14 @@ fn stage_and_pack(
         &stage.join("usr/share/doc").join(name).join("copyright"),
         0o644,
     )?;
+
+    let share = stage.join("usr/share").join(name);
+    if package == Package::Agent {
+        write(&share.join("package"), &format!("{version} {}\n", architecture()))?;
+    }
+    if package != Package::Cli && !keys.is_empty() {
+        write(&share.join("package-keys"), keys)?;
+    }
 
     let control = stage.join("DEBIAN");
     std::fs::create_dir_all(&control)?;
@@ -114,15 +151,16 @@ fn stage_and_pack(
     let size = process::call("du", &["--summarize", "--block-size=1024", &stage.to_string_lossy()])?;
     let size = size.split_whitespace().next().unwrap_or("0");
     let text = format!(
-        "Package: {name}\nVersion: {VERSION}\nArchitecture: amd64\nMaintainer: Sakimori <sakimori@localhost>\n\
+        "Package: {name}\nVersion: {version}\nArchitecture: {}\nMaintainer: Sakimori <sakimori@localhost>\n\
          Installed-Size: {size}\nDepends: libc6 (>= 2.36), libgcc-s1{}\nSection: admin\nPriority: optional\n\
          Description: {}\n Sakimori is host-based protection for servers.\n",
+        architecture(),
         if package == Package::Manager { ", adduser" } else { "" },
         package.description(),
     );
     std::fs::write(control.join("control"), text)?;
 
-    let deb = out.join(package.file_name());
+    let deb = out.join(package.file_name(version));
     let mut command = Command::new("dpkg-deb");
     command.args(["--root-owner-group"]);
     command.args(match packing {
@@ -152,6 +190,13 @@ fn units(package: Package, deploy: &Path) -> anyhow::Result<Vec<PathBuf>> {
     }
     units.sort();
     Ok(units)
+}
+
+fn write(to: &Path, text: &str) -> anyhow::Result<()> {
+    if let Some(folder) = to.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::write(to, text).with_context(|| format!("writing {}", to.display()))
 }
 
 fn copy(from: &Path, to: &Path, mode: u32) -> anyhow::Result<()> {

@@ -1,57 +1,18 @@
 //! What a running agent promises: nothing is lost, nothing slips by, nothing is left.
-#![expect(clippy::unwrap_used, reason = "a test ends where the world is not as it should be")]
 #![expect(clippy::disallowed_methods, reason = "a test measures real time")]
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use sakimori_testkit::agent::{Agent, PROGRAM};
 use sakimori_testkit::blog::Blog;
-use sakimori_testkit::fleet::{Protected, events, text};
+use sakimori_testkit::fleet::{Protected, text};
 use sakimori_testkit::story::Visitors;
-use sakimori_testkit::{Host, Lab, Programs, Role, attack, process, wait};
+use sakimori_testkit::{Lab, Programs, Role, attack, numbered, process, wait};
 use serde_json::json;
 
 const POLICY: &str = "Web server";
-
-/// A numbered attack: the number comes back in the event's request target. Whether it got through.
-fn numbered_attack(attacker: &Host, site: SocketAddr, number: u32) -> bool {
-    let url = format!("http://{site}/wp-json/wp/v2/posts/1?id=1demo&attempt={number}");
-    let mut command = attacker.command("curl");
-    command
-        .args(["--silent", "--max-time", "5", "--output", "/dev/null", "--write-out", "%{http_code}"])
-        .args(["--header", "Content-Type: application/json", "--data", r#"{"title":"HACKED"}"#, &url]);
-    let output = process::output(&mut command).unwrap();
-    output.stdout == b"200"
-}
-
-/// How many events there are of each numbered attack.
-fn told(protected: &Protected<'_>) -> BTreeMap<u32, usize> {
-    let mut told = BTreeMap::new();
-    for event in events(&protected.api).unwrap() {
-        let number =
-            text(&event, "/detail/http/target").rsplit_once("attempt=").and_then(|(_, n)| n.parse().ok());
-        if let Some(number) = number {
-            *told.entry(number).or_default() += 1;
-        }
-    }
-    told
-}
-
-/// Waits until each of `stopped` has its one event, and no event has a twin.
-fn each_told_once(protected: &Protected<'_>, stopped: &[u32]) {
-    let result = wait::until("an event of each stopped attack", Duration::from_mins(1), || {
-        let told = told(protected);
-        let missing: Vec<u32> = stopped.iter().copied().filter(|number| !told.contains_key(number)).collect();
-        anyhow::ensure!(missing.is_empty(), "no event of {missing:?}; told: {told:?}");
-        Ok(Some(()))
-    });
-    protected.told(result).unwrap();
-    let told = told(protected);
-    assert!(told.values().all(|count| *count == 1), "told twice: {told:?}");
-}
 
 #[test]
 fn an_agent_killed_while_events_are_in_flight_loses_none() {
@@ -66,12 +27,12 @@ fn an_agent_killed_while_events_are_in_flight_loses_none() {
             protected.agent.kill().unwrap();
             protected.agent = Agent::start(lab.host(Role::Server)).unwrap();
         }
-        if !numbered_attack(attacker, blog.address(), number) {
+        if !numbered::attack(attacker, blog.address(), number).unwrap() {
             stopped.push(number);
         }
     }
     assert!(stopped.len() >= 20, "only {stopped:?} were stopped");
-    each_told_once(&protected, &stopped);
+    numbered::each_told_once(&protected, &stopped).unwrap();
 }
 
 #[test]
@@ -123,8 +84,8 @@ fn a_worker_killed_under_load_fails_closed_and_no_packet_slips_by() {
     let attacker = lab.host(Role::Attacker);
     let site = blog.address();
     let attacks = std::thread::scope(|scope| {
-        let attacks =
-            scope.spawn(|| (0..40).filter(|number| numbered_attack(attacker, site, *number)).count());
+        let attacks = scope
+            .spawn(|| (0..40).filter(|number| numbered::attack(attacker, site, *number).unwrap()).count());
         for _ in 0..5 {
             wait::pause(Duration::from_millis(150)).unwrap();
             let old = protected.agent.kill_worker().unwrap();
@@ -148,8 +109,8 @@ fn an_upgrade_under_load_loses_nothing() {
     let visitors = Visitors::start(lab.host(Role::Visitor), blog.address(), "/").unwrap();
     let site = blog.address();
     let through = std::thread::scope(|scope| {
-        let attacks =
-            scope.spawn(|| (0..40).filter(|number| numbered_attack(attacker, site, *number)).count());
+        let attacks = scope
+            .spawn(|| (0..40).filter(|number| numbered::attack(attacker, site, *number).unwrap()).count());
         wait::pause(Duration::from_millis(200)).unwrap();
         // As a package does: the program is replaced by another file, then the running one told.
         server.shell(&format!("cp {PROGRAM} {PROGRAM}.new && mv {PROGRAM}.new {PROGRAM}")).unwrap();
@@ -171,7 +132,7 @@ fn an_upgrade_under_load_loses_nothing() {
         Ok(protected.agent.counter("packets-uninspected").ok())
     });
     assert_eq!(protected.told(uninspected).unwrap(), 0);
-    each_told_once(&protected, &(0..40).collect::<Vec<_>>());
+    numbered::each_told_once(&protected, &(0..40).collect::<Vec<_>>()).unwrap();
 }
 
 #[test]
@@ -182,18 +143,18 @@ fn an_attack_while_the_manager_is_down_is_stopped_and_told_later() {
     protected.manager.stop().unwrap();
     let attacker = lab.host(Role::Attacker);
     for number in 0..5 {
-        assert!(!numbered_attack(attacker, blog.address(), number), "attack {number} got through");
+        assert!(!numbered::attack(attacker, blog.address(), number).unwrap(), "attack {number} got through");
     }
     // Also an agent that starts without its manager enforces what it enforced last.
     protected.agent.kill().unwrap();
     protected.agent = Agent::start(lab.host(Role::Server)).unwrap();
     let protects = wait::until("protection without the manager", Duration::from_secs(10), || {
-        Ok((!numbered_attack(attacker, blog.address(), 5)).then_some(()))
+        Ok((!numbered::attack(attacker, blog.address(), 5)?).then_some(()))
     });
     protected.told(protects).unwrap();
     protected.manager.start_again().unwrap();
     protected.manager.wait_until_ready().unwrap();
-    each_told_once(&protected, &[0, 1, 2, 3, 4]);
+    numbered::each_told_once(&protected, &[0, 1, 2, 3, 4]).unwrap();
 }
 
 #[test]

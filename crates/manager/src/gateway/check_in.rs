@@ -150,6 +150,7 @@ impl Waiting {
         let mut turn = None;
         let bundle = loop {
             told.extend(app.orders.take(computer));
+            commands.extend(app.upgrades.take(computer));
             commands.extend(told.iter().map(|(run, kind)| crate::tasks::command(*run, *kind).0));
             let Some(policy) = app.fleet.policy(computer) else { return Err(Refuse::unknown_computer()) };
             Box::pin(app.prepare_bundle(tenant, computer, policy)).await?;
@@ -242,6 +243,14 @@ fn check(said: &CheckIn) -> Result<(), Refuse> {
     if said.modules.len() > 32 || ports > 10_000 || addresses > 4096 || said.boot.len() > 128 {
         return Err(Refuse::invalid(
             "At most 32 modules, 10000 ports, 4096 addresses and 128 characters of boot are taken.",
+        ));
+    }
+    let long = |text: &str, most: usize| text.len() > most;
+    if said.packaging.as_ref().is_some_and(|p| long(&p.kind, 64) || long(&p.architecture, 64))
+        || said.upgrade.as_ref().is_some_and(|u| long(&u.version, 128))
+    {
+        return Err(Refuse::invalid(
+            "How an agent was installed takes at most 64 bytes a word, a version 128.",
         ));
     }
     if said.modules.iter().any(|m| m.counters.len() > 256 || m.reasons.len() > 64 || m.module.len() > 64) {

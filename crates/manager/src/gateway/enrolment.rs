@@ -16,7 +16,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{ConnectInfo, Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use sakimori_api::{TaskActionKind, TaskOutcome, TaskVerdict, Trigger};
 use sakimori_model::Timestamp;
 use sakimori_protocol::{Cloud, Enrol, EnrolAnswer, Fingerprint, Hash, RefusalCode, Renew, RenewAnswer};
@@ -332,9 +332,16 @@ pub(crate) async fn renew(
 pub(crate) async fn blob(
     State(app): State<Arc<App>>,
     Path(hash): Path<String>,
-) -> Result<impl IntoResponse, Refuse> {
+    headers: HeaderMap,
+) -> Result<Response, Refuse> {
     let _place = app.classes.blobs.enter().await?;
     let hash: Hash = hash.parse().map_err(|e| Refuse::invalid(format!("{e}.")))?;
+    if let Some(path) = app.agent_packages.path_of(hash) {
+        match crate::packages::serve(&path, &headers).await {
+            Ok(response) => return Ok(response),
+            Err(error) => tracing::error!(%error, "an agent package could not be read"),
+        }
+    }
     let content = app.content.now();
     let at_hand = content.files.iter().find(|file| file.blob.hash == hash);
     let content = match at_hand {
@@ -353,5 +360,5 @@ pub(crate) async fn blob(
         (header::CONTENT_TYPE, "application/octet-stream"),
         (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
     ];
-    Ok((headers, content))
+    Ok((headers, content).into_response())
 }

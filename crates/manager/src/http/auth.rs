@@ -35,6 +35,7 @@ pub(crate) const fn allows(role: Role, resource: Resource, access: Access) -> bo
                     | Resource::Events
                     | Resource::Alerts
                     | Resource::Tasks
+                    | Resource::Upgrades
             )
         }
         (Role::Auditor, Access::Write) => matches!(resource, Resource::Own),

@@ -312,30 +312,57 @@ pub(super) async fn list(
     let (beyond, wanted, cursor_given) = asked(&app, ctx, query, &names).await?;
     let most = usize::try_from(limit).unwrap_or(usize::MAX).saturating_add(1);
     let mut after = cursor_given.as_deref().map(place).transpose()?;
+    let mut found = find(&app, ctx, (&names, &wanted, &beyond), &mut after, most).await?;
+    found.truncate(most);
+    let page = page(found, limit, |(_, place)| cursor(place));
+    let items = page.items.into_iter().map(|(computer, _)| computer).collect();
+    Ok(Json(Page { items, next_cursor: page.next_cursor }))
+}
+
+/// All computers that a query finds.
+pub(super) async fn chosen(
+    app: &App,
+    ctx: &TenantCtx,
+    query: ComputerQuery,
+) -> Result<Vec<Computer>, Refused> {
+    let names = Names::read(app, ctx).await?;
+    let (beyond, wanted, _) = asked(app, ctx, query, &names).await?;
+    let found = find(app, ctx, (&names, &wanted, &beyond), &mut None, usize::MAX).await?;
+    Ok(found.into_iter().map(|(computer, _)| computer).collect())
+}
+
+/// Computers after a place, at least `most` where there are so many.
+async fn find(
+    app: &App,
+    ctx: &TenantCtx,
+    (names, wanted, beyond): (&Names, &ComputersWanted, &Beyond),
+    after: &mut Option<(String, String)>,
+    most: usize,
+) -> Result<Vec<(Computer, (String, String))>, Refused> {
     let mut found = Vec::new();
-    let at_once = if beyond.is_nothing() { limit.saturating_add(1) } else { PLACED };
+    let at_once = match u32::try_from(most) {
+        Ok(most) if beyond.is_nothing() => most.min(PLACED),
+        _ => PLACED,
+    };
     while found.len() < most {
-        let placed = app.store.computers_placed(ctx, &wanted, after.as_ref(), at_once).await?;
+        let placed = app.store.computers_placed(ctx, wanted, after.as_ref(), at_once).await?;
         let ended = u32::try_from(placed.len()).unwrap_or(u32::MAX) < at_once;
-        after = placed.last().map(|placed| placed.place.clone());
-        let mut candidates = glimpses(&app, ctx.tenant, placed, &beyond);
+        *after = placed.last().map(|placed| placed.place.clone());
+        let mut candidates = glimpses(app, ctx.tenant, placed, beyond);
         candidates.retain(|glimpse| beyond.may_find(glimpse));
         for part in candidates.chunks(most.min(WHOLE)) {
             if found.len() >= most {
                 break;
             }
             found.extend(
-                whole(&app, ctx, &names, part).await?.into_iter().filter(|(c, _)| beyond.finds(c, &names)),
+                whole(app, ctx, names, part).await?.into_iter().filter(|(c, _)| beyond.finds(c, names)),
             );
         }
         if ended {
             break;
         }
     }
-    found.truncate(most);
-    let page = page(found, limit, |(_, place)| cursor(place));
-    let items = page.items.into_iter().map(|(computer, _)| computer).collect();
-    Ok(Json(Page { items, next_cursor: page.next_cursor }))
+    Ok(found)
 }
 
 /// What a query asks of the database, what beyond, and where the part before ended.

@@ -120,6 +120,11 @@ pub const STEPS: &[Step] = &[
         name: "ranks of events",
         sql: Statements::Postgres(include_str!("../../migrations/0016_event_rank.postgres.sql")),
     },
+    Step {
+        version: 17,
+        name: "upgrades",
+        sql: Statements::Both(include_str!("../../migrations/0017_upgrades.sql")),
+    },
 ];
 
 /// Brings the database to this version's schema, or to that of step `until`.

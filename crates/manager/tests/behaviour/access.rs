@@ -76,11 +76,13 @@ pub(crate) fn body(operation: &str) -> Option<Value> {
         "commentEvent" => json!({"text": "seen"}),
         "startEventExport" => json!({"format": "csv"}),
         "createTask" => json!({"name": Uuid::now_v7(), "kind": "retention", "schedule": "0 3 * * *"}),
+        "createUpgrade" => json!({"name": Uuid::now_v7(), "version": "1.0"}),
         "createChannel" => {
             json!({"name": Uuid::now_v7(), "target": {"kind": "syslog", "server": "127.0.0.1", "port": 9,
             "transport": "udp", "format": "cef"}})
         }
-        "updateTask"
+        "rollBackUpgrade"
+        | "updateTask"
         | "updateChannel"
         | "updateAlert"
         | "updateAlertCondition"

@@ -32,3 +32,4 @@ mod rsyslog;
 mod searches;
 pub(crate) mod support;
 mod tasks;
+mod upgrades;

@@ -380,6 +380,8 @@ impl Machine {
             }),
             hold_secs,
             leaving: None,
+            packaging: None,
+            upgrade: None,
         }
     }
 
