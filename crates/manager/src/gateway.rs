@@ -91,7 +91,7 @@ impl<E: Into<Refused>> From<E> for Refuse {
 }
 
 /// The computer whose certificate the connection showed, unless it was deleted.
-pub(crate) struct Peer(pub(crate) ComputerRow);
+pub(crate) struct Peer(pub(crate) Box<ComputerRow>);
 
 impl FromRequestParts<Arc<App>> for Peer {
     type Rejection = Refuse;
@@ -110,7 +110,7 @@ impl Peer {
             return Err(Refuse::unknown_computer());
         }
         let row = app.store.computer(&ctx, identity.computer).await?;
-        row.map(Self).ok_or_else(Refuse::unknown_computer)
+        row.map(|row| Self(Box::new(row))).ok_or_else(Refuse::unknown_computer)
     }
 }
 

@@ -17,6 +17,9 @@ use std::time::{Duration, Instant};
 
 /// How long a start may take; a loaded machine makes keys slowly.
 const START: Duration = Duration::from_mins(1);
+/// How the C library keeps memory, as the manager's unit says it.
+const HEAP: [(&str, &str); 3] =
+    [("MALLOC_ARENA_MAX", "2"), ("MALLOC_MMAP_THRESHOLD_", "65536"), ("MALLOC_TRIM_THRESHOLD_", "131072")];
 /// Bound of an answer of the REST interface.
 const ANSWER: usize = 64 << 20;
 
@@ -98,7 +101,7 @@ impl Manager {
             Some(volume) => volume.command(&self.program)?,
             None => Command::new(&self.program),
         };
-        command.args(&self.flags);
+        command.args(&self.flags).envs(HEAP);
         self.process = Some(Process::start("manager", command, self.dir.path())?);
         Ok(())
     }

@@ -139,10 +139,11 @@ async fn events_that_arrive_at_one_manager_are_once_in_the_live_streams_of_both(
     let mut rounds_more = 3;
     let began = Instant::now();
     while rounds_more > 0 {
-        assert!(began.elapsed() < Duration::from_secs(30), "{told}");
-        a.clock.advance(Duration::from_secs(1));
-        if let Ok(chunk) = tokio::time::timeout(Duration::from_secs(1), stream.chunk()).await {
-            told.push_str(std::str::from_utf8(&chunk.unwrap().unwrap()).unwrap());
+        assert!(began.elapsed() < Duration::from_mins(1), "{told}");
+        match tokio::time::timeout(Duration::from_secs(1), stream.chunk()).await {
+            Ok(chunk) => told.push_str(std::str::from_utf8(&chunk.unwrap().unwrap()).unwrap()),
+            // What is told of begins when somebody listens: time does not run away from it.
+            Err(_nothing) => a.clock.advance(Duration::from_secs(1)),
         }
         // What is told twice is told twice within the next looks.
         rounds_more -= i32::from(told.contains(there) && told.contains(here));
