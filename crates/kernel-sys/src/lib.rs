@@ -11,4 +11,3 @@ pub mod socket;
 
 pub mod process;
 pub mod ring;
-pub mod scheduling;

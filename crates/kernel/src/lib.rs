@@ -10,7 +10,6 @@ pub mod nflog;
 pub mod nfqueue;
 pub mod nftables;
 pub mod pidfd;
-pub mod priority;
 pub mod raw_socket;
 pub mod reach;
 pub mod ring;

@@ -14,7 +14,6 @@ use sakimori_firewall::{Counter, Direction, Plan};
 use sakimori_kernel::nfqueue::{Verdict, VerdictMessage, VerdictWriter};
 use sakimori_kernel::nftables::{MARK_BLOCKED, MARK_DONE, MARK_INJECTED};
 use sakimori_kernel::pidfd::PidFd;
-use sakimori_kernel::priority;
 use sakimori_kernel::ring::counters::CounterPage;
 use sakimori_kernel::ring::events::{self, EventConsumer};
 use sakimori_kernel::ring::verdicts::{self, VerdictConsumer, VerdictEntry};
@@ -51,8 +50,6 @@ pub(super) struct Progress {
     pub(super) stopped: AtomicU64,
     /// Events taken.
     pub(super) events: AtomicU64,
-    /// The thread that writes verdicts; 0 until it runs.
-    pub(super) writer: AtomicU32,
     ending: AtomicBool,
     corrupt: AtomicBool,
 }
@@ -167,7 +164,6 @@ impl Session {
             judged: AtomicU64::new(0),
             stopped: AtomicU64::new(0),
             events: AtomicU64::new(0),
-            writer: AtomicU32::new(0),
             ending: AtomicBool::new(false),
             corrupt: AtomicBool::new(false),
         });
@@ -316,7 +312,6 @@ impl Session {
 // === the verdict writer ===
 
 fn write_verdicts(mut ring: VerdictConsumer, mut writer: VerdictWriter, progress: &Progress, worker: &PidFd) {
-    progress.writer.store(priority::own_thread(), Ordering::Relaxed);
     let mut taken: Vec<VerdictEntry> = Vec::with_capacity(256);
     loop {
         // Before the ring is looked at: what was there when the end was announced is still written.
