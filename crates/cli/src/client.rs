@@ -4,6 +4,7 @@ use crate::profile::Profile;
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Method, RequestBuilder, Response, header};
 use sakimori_api::{Page, Problem};
 use sakimori_trust::Trust;
@@ -290,22 +291,10 @@ impl Client {
     }
 }
 
-/// A path from its parts, whatever is in them (RFC 3986, 3.3).
+/// A path from its parts, whatever is in them.
 fn escaped(parts: &[&str]) -> String {
-    let mut path = String::new();
-    for part in parts {
-        path.push('/');
-        for byte in part.bytes() {
-            match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'~' => path.push(char::from(byte)),
-                other => {
-                    use std::fmt::Write as _;
-                    let _infallible = write!(path, "%{other:02X}");
-                }
-            }
-        }
-    }
-    path
+    let each = |part| std::iter::once("/").chain(utf8_percent_encode(part, NON_ALPHANUMERIC));
+    parts.iter().copied().flat_map(each).collect()
 }
 
 /// Takes server-sent events apart (WHATWG HTML, 9.2.6).

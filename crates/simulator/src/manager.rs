@@ -17,9 +17,8 @@ use std::time::{Duration, Instant};
 
 /// How long a start may take; a loaded machine makes keys slowly.
 const START: Duration = Duration::from_mins(1);
-/// How the C library keeps memory, as the manager's unit says it.
-const HEAP: [(&str, &str); 3] =
-    [("MALLOC_ARENA_MAX", "2"), ("MALLOC_MMAP_THRESHOLD_", "65536"), ("MALLOC_TRIM_THRESHOLD_", "131072")];
+/// The unit that starts a manager on a server: here it has the same environment.
+const UNIT: &str = include_str!("../../../deploy/systemd/sakimori-manager.service");
 /// Bound of an answer of the REST interface.
 const ANSWER: usize = 64 << 20;
 
@@ -101,7 +100,7 @@ impl Manager {
             Some(volume) => volume.command(&self.program)?,
             None => Command::new(&self.program),
         };
-        command.args(&self.flags).envs(HEAP);
+        command.args(&self.flags).envs(environment(UNIT));
         self.process = Some(Process::start("manager", command, self.dir.path())?);
         Ok(())
     }
@@ -299,7 +298,25 @@ impl Manager {
     }
 }
 
+/// The variables that a unit sets, each a word without quotes (systemd.exec(5)).
+fn environment(unit: &str) -> impl Iterator<Item = (&str, &str)> {
+    let lines = unit.lines().filter_map(|line| line.strip_prefix("Environment="));
+    lines.flat_map(str::split_whitespace).filter_map(|word| word.split_once('='))
+}
+
 /// A member of a JSON object as text; empty where it is not there.
 pub(crate) fn text<'json>(value: &'json Value, pointer: &str) -> &'json str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_units_environment_is_found() {
+        let unit = "[Service]\nEnvironment=A=1 B_=2\nUMask=0077\n";
+        assert_eq!(environment(unit).collect::<Vec<_>>(), [("A", "1"), ("B_", "2")]);
+        assert!(environment(UNIT).any(|(name, _)| name == "MALLOC_ARENA_MAX"));
+    }
 }

@@ -1,6 +1,5 @@
 //! Events, and rules that tag them.
-use super::{EventSort, ExportFormat};
-use clap::{Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// By what events are counted.
@@ -13,15 +12,58 @@ pub(crate) enum CountBy {
     Source,
 }
 
-impl CountBy {
-    /// As it is asked for.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Severity => "severity",
-            Self::Module => "module",
-            Self::Computer => "computer",
-            Self::Rule => "rule",
-            Self::Source => "source",
+/// In which order events are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EventSort {
+    /// The newest first.
+    Received,
+    /// Severity times the computer's worth, the highest first.
+    Rank,
+}
+
+impl From<EventSort> for sakimori_api::SortEventsBy {
+    fn from(sort: EventSort) -> Self {
+        match sort {
+            EventSort::Received => Self::Received,
+            EventSort::Rank => Self::Rank,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ExportFormat {
+    Csv,
+    Jsonl,
+}
+
+/// Which events are written to a file, and how.
+#[derive(Debug, Args)]
+pub(crate) struct Exported {
+    /// Form of the file.
+    #[arg(long, default_value = "jsonl")]
+    pub(crate) format: ExportFormat,
+    /// Only events that this filter finds.
+    #[arg(long)]
+    pub(crate) filter: Option<String>,
+    /// Only at or after this time (RFC 3339).
+    #[arg(long)]
+    pub(crate) from: Option<String>,
+    /// Only before this time (RFC 3339).
+    #[arg(long)]
+    pub(crate) to: Option<String>,
+    /// In which order.
+    #[arg(long, value_enum, default_value = "received")]
+    pub(crate) sort: EventSort,
+    /// At most so many, the first in this order.
+    #[arg(long)]
+    pub(crate) limit: Option<u32>,
+}
+
+impl From<ExportFormat> for sakimori_api::ExportFormat {
+    fn from(format: ExportFormat) -> Self {
+        match format {
+            ExportFormat::Csv => Self::Csv,
+            ExportFormat::Jsonl => Self::Jsonl,
         }
     }
 }
@@ -91,24 +133,8 @@ pub(crate) enum Events {
     Export {
         /// The file.
         output_file: PathBuf,
-        /// Form of the file.
-        #[arg(long, default_value = "jsonl")]
-        format: ExportFormat,
-        /// Only those that this finds, in the filter language.
-        #[arg(long)]
-        filter: Option<String>,
-        /// Not before this time (RFC 3339).
-        #[arg(long)]
-        from: Option<String>,
-        /// Before this time (RFC 3339).
-        #[arg(long)]
-        to: Option<String>,
-        /// In which order.
-        #[arg(long, value_enum, default_value = "received")]
-        sort: EventSort,
-        /// At most so many.
-        #[arg(long)]
-        limit: Option<u32>,
+        #[command(flatten)]
+        wanted: Exported,
     },
     /// Give an event tags, or take tags away.
     Tag {

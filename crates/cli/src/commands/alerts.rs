@@ -1,7 +1,7 @@
 //! `sakimori alerts`.
 use super::{NAMES_MAX, Out, computer_id, fact, word};
 use crate::client::Client;
-use crate::command_line::{self, AlertConditions, AlertNote, Alerts};
+use crate::command_line::alerts::{self, AlertConditions, AlertNote, Alerts};
 use crate::problem::Failure;
 use crate::table::{Table, shown};
 use sakimori_api::{
@@ -58,12 +58,12 @@ pub(super) async fn execute(out: Out, client: &Client, command: Alerts) -> Resul
     }
 }
 
-fn known(state: command_line::AlertState) -> AlertState {
+fn known(state: alerts::AlertState) -> AlertState {
     match state {
-        command_line::AlertState::Open => AlertState::Open,
-        command_line::AlertState::Acknowledged => AlertState::Acknowledged,
-        command_line::AlertState::Dismissed => AlertState::Dismissed,
-        command_line::AlertState::Resolved => AlertState::Resolved,
+        alerts::AlertState::Open => AlertState::Open,
+        alerts::AlertState::Acknowledged => AlertState::Acknowledged,
+        alerts::AlertState::Dismissed => AlertState::Dismissed,
+        alerts::AlertState::Resolved => AlertState::Resolved,
     }
 }
 

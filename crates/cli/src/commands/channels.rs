@@ -1,7 +1,7 @@
 //! `sakimori channels`.
 use super::{NAMES_MAX, Out, fact, word};
 use crate::client::Client;
-use crate::command_line::Channels;
+use crate::command_line::alerts::Channels;
 use crate::problem::Failure;
 use crate::table::{Table, shown};
 use sakimori_api::{Channel, ChannelPatch, ChannelSecrets, ChannelTarget, ChannelTest, NewChannel, Patch};

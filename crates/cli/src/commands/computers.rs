@@ -5,7 +5,7 @@ use super::{
     NAMES_MAX, Out, computer_id, fact, group_id, inventory, policy_id, search_id, tag, tags_text, word,
 };
 use crate::client::Client;
-use crate::command_line::{ComputerSort, Computers, ComputersWanted, CountBy, Status};
+use crate::command_line::computers::{ComputerSort, Computers, ComputersWanted, CountBy, Status};
 use crate::problem::Failure;
 use crate::table::{Table, shown};
 use sakimori_api::{

@@ -1,12 +1,12 @@
 //! `sakimori events`.
-use super::{NAMES_MAX, Out, computer_id, fact, write_out};
+use super::{NAMES_MAX, Out, computer_id, fact, word, write_out};
 use crate::client::Client;
-use crate::command_line::events::Events;
-use crate::command_line::{EventSort, ExportFormat};
+use crate::command_line::events::{EventSort, Events, Exported};
 use crate::problem::Failure;
 use crate::table::{Table, shown};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use clap::ValueEnum;
 use sakimori_api::{Event, EventComment, EventCounts, NewEventComment};
 use sakimori_modules::EventDetail as _;
 use sakimori_modules::intrusion_prevention::Intrusion;
@@ -47,7 +47,7 @@ pub(super) async fn execute(out: Out, client: &Client, command: Events) -> Resul
         }
         Events::Count { by, interval, filter, from, to } => {
             let words = [
-                ("by", by.map(|by| by.word().to_owned())),
+                ("by", by.as_ref().and_then(ValueEnum::to_possible_value).map(|by| by.get_name().to_owned())),
                 ("interval", Some(interval)),
                 ("filter", filter),
                 ("from", from),
@@ -62,13 +62,9 @@ pub(super) async fn execute(out: Out, client: &Client, command: Events) -> Resul
                 table.to_string()
             })
         }
-        Events::Export { output_file, format, filter, from, to, sort, limit } => {
-            let format = match format {
-                ExportFormat::Csv => "csv",
-                ExportFormat::Jsonl => "jsonl",
-            };
+        Events::Export { output_file, wanted: Exported { format, filter, from, to, sort, limit } } => {
             let words = [
-                ("format", Some(format.to_owned())),
+                ("format", Some(word(&sakimori_api::ExportFormat::from(format)))),
                 ("filter", filter),
                 ("from", from),
                 ("to", to),

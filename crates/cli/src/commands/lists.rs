@@ -1,7 +1,7 @@
 //! `sakimori lists`: lists that settings refer to as `list:NAME`.
 use super::{NAMES_MAX, Out, fact, word};
 use crate::client::Client;
-use crate::command_line::{ListKind, Lists};
+use crate::command_line::policies::{ListKind, Lists};
 use crate::problem::Failure;
 use crate::table::{Table, shown};
 use sakimori_api::{CommonObject, CommonObjectPatch, NewCommonObject, ObjectKind};

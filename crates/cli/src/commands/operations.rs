@@ -1,7 +1,8 @@
 //! `sakimori operations`: what takes the manager longer than a request.
 use super::{Out, word};
 use crate::client::Client;
-use crate::command_line::{ExportFormat, Operations, Work};
+use crate::command_line::events::Exported;
+use crate::command_line::operations::{Operations, Work};
 use crate::problem::Failure;
 use crate::table::{Table, shown};
 use sakimori_api::{NewEventExport, Operation, OperationState};
@@ -62,12 +63,8 @@ pub(super) async fn execute(out: Out, client: &Client, command: Operations) -> R
 async fn start(client: &Client, work: Work) -> Result<Operation, Failure> {
     let nothing = serde_json::json!({});
     match work {
-        Work::EventExport { format, filter, from, to, sort, limit } => {
-            let format = match format {
-                ExportFormat::Csv => sakimori_api::ExportFormat::Csv,
-                ExportFormat::Jsonl => sakimori_api::ExportFormat::Jsonl,
-            };
-            let sort = Some(sort.into());
+        Work::EventExport(Exported { format, filter, from, to, sort, limit }) => {
+            let (format, sort) = (format.into(), Some(sort.into()));
             client.post("/events/exports", &NewEventExport { format, filter, from, to, sort, limit }).await
         }
         Work::Backup => client.post("/backups", &nothing).await,

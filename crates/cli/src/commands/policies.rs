@@ -1,7 +1,7 @@
 //! `sakimori policies` and `rules`.
 use super::{NAMES_MAX, Out, fact, policy_files, policy_history, policy_id};
 use crate::client::Client;
-use crate::command_line::{Policies, RuleMode, Rules, Settings};
+use crate::command_line::policies::{Policies, RuleMode, Rules, Settings};
 use crate::problem::Failure;
 use crate::table::{Table, shown};
 use sakimori_api::{ContentInForce, NewPolicy, Policy, PolicyPatch, Rule, SettingsInForce, SettingsPatch};

@@ -1,7 +1,7 @@
 //! `sakimori policies export` and `apply`: policies and lists as files, for Git.
 use super::{Out, policy_id};
 use crate::client::Client;
-use crate::command_line::{Apply, Export, FileForm};
+use crate::command_line::policies::{Apply, Export, FileForm};
 use crate::problem::Failure;
 use crate::table::{Table, shown};
 use sakimori_api::{

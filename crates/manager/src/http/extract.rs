@@ -81,10 +81,11 @@ fn settle(value: &mut Value) -> Result<bool, Refused> {
 
 /// `PostgreSQL` keeps no U+0000 in texts.
 fn no_nul(text: &str) -> Result<(), Refused> {
-    if text.contains('\0') {
-        return Err(Refused::invalid("A text contains the character U+0000: leave it out."));
-    }
-    Ok(())
+    if text.contains('\0') { Err(nul()) } else { Ok(()) }
+}
+
+fn nul() -> Refused {
+    Refused::invalid("A text contains the character U+0000: leave it out.")
 }
 
 /// The whole of a message's body.
@@ -139,7 +140,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
         if parts.uri.query().is_some_and(|query| query.contains("%00")) {
-            no_nul("\0")?;
+            return Err(nul());
         }
         let query = axum::extract::Query::<T>::from_request_parts(parts, state).await;
         query.map(|axum::extract::Query(value)| Self(value)).map_err(|e: QueryRejection| {

@@ -190,8 +190,10 @@ impl Db {
 pub(crate) fn sqlite_pool() -> SqlitePoolOptions {
     SqlitePoolOptions::new().after_release(|connection, _about| {
         Box::pin(async move {
-            // Passes through the connection's queue behind the roll back.
-            connection.ping().await?;
+            if connection.is_in_transaction() {
+                // Passes through the connection's queue behind a roll back that may still be on its way.
+                connection.ping().await?;
+            }
             Ok(!connection.is_in_transaction())
         })
     })
