@@ -16,6 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("sakimori-signatures", &["sakimori-model"]),
     ("sakimori-reputation", &["sakimori-model"]),
     ("sakimori-firewall", &["sakimori-model"]),
+    ("sakimori-firewall-settings", &["sakimori-model", "sakimori-modules", "sakimori-firewall"]),
     (
         "sakimori-inspection",
         &[
@@ -45,6 +46,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "sakimori-modules",
             "sakimori-inspection",
             "sakimori-firewall",
+            "sakimori-firewall-settings",
             "sakimori-reputation",
             "sakimori-signatures",
             "sakimori-antimalware",
@@ -62,6 +64,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "sakimori-model",
             "sakimori-modules",
             "sakimori-content",
+            "sakimori-firewall-settings",
             "sakimori-signatures",
             "sakimori-protocol",
             "sakimori-query",
