@@ -3399,6 +3399,14 @@ export interface components {
              */
             mode: components["schemas"]["Mode"];
             /**
+             * @description Where a rule counts, by sid: `interface eth* and not reachable manager` or a context, `list:NAME`. A rule that is
+             *     not named, or with none, counts everywhere.
+             * @default {}
+             */
+            ruleContexts: {
+                [key: string]: components["schemas"]["Context"][];
+            };
+            /**
              * @description Mode by sid.
              * @default {}
              */
@@ -3867,6 +3875,14 @@ export interface components {
                  * @default off
                  */
                 mode: components["schemas"]["Mode"];
+                /**
+                 * @description Where a rule counts, by sid: `interface eth* and not reachable manager` or a context, `list:NAME`. A rule that is
+                 *     not named, or with none, counts everywhere.
+                 * @default {}
+                 */
+                ruleContexts: {
+                    [key: string]: components["schemas"]["Context"][] | "excluded";
+                };
                 /**
                  * @description Mode by sid.
                  * @default {}
@@ -6075,6 +6091,9 @@ export interface components {
                 failureResponse?: components["schemas"]["FailureResponse"] | null;
                 httpPorts?: components["schemas"]["Ports"][] | null;
                 mode?: components["schemas"]["Mode"] | null;
+                ruleContexts?: {
+                    [key: string]: (components["schemas"]["Context"][] | "excluded") | null;
+                } | null;
                 ruleModes?: {
                     [key: string]: (components["schemas"]["Mode"] | "excluded") | null;
                 } | null;

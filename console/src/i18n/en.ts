@@ -192,6 +192,7 @@ export const en = {
       assignRecommended: "Assign and unassign rules as recommended",
       assigned: "Rules assigned by hand",
       ruleModes: "Modes by rule",
+      ruleContexts: "Contexts by rule",
     },
     "anti-malware": {
       mode: "Mode",
@@ -242,6 +243,7 @@ export const en = {
       assignAll:
         "Otherwise only rules that are assigned by hand. Does not count where recommended rules are assigned.",
       assigned: "By number. “No” is never assigned, whatever is recommended.",
+      ruleContexts: "By number. Where none of its contexts holds, the rule is off.",
     },
     "anti-malware": {
       action: "Where the mode is Prevent.",

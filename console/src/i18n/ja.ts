@@ -193,6 +193,7 @@ export const ja: Texts = {
       assignRecommended: "推奨に従ってルールを自動的に割り当て、解除する",
       assigned: "手動で割り当てたルール",
       ruleModes: "ルール別のモード",
+      ruleContexts: "ルールごとのコンテキスト",
     },
     "anti-malware": {
       mode: "モード",
@@ -243,6 +244,7 @@ export const ja: Texts = {
       assignAll:
         "オフの場合は、手動で割り当てたルールのみになります。推奨ルールを割り当てる場合、この設定は使われません。",
       assigned: "番号で指定します。「いいえ」のルールは、推奨されても割り当てません。",
+      ruleContexts: "番号で指定します。どのコンテキストにも該当しない場所では、ルールは無効になります。",
     },
     "anti-malware": {
       action: "モードが「防御」の場合に適用されます。",

@@ -1,6 +1,6 @@
 //! What puts a bundle in force, as the control side sees it: an enforcing part, or a stand-in in a test.
 use crate::connection::explain;
-use crate::network::{Network, NetworkPlan, RuleFile};
+use crate::network::{Network, NetworkPlan, Placed, RuleFile};
 use sakimori_model::PortRange;
 use sakimori_modules::firewall::Firewall;
 use sakimori_modules::intrusion_prevention::IntrusionPrevention;
@@ -164,6 +164,7 @@ impl Enforcement for Network {
         let (firewall, _no_files) = plan.module::<Firewall>(firewall::MODULE.id)?;
         let (web, lists) = plan.module::<WebReputation>(web_reputation::MODULE.id)?;
         let plan = NetworkPlan {
+            placed: Placed::of(&settings),
             settings: settings.into(),
             rules: files.to_vec(),
             always: self.ways_out(&firewall)?,

@@ -34,12 +34,13 @@ use sakimori_kernel::nftables::{Mechanism, Table, probe};
 use sakimori_kernel::raw_socket::RawSender;
 use sakimori_kernel::ring::wake;
 use sakimori_kernel::{clock, spawn};
-use sakimori_model::{Diagnostic, IntrusionPrevention, Mode, PortRange};
+use sakimori_model::{Diagnostic, IntrusionPrevention, Mode, PortRange, Sid};
 use sakimori_modules::firewall::{Direction, Firewall, Verdict};
 use sakimori_modules::web_reputation::WebReputation;
-use sakimori_modules::{firewall, intrusion_prevention, web_reputation};
+use sakimori_modules::{Context, firewall, intrusion_prevention, web_reputation};
 use sakimori_protocol::{Event, Hash, ModuleState, ModuleStatus};
 use schedule::{Schedule, WallClock};
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::net::SocketAddr;
@@ -69,6 +70,8 @@ pub struct NetworkPlan {
     pub settings: IntrusionPrevention,
     /// The rule files in their order.
     pub rules: Vec<RuleFile>,
+    /// Signatures that count in contexts alone.
+    pub placed: BTreeMap<Sid, Placed>,
     /// The firewall's settings.
     pub firewall: Firewall,
     /// TCP endpoints that are reached whatever the firewall says: the manager's, the proxy's.
@@ -87,6 +90,7 @@ impl NetworkPlan {
         Self {
             settings: IntrusionPrevention::default(),
             rules: Vec::new(),
+            placed: BTreeMap::new(),
             firewall: Firewall::default(),
             always: Vec::new(),
             web: WebReputation::default(),
@@ -106,6 +110,46 @@ impl NetworkPlan {
 
     fn has_web(&self) -> bool {
         Mode::from(self.web.mode) != Mode::Off
+    }
+
+    /// The contexts that signatures name.
+    fn signature_contexts(&self) -> impl Iterator<Item = &Context> {
+        let inspects = self.settings.mode != Mode::Off;
+        self.placed.values().filter(move |_| inspects).flat_map(|placed| &placed.contexts)
+    }
+
+    /// The contexts that rules of the firewall name.
+    fn firewall_contexts(&self) -> impl Iterator<Item = &Context> {
+        let has_firewall = self.has_firewall();
+        self.firewall.rules.values().filter(move |_| has_firewall).flat_map(|rule| &rule.context)
+    }
+
+    /// All contexts that count.
+    fn contexts(&self) -> impl Iterator<Item = &Context> {
+        self.firewall_contexts().chain(self.signature_contexts())
+    }
+}
+
+/// A signature that counts in contexts alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Its mode there; elsewhere it is off.
+    pub mode: Mode,
+    /// Where.
+    pub contexts: Vec<Context>,
+}
+
+impl Placed {
+    /// The signatures of these settings that do not count everywhere.
+    pub fn of(settings: &intrusion_prevention::IntrusionPrevention) -> BTreeMap<Sid, Self> {
+        let modes = IntrusionPrevention::from(settings.clone());
+        let named = settings.rule_contexts.iter().filter(|(_, contexts)| !contexts.is_empty());
+        named
+            .map(|(sid, contexts)| {
+                let mode = modes.rule_modes.get(&Sid(*sid)).copied().unwrap_or(modes.default_rule_mode);
+                (Sid(*sid), Self { mode, contexts: contexts.clone() })
+            })
+            .collect()
     }
 }
 
@@ -365,9 +409,7 @@ impl Network {
     /// Puts a plan in force, whole or not at all. Blocks while the rules compile; traffic goes on being judged by
     /// the former set meanwhile.
     pub fn apply(&self, plan: NetworkPlan) -> Result<Applied, ApplyError> {
-        if plan.has_firewall() {
-            self.observer.ask_for(&plan.firewall, &plan.always);
-        }
+        self.observer.ask_for(&plan);
         let (reply, answer) = sync_channel(1);
         self.ask(Command::Apply(Box::new(plan), reply));
         answer

@@ -160,12 +160,12 @@ impl EventDetail for Notice {
                 "ポリシーを適用できませんでした。以前のポリシーが引き続き有効です",
             ),
             "context-holds" => (
-                "It is in this context now; firewall rules for it count",
-                "このコンテキストに入りました。対応するファイアウォールルールが有効になります",
+                "It is in this context now; rules for it count",
+                "このコンテキストに入りました。対応するルールが有効になります",
             ),
             "context-ended" => (
-                "It is no longer in this context; firewall rules for it do not count",
-                "このコンテキストから外れました。対応するファイアウォールルールは無効になります",
+                "It is no longer in this context; rules for it do not count",
+                "このコンテキストから外れました。対応するルールは無効になります",
             ),
             "worker-restarted" => ("A worker was restarted", "ワーカーが再起動しました"),
             "identity-copied" => (

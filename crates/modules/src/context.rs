@@ -1,10 +1,16 @@
 //! Contexts: where a computer is, as it can see for itself, so that a rule counts only there.
 use crate::firewall::is_network;
+use crate::settings::Finding;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 use utoipa::ToSchema;
 
+/// Most contexts of one rule: each is asked every second.
+pub(crate) const MOST_OF_A_RULE: usize = 64;
+/// Most different hosts and names that all contexts of a module ask for: each has a thread that asks it.
+pub(crate) const PROBES: usize = 16;
 /// Most conditions of one context.
 const CONDITIONS: usize = 16;
 /// Longest name of an interface in the kernel.
@@ -100,6 +106,14 @@ impl Context {
     pub fn facts(&self) -> impl Iterator<Item = &Fact> {
         self.conditions.iter().map(|condition| &condition.fact)
     }
+}
+
+/// What is wrong where contexts of a module ask for too much of others.
+pub(crate) fn too_many_asked<'a>(at: &str, contexts: impl Iterator<Item = &'a Context>) -> Option<Finding> {
+    let asked: BTreeSet<&Fact> =
+        contexts.flat_map(Context::facts).filter(|fact| fact.asks_others()).collect();
+    let message = format!("All contexts together ask for at most {PROBES} hosts and names.");
+    (asked.len() > PROBES).then(|| Finding::at(at, "too-many", message, &asked.len().to_string()))
 }
 
 impl FromStr for Context {

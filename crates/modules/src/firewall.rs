@@ -1,5 +1,5 @@
 //! Firewall: which traffic may reach the computer at all.
-use crate::context::{Context, Fact};
+use crate::context::{self, Context, Fact};
 use crate::event::{About, Column, EventDetail, EventKind};
 use crate::mac::Mac;
 use crate::objects::{ObjectKind, Place, Takes};
@@ -8,7 +8,7 @@ use crate::settings::{Finding, Settings, SettingsKind, pointer};
 use crate::words::{Explanation, Mode, Ports, Text};
 use crate::{Module, Reason, RuleKind};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// The registration.
@@ -182,10 +182,8 @@ const fn enforced() -> Mode {
 
 /// Most addresses or ports of a rule: each becomes an element of a kernel set.
 const ENTRIES: usize = 10_000;
-/// Most times of the week of a rule, and contexts: each is asked every second.
+/// Most times of the week of a rule: each is asked every second.
 const WINDOWS: usize = 64;
-/// Most different hosts and names that all contexts ask for: each has a thread that asks it.
-const PROBES: usize = 16;
 
 impl Settings for Firewall {
     const KEYED: &'static [&'static str] = &["rules"];
@@ -215,7 +213,7 @@ impl Settings for Firewall {
                 ("ports", rule.ports.len(), ENTRIES),
                 ("schedule", rule.schedule.len(), WINDOWS),
                 ("macs", rule.macs.len(), ENTRIES),
-                ("context", rule.context.len(), WINDOWS),
+                ("context", rule.context.len(), context::MOST_OF_A_RULE),
             ] {
                 if length > most {
                     let message = format!("At most {most}, those of lists included.");
@@ -244,12 +242,7 @@ impl Settings for Firewall {
             }
         }
         let contexts = self.rules.values().flat_map(|rule| &rule.context);
-        let asked: BTreeSet<&Fact> =
-            contexts.flat_map(Context::facts).filter(|fact| fact.asks_others()).collect();
-        if asked.len() > PROBES {
-            let message = format!("All contexts together ask for at most {PROBES} hosts and names.");
-            findings.push(Finding::at("/rules", "too-many", message, &asked.len().to_string()));
-        }
+        findings.extend(context::too_many_asked("/rules", contexts));
         findings
     }
 }
@@ -346,8 +339,8 @@ mod tests {
             serde_json::json!({"a": {"action": "allow", "direction": "in", "context": context},
                 "b": {"action": "deny", "direction": "out", "context": context}})
         };
-        assert_eq!(findings(&rules(PROBES)), []);
-        assert_eq!(findings(&rules(PROBES + 1)), [("/rules".to_owned(), "too-many")]);
+        assert_eq!(findings(&rules(context::PROBES)), []);
+        assert_eq!(findings(&rules(context::PROBES + 1)), [("/rules".to_owned(), "too-many")]);
     }
 
     #[test]

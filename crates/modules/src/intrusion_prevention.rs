@@ -1,4 +1,5 @@
 //! Intrusion prevention: signatures over network traffic, among them virtual patches.
+use crate::context::{self, Context};
 use crate::event::{About, Column, EventDetail, EventKind};
 use crate::objects::{ObjectKind, Place, Takes};
 use crate::settings::{Finding, Settings, SettingsKind};
@@ -69,6 +70,9 @@ pub struct IntrusionPrevention {
     pub assigned: BTreeMap<u32, bool>,
     /// Mode by sid.
     pub rule_modes: BTreeMap<u32, Mode>,
+    /// Where a rule counts, by sid: `interface eth* and not reachable manager` or a context, `list:NAME`. A rule that is
+    /// not named, or with none, counts everywhere.
+    pub rule_contexts: BTreeMap<u32, Vec<Context>>,
 }
 
 impl Default for IntrusionPrevention {
@@ -83,6 +87,7 @@ impl Default for IntrusionPrevention {
             assign_recommended: false,
             assigned: BTreeMap::new(),
             rule_modes: BTreeMap::new(),
+            rule_contexts: BTreeMap::new(),
         }
     }
 }
@@ -91,9 +96,11 @@ impl Default for IntrusionPrevention {
 const PORT_RANGES: usize = 64;
 
 impl Settings for IntrusionPrevention {
-    const KEYED: &'static [&'static str] = &["assigned", "ruleModes"];
-    const REFERENCES: &'static [Place] =
-        &[Place { path: &["httpPorts"], kinds: &[ObjectKind::Ports], takes: Takes::Items }];
+    const KEYED: &'static [&'static str] = &["assigned", "ruleModes", "ruleContexts"];
+    const REFERENCES: &'static [Place] = &[
+        Place { path: &["httpPorts"], kinds: &[ObjectKind::Ports], takes: Takes::Items },
+        Place { path: &["ruleContexts", "*"], kinds: &[ObjectKind::Context], takes: Takes::Named },
+    ];
 
     fn check(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
@@ -105,6 +112,17 @@ impl Settings for IntrusionPrevention {
             let message = "A rule is named by its signature id, a number from 1 to 4294967295.";
             findings.push(Finding::at("/ruleModes/0", "not-a-sid", message, "0"));
         }
+        for (sid, contexts) in &self.rule_contexts {
+            let at = format!("/ruleContexts/{sid}");
+            if *sid == 0 {
+                let message = "A rule is named by its signature id, a number from 1 to 4294967295.";
+                findings.push(Finding::at(at, "not-a-sid", message, "0"));
+            } else if contexts.len() > context::MOST_OF_A_RULE {
+                let message = format!("At most {}, those of lists included.", context::MOST_OF_A_RULE);
+                findings.push(Finding::at(at, "too-many", message, &contexts.len().to_string()));
+            }
+        }
+        findings.extend(context::too_many_asked("/ruleContexts", self.rule_contexts.values().flatten()));
         findings
     }
 }
@@ -138,8 +156,9 @@ impl From<IntrusionPrevention> for model::IntrusionPrevention {
             Some(mode) => *mode,
             None => settings.default_rule_mode,
         };
-        let named: BTreeSet<u32> =
-            settings.rule_modes.keys().chain(settings.assigned.keys()).copied().collect();
+        // Rules of contexts too: where they do not hold their mode is another one.
+        let named = settings.rule_modes.keys().chain(settings.assigned.keys());
+        let named: BTreeSet<u32> = named.chain(settings.rule_contexts.keys()).copied().collect();
         let others = if settings.assign_all { settings.default_rule_mode } else { Mode::Off };
         Self {
             mode: settings.mode.into(),
@@ -326,6 +345,27 @@ mod tests {
         assert_eq!(modes(settings(), [1, 2, 3, 4]), [Prevent, Off, Detect, Prevent]);
         let recommended = settings().with_recommended(&BTreeSet::from([4]));
         assert_eq!(recommended, settings(), "the policy does not assign what is recommended");
+    }
+
+    #[test]
+    fn a_rule_of_a_context_is_named_with_the_mode_that_it_has_there() {
+        let office: Context = "office: address 192.0.2.0/24".parse().unwrap();
+        let placed = IntrusionPrevention {
+            rule_contexts: BTreeMap::from([(2, vec![office.clone()]), (4, vec![office.clone()])]),
+            ..settings()
+        };
+        let engine = model::IntrusionPrevention::from(placed.clone());
+        assert_eq!(engine.rule_modes.get(&model::Sid(4)), Some(&model::Mode::Prevent));
+        assert_eq!(engine.rule_modes.get(&model::Sid(2)), Some(&model::Mode::Off), "it is not assigned");
+        assert!(placed.check().is_empty());
+        let many: Vec<Context> =
+            (0..17).map(|n| format!("reachable h{n}.example:443").parse().unwrap()).collect();
+        let wrong = IntrusionPrevention {
+            rule_contexts: BTreeMap::from([(0, vec![office.clone()]), (7, vec![office; 65]), (8, many)]),
+            ..settings()
+        };
+        let at: Vec<String> = wrong.check().into_iter().map(|finding| finding.pointer).collect();
+        assert_eq!(at, ["/ruleContexts/0", "/ruleContexts/7", "/ruleContexts"]);
     }
 
     #[test]

@@ -3,13 +3,13 @@
 //! Interfaces and addresses are looked at whenever they are asked for; they are the kernel's. Others are asked by a
 //! thread each, because a name or a connection may take long: what they said last is the answer, and what nobody said
 //! yet is not known.
+use super::NetworkPlan;
 use crate::identity::IdentityFiles;
 use sakimori_firewall::Network;
 use sakimori_kernel::interface::{self, Interface};
 use sakimori_kernel::{clock, reach};
+use sakimori_modules::Context;
 use sakimori_modules::context::{Fact, matches_pattern};
-use sakimori_modules::firewall::Firewall;
-use sakimori_modules::{Context, Mode};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
@@ -84,13 +84,13 @@ impl Observer {
 
     /// Begins to ask for what a plan's contexts want to know, beside what is asked already, and waits a moment for the
     /// first answers.
-    pub(super) fn ask_for(&self, firewall: &Firewall, manager: &[SocketAddr]) {
-        let wanted = wanted(firewall);
+    pub(super) fn ask_for(&self, plan: &NetworkPlan) {
+        let wanted = wanted(plan);
         if wanted.is_empty() {
             return;
         }
         let mut state = self.lock();
-        state.manager = manager.to_vec();
+        state.manager.clone_from(&plan.always);
         for fact in &wanted {
             if state.asked.contains_key(fact) {
                 continue;
@@ -116,8 +116,8 @@ impl Observer {
     }
 
     /// Ends asking for what this plan does not want to know.
-    pub(super) fn only(&self, firewall: Option<&Firewall>) {
-        let wanted = firewall.map(wanted).unwrap_or_default();
+    pub(super) fn only(&self, plan: Option<&NetworkPlan>) {
+        let wanted = plan.map(wanted).unwrap_or_default();
         self.lock().asked.retain(|fact, _| wanted.contains(fact));
         self.shared.news.notify_all();
     }
@@ -195,12 +195,8 @@ impl Observer {
 }
 
 /// What others have to be asked.
-fn wanted(firewall: &Firewall) -> BTreeSet<Fact> {
-    if firewall.mode == Mode::Off {
-        return BTreeSet::new();
-    }
-    let contexts = firewall.rules.values().flat_map(|rule| &rule.context);
-    contexts.flat_map(Context::facts).filter(|fact| fact.asks_others()).cloned().collect()
+fn wanted(plan: &NetworkPlan) -> BTreeSet<Fact> {
+    plan.contexts().flat_map(Context::facts).filter(|fact| fact.asks_others()).cloned().collect()
 }
 
 impl Answer {

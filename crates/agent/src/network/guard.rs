@@ -92,7 +92,7 @@ pub(super) struct Guard {
     /// Heartbeat and when it last changed.
     pub(super) pulse: (u64, Duration),
     pub(super) looked: Duration,
-    /// Which rules of the firewall count at this time of the week and in this place.
+    /// Which rules count at this time of the week and in this place.
     pub(super) schedule: Schedule,
     /// Events about the guard's own doings, given on when the traffic is in good hands again.
     pub(super) untold: Vec<Event>,
@@ -107,7 +107,7 @@ impl Guard {
                 Ok(Command::Apply(plan, reply)) => {
                     let result = self.apply(*plan);
                     if result.is_err() {
-                        self.schedule.observer().only(self.plan.as_ref().map(|plan| &plan.firewall));
+                        self.schedule.observer().only(self.plan.as_ref());
                     }
                     self.show();
                     let _asker_has_gone = reply.send(result);
@@ -168,10 +168,10 @@ impl Guard {
         }
     }
 
-    /// Makes the firewall's plan anew where a rule begins or ends to count.
+    /// Puts the plan in force anew where a rule begins or ends to count.
     fn follow_schedule(&mut self, now: Duration) {
-        let Some(plan) = self.plan.as_ref().filter(|plan| plan.has_firewall()) else { return };
-        if !self.schedule.has_changed(&plan.firewall, now) {
+        let Some(plan) = self.plan.as_ref().filter(|plan| !plan.is_off()) else { return };
+        if !self.schedule.has_changed(plan, now) {
             return;
         }
         let plan = plan.clone();
@@ -179,7 +179,7 @@ impl Guard {
             Ok(_applied) => {
                 self.schedule.followed();
                 self.show();
-                tracing::info!("firewall rules begin or end to count by their schedules and contexts");
+                tracing::info!("rules begin or end to count by their schedules and contexts");
             }
             Err(error) => {
                 tracing::error!(?error, "a schedule or context could not be followed; it is tried again");
@@ -410,7 +410,7 @@ impl Guard {
 
     // === plans ===
 
-    fn apply(&mut self, plan: NetworkPlan) -> Result<Applied, ApplyError> {
+    fn apply(&mut self, mut plan: NetworkPlan) -> Result<Applied, ApplyError> {
         if plan.is_off() {
             self.put_off();
             self.schedule.left();
@@ -418,7 +418,8 @@ impl Guard {
             self.plan = Some(plan);
             return Ok(Applied { generation, rules: 0, warnings: Vec::new() });
         }
-        let moment = self.schedule.moment(&plan.firewall);
+        let moment = self.schedule.moment(&plan);
+        translate::place(&mut plan, &moment);
         let (firewall, mut warnings) =
             translate::firewall(&plan.firewall, &plan.always, &moment).map_err(ApplyError::Rules)?;
         // The worker learns the new rules' names before the table takes samples for them.
@@ -456,8 +457,8 @@ impl Guard {
         self.sites = configured.sites;
         let generation = self.plan.as_ref().map(|plan| plan.generation);
         if let Some(plan) = &self.plan {
-            self.schedule.entered(&plan.firewall, &moment);
-            let changed = self.schedule.changed_contexts(&plan.firewall, &moment);
+            self.schedule.entered(plan, &moment);
+            let changed = self.schedule.changed_contexts(plan, &moment);
             self.untold.extend(changed.iter().map(|(name, holds)| {
                 notice(if *holds { "context-holds" } else { "context-ended" }, &[("context", name)])
             }));

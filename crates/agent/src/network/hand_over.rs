@@ -12,7 +12,7 @@ use super::guard::{Guard, Totals};
 use super::schedule::Schedule;
 use super::session::{Session, SessionFiles};
 use super::{
-    Fixed, NetworkPlan, RuleFile, SharedEvents, StartError, View, open_samples, resource, translate,
+    Fixed, NetworkPlan, Placed, RuleFile, SharedEvents, StartError, View, open_samples, resource, translate,
 };
 use sakimori_kernel::clock;
 use sakimori_kernel::nflog::SampleSocket;
@@ -20,8 +20,10 @@ use sakimori_kernel::nfqueue::{QueueOptions, QueueReader, QueueSocket, VerdictWr
 use sakimori_kernel::nftables::{Table, probe};
 use sakimori_kernel::ring::RingFiles;
 use sakimori_kernel::spawn::{bequeath as leave, inherited};
+use sakimori_model::Sid;
 use sakimori_modules::firewall::Firewall;
 use sakimori_modules::web_reputation::WebReputation;
+use sakimori_modules::{Context, Mode};
 use serde::{Deserialize, Serialize};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -70,6 +72,8 @@ struct SessionState {
 struct PlanState {
     settings: Settings,
     rules: Vec<(String, Vec<u8>)>,
+    #[serde(default)]
+    placed: Vec<(u32, Mode, Vec<Context>)>,
     generation: String,
     #[serde(default)]
     firewall: Firewall,
@@ -124,6 +128,11 @@ pub(super) fn bequeath(guard: Guard) -> Result<OsString, StartError> {
         plan: plan.map(|plan| PlanState {
             settings: Settings::from(&plan.settings),
             rules: plan.rules.into_iter().map(|file| (file.name, file.text)).collect(),
+            placed: plan
+                .placed
+                .into_iter()
+                .map(|(sid, placed)| (sid.0, placed.mode.into(), placed.contexts))
+                .collect(),
             generation: plan.generation.to_string(),
             firewall: plan.firewall,
             always: plan.always,
@@ -183,11 +192,16 @@ pub(super) fn inherit(
             Some(Session::with(s.id, files, &fixed, s.last_id, &events).map_err(resource("worker"))?)
         }
     };
-    let plan = match state.plan {
+    let mut plan = match state.plan {
         None => None,
         Some(plan) => Some(NetworkPlan {
             settings: plan.settings.into(),
             rules: plan.rules.into_iter().map(|(name, text)| RuleFile { name, text }).collect(),
+            placed: plan
+                .placed
+                .into_iter()
+                .map(|(sid, mode, contexts)| (Sid(sid), Placed { mode: mode.into(), contexts }))
+                .collect(),
             generation: plan.generation.parse().map_err(|_e| strange("the plan's name"))?,
             firewall: plan.firewall,
             always: plan.always,
@@ -198,13 +212,14 @@ pub(super) fn inherit(
     // It was fine when it was put in force; a rule that this version sees otherwise is told at the next plan.
     let mut schedule = Schedule::default();
     let firewall = plan
-        .as_ref()
+        .as_mut()
         .and_then(|plan| {
             // The old worker judges meanwhile.
-            schedule.observer().ask_for(&plan.firewall, &plan.always);
-            let moment = schedule.moment(&plan.firewall);
-            schedule.entered(&plan.firewall, &moment);
-            let _told_by_the_program_before = schedule.changed_contexts(&plan.firewall, &moment);
+            schedule.observer().ask_for(plan);
+            let moment = schedule.moment(plan);
+            translate::place(plan, &moment);
+            schedule.entered(plan, &moment);
+            let _told_by_the_program_before = schedule.changed_contexts(plan, &moment);
             translate::firewall(&plan.firewall, &plan.always, &moment).ok()
         })
         .map(|(firewall, _findings)| firewall)

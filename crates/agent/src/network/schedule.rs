@@ -1,10 +1,9 @@
-//! When the firewall's plan is made anew because a rule begins or ends to count: at a time of the week, or where the
+//! When the plan is made anew because a rule begins or ends to count: at a time of the week, or where the
 //! computer comes to a place or leaves it.
 use super::context::{Observer, Seen};
-use super::translate;
+use super::{NetworkPlan, translate};
 use sakimori_kernel::clock;
 use sakimori_model::Timestamp;
-use sakimori_modules::firewall::Firewall;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -71,16 +70,16 @@ impl Schedule {
         self.observer.clone()
     }
 
-    /// Now and here, as far as these settings ask for it.
-    pub(super) fn moment(&self, firewall: &Firewall) -> Moment {
-        let asks = firewall.rules.values().any(|rule| !rule.context.is_empty());
+    /// Now and here, as far as this plan asks for it.
+    pub(super) fn moment(&self, plan: &NetworkPlan) -> Moment {
+        let asks = plan.contexts().next().is_some();
         Moment { at: self.clock.now(), seen: if asks { self.observer.look() } else { Seen::default() } }
     }
 
     /// Notes what counts in the plan that was put in force at a moment.
-    pub(super) fn entered(&mut self, firewall: &Firewall, moment: &Moment) {
-        self.in_force = translate::conditional(firewall, moment);
-        self.observer.only(Some(firewall));
+    pub(super) fn entered(&mut self, plan: &NetworkPlan, moment: &Moment) {
+        self.in_force = translate::conditional(plan, moment);
+        self.observer.only(Some(plan));
     }
 
     /// No plan is in force any more.
@@ -92,13 +91,13 @@ impl Schedule {
 
     /// Whether a rule has begun or ended to count. Looked at once a second, and after a "yes" not before a minute, or
     /// the plan in force has followed.
-    pub(super) fn has_changed(&mut self, firewall: &Firewall, monotonic: Duration) -> bool {
+    pub(super) fn has_changed(&mut self, plan: &NetworkPlan, monotonic: Duration) -> bool {
         if monotonic < self.next_look {
             return false;
         }
-        let moment = self.moment(firewall);
-        let changed = translate::conditional(firewall, &moment) != self.in_force
-            || translate::contexts(firewall, &moment) != self.contexts;
+        let moment = self.moment(plan);
+        let changed = translate::conditional(plan, &moment) != self.in_force
+            || translate::contexts(plan, &moment) != self.contexts;
         self.next_look = monotonic + if changed { AGAIN } else { EVERY };
         changed
     }
@@ -114,8 +113,8 @@ impl Schedule {
     }
 
     /// Looks which contexts hold; gives those that have begun or ended to, and of new ones those that hold.
-    pub(super) fn changed_contexts(&mut self, firewall: &Firewall, moment: &Moment) -> Vec<(String, bool)> {
-        let now = translate::contexts(firewall, moment);
+    pub(super) fn changed_contexts(&mut self, plan: &NetworkPlan, moment: &Moment) -> Vec<(String, bool)> {
+        let now = translate::contexts(plan, moment);
         let before = std::mem::replace(&mut self.contexts, now);
         let known = |name: &String| before.get(name).copied().unwrap_or_default();
         let changed = self.contexts.iter().filter(|(name, holds)| known(name) != **holds);

@@ -1,8 +1,8 @@
 //! From the modules' settings to what the engines take.
 use super::schedule::Moment;
+use super::{NetworkPlan, Placed};
 use sakimori_firewall::Plan;
-use sakimori_model::{Diagnostic, PortRange};
-use sakimori_modules::Mode;
+use sakimori_model::{self as model, Diagnostic, PortRange};
 use sakimori_modules::firewall::{Firewall, FirewallRule};
 use sakimori_modules::web_reputation::WebReputation;
 use std::collections::BTreeMap;
@@ -13,19 +13,35 @@ use std::net::SocketAddr;
 const OWN_LIST: &str = "policy";
 
 /// The rules that do not always count, and whether they do at a moment: only at these edges the plan changes.
-pub(super) fn conditional(settings: &Firewall, moment: &Moment) -> Vec<(String, bool)> {
-    let rules = settings.rules.iter().filter(|(_, rule)| rule.is_conditional());
-    rules.map(|(name, rule)| (name.clone(), counts(rule, moment))).collect()
+pub(super) fn conditional(plan: &NetworkPlan, moment: &Moment) -> Vec<(String, bool)> {
+    let has_firewall = plan.has_firewall();
+    let rules = plan.firewall.rules.iter().filter(|(_, rule)| has_firewall && rule.is_conditional());
+    let rules = rules.map(|(name, rule)| (name.clone(), counts(rule, moment)));
+    let inspects = plan.settings.mode != model::Mode::Off;
+    let signatures = plan.placed.iter().filter(|_| inspects);
+    // No name of a firewall rule begins so.
+    let signatures = signatures.map(|(sid, placed)| (format!("/signature/{sid}"), is_here(placed, moment)));
+    rules.chain(signatures).collect()
+}
+
+/// Whether a signature counts where the computer is.
+fn is_here(placed: &Placed, moment: &Moment) -> bool {
+    placed.contexts.iter().any(|context| context.holds(|fact| moment.seen.fact(fact)))
+}
+
+/// Sets the signatures that count in contexts alone to what they are here.
+pub(super) fn place(plan: &mut NetworkPlan, moment: &Moment) {
+    for (sid, placed) in &plan.placed {
+        let mode = if is_here(placed, moment) { placed.mode } else { model::Mode::Off };
+        plan.settings.rule_modes.insert(*sid, mode);
+    }
 }
 
 /// The contexts that rules name, and whether they hold at a moment. One that is written several times under a name
 /// holds where any of them does.
-pub(super) fn contexts(settings: &Firewall, moment: &Moment) -> BTreeMap<String, bool> {
+pub(super) fn contexts(plan: &NetworkPlan, moment: &Moment) -> BTreeMap<String, bool> {
     let mut contexts = BTreeMap::new();
-    if settings.mode == Mode::Off {
-        return contexts;
-    }
-    for context in settings.rules.values().flat_map(|rule| &rule.context) {
+    for context in plan.contexts() {
         let holds = contexts.entry(context.label()).or_default();
         *holds |= context.holds(|fact| moment.seen.fact(fact));
     }
@@ -85,7 +101,8 @@ mod tests {
         let plan = |now| firewall(&settings, &[], now).unwrap().0.to_string();
         assert!(plan(&open).contains("{ 873 }") && plan(&open).contains("{ 80 }"), "{}", plan(&open));
         assert!(!plan(&closed).contains("873") && plan(&closed).contains("{ 80 }"), "{}", plan(&closed));
-        assert_eq!(conditional(&settings, &open), [("backup".to_owned(), true)]);
-        assert_eq!(conditional(&settings, &closed), [("backup".to_owned(), false)]);
+        let plan = NetworkPlan { firewall: settings, ..NetworkPlan::off(sakimori_protocol::Hash::of(b"")) };
+        assert_eq!(conditional(&plan, &open), [("backup".to_owned(), true)]);
+        assert_eq!(conditional(&plan, &closed), [("backup".to_owned(), false)]);
     }
 }

@@ -1,8 +1,8 @@
 //! The firewall and web reputation through the whole network part: kernel table, worker, events, statuses.
 use super::lab::{Lab, able, counter, enter, get, plan, start, until};
-use sakimori_agent::network::{Network, NetworkPlan, RuleFile};
+use sakimori_agent::network::{Network, NetworkPlan, Placed, RuleFile};
 use sakimori_kernel::nftables::Table;
-use sakimori_model::{FailureResponse, Mode};
+use sakimori_model::{FailureResponse, Mode, Sid};
 use sakimori_modules::agent::Notice;
 use sakimori_modules::firewall::FirewallEvent;
 use sakimori_modules::web_reputation::WebReputationEvent;
@@ -173,6 +173,52 @@ fn a_rule_counts_in_its_context_alone() {
     assert!(until(SOON, || told() == expected), "{:?}", told());
     network.apply(NetworkPlan::off(Hash::of(b"off"))).unwrap();
     assert!(reached());
+}
+
+/// A signature is in force where its context holds, and elsewhere off; the others are in force everywhere.
+#[test]
+fn a_signature_counts_in_its_context_alone() {
+    if !able() {
+        return;
+    }
+    let lab = Lab::new();
+    enter(&lab.server);
+    let (network, events) = start();
+    let other = super::lab::RULE.replace("/attack", "/other").replace("4000001", "4000002");
+    let rules = format!("{}\n{other}", super::lab::RULE);
+    let office = "office: address 10.99.0.0/16".parse().unwrap();
+    let placed = Placed { mode: Mode::Prevent, contexts: vec![office] };
+    network
+        .apply(NetworkPlan {
+            placed: [(Sid(4_000_001), placed)].into(),
+            ..plan(Mode::Prevent, FailureResponse::Open, &rules)
+        })
+        .unwrap();
+    let answered = |target: &str| lab.as_client(|| get("10.77.0.1:8080", target, BRIEFLY)).is_ok();
+    let context = || {
+        let status = network.status();
+        status.counters.iter().find(|(name, _)| name == "context:office").unwrap().1
+    };
+    assert!(answered("/attack") && !answered("/other"), "away from the office");
+    assert_eq!(context(), 0);
+    let address = |word: &str| {
+        let status =
+            Command::new("ip").args(["-n", &lab.server, "addr", word, "10.99.0.1/16", "dev", "v0"]).status();
+        assert!(status.unwrap().success());
+    };
+    address("add");
+    assert!(until(SOON, || !answered("/attack")), "at the office, without a new policy");
+    assert_eq!(context(), 1);
+    assert!(!answered("/other") && answered("/"));
+    address("del");
+    assert!(until(SOON, || answered("/attack")), "away again");
+    assert!(!answered("/other"));
+    let told = || {
+        let events = events.lock().unwrap();
+        let notices = events.iter().filter_map(Event::read::<Notice>);
+        notices.map(|notice| notice.code).filter(|code| code.starts_with("context-")).collect::<Vec<_>>()
+    };
+    assert!(until(SOON, || told() == ["context-holds", "context-ended"]), "{:?}", told());
 }
 
 /// A plaintext web server in the client's namespace.

@@ -9,8 +9,9 @@ use sakimori_kernel::nfqueue::{Verdict, read_statistics};
 use sakimori_kernel::nftables::{CounterKind, Counters};
 use sakimori_model::{Action, Mode, PortRange, Severity, Timestamp};
 use sakimori_modules::agent::Notice;
-use sakimori_modules::{firewall, intrusion_prevention, web_reputation};
+use sakimori_modules::{Context, firewall, intrusion_prevention, web_reputation};
 use sakimori_protocol::{Event, ModuleState, ModuleStatus};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Sums over all workers; given on over [`super::Network::hand_over`].
@@ -122,6 +123,9 @@ impl Guard {
             ("worker-restarts", self.totals.restarts),
         ];
         counters.extend(own.map(|(name, value)| (name.to_owned(), value)));
+        if let Some(plan) = &self.plan {
+            counters.extend(self.contexts(plan.signature_contexts()));
+        }
         let settings = self.plan.as_ref().map(|plan| &plan.settings);
         let mode = settings.map_or(Mode::Off, |s| s.mode);
         let (state, reasons) = self.state(mode);
@@ -148,6 +152,14 @@ impl Guard {
         }
     }
 
+    /// Which of these contexts hold, as counters: 1 or 0 by name.
+    fn contexts<'a>(&self, of: impl Iterator<Item = &'a Context>) -> Vec<(String, u64)> {
+        let names: BTreeSet<String> = of.map(Context::label).collect();
+        let known = self.schedule.contexts();
+        let holds = |name: &String| u64::from(known.get(name).copied().unwrap_or_default());
+        names.into_iter().map(|name| (format!("context:{name}"), holds(&name))).collect()
+    }
+
     /// The kernel enforces it by itself: a worker that restarts makes no difference.
     fn firewall_status(&mut self) -> ModuleStatus {
         let mode = self.plan.as_ref().map_or(Mode::Off, |plan| plan.firewall.mode.into());
@@ -164,9 +176,9 @@ impl Guard {
             let name = counter.rule.as_ref().map_or(default, |rule| format!("rule:{rule}"));
             (name, values.get(&counter.name).map_or(0, |count| count.packets))
         });
-        let contexts = self.schedule.contexts().iter().filter(|_| mode != Mode::Off);
-        let contexts = contexts.map(|(name, holds)| (format!("context:{name}"), u64::from(*holds)));
-        let counters: Vec<(String, u64)> = named.chain(contexts).collect();
+        let named: Vec<(String, u64)> = named.collect();
+        let contexts = self.plan.as_ref().map(|plan| self.contexts(plan.firewall_contexts()));
+        let counters = named.into_iter().chain(contexts.unwrap_or_default()).collect();
         let rules = self.firewall.counters.iter().filter(|counter| counter.rule.is_some()).count();
         let state = match (mode, reasons.is_empty()) {
             (Mode::Off, _) => ModuleState::Off,
