@@ -64,6 +64,14 @@ pub(crate) fn run_example(example: &str, arguments: &[PathBuf]) -> anyhow::Resul
     run_example_to(example, None, arguments)
 }
 
+/// Measures lists of many computers, with the manager as it is released: whether every target was met.
+pub(crate) fn measure_computers() -> anyhow::Result<bool> {
+    let mut run = cargo();
+    run.args(["run", "--quiet", "--locked", "--release", "-p", "sakimori-manager"]);
+    run.args(["--example", "bench_computers"]);
+    Ok(run.status().context("running the measurement")?.success())
+}
+
 /// The same, with a word first that says what it is to do.
 pub(crate) fn run_example_to(example: &str, word: Option<&str>, arguments: &[PathBuf]) -> anyhow::Result<()> {
     let mut run = cargo();

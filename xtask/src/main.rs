@@ -117,6 +117,8 @@ enum Bench {
     /// The manager under a simulated fleet: activations, idle agents, policy edits, durable events, memory; on `SQLite` and
     /// on `PostgreSQL`.
     Manager(Passed),
+    /// Lists, searches and counts of 20,000 computers over REST, on `SQLite` and on `PostgreSQL`.
+    Computers,
 }
 
 #[derive(Debug, Subcommand)]
@@ -163,6 +165,10 @@ fn run(command: Command) -> anyhow::Result<bool> {
             build::run_example("conformance_logs", &[dir]).map(|()| true)
         }
         Command::Bench { what: Bench::Manager(Passed { arguments }) } => simulate("bench", &arguments),
+        Command::Bench { what: Bench::Computers } => {
+            debian::require(&[debian::BUILD, debian::POSTGRES].concat())?;
+            build::measure_computers()
+        }
         Command::Bench { what: Bench::Inline } => measure(bench::inline),
         Command::Bench { what: Bench::Rest } => measure(|programs, _| bench::rest(programs)),
         Command::Drill { what: Drill::Autoscale(Passed { arguments }) } => simulate("autoscale", &arguments),
