@@ -10,6 +10,12 @@ OWN = os.environ["SAKIMORI_API_KEY"].split("_")[1]
 KEY = re.compile(r"[!#-~]{1,255}")
 
 
+@schemathesis.serializer("application/vnd.debian.binary-package")
+def package(context, value):
+    """Sends a package as its bytes."""
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
 @schemathesis.hook
 def before_call(context, case, kwargs):
     """Lets a request reach what lies behind the headers that depend on earlier ones.

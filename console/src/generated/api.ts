@@ -6936,9 +6936,10 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
+        /** @description The package. */
         requestBody: {
             content: {
-                "application/vnd.debian.binary-package": number[];
+                "application/vnd.debian.binary-package": string;
             };
         };
         responses: {

@@ -55,7 +55,7 @@ pub(super) async fn list(
 /// Takes an agent package: its bytes as the body, its signature file in base64 in the header.
 #[utoipa::path(post, path = "/agent-packages", tag = "upgrades", operation_id = "uploadAgentPackage",
     params(("x-package-signature" = String, Header, description = "The package's `.sig` file, in base64")),
-    request_body(content = Vec<u8>, content_type = "application/vnd.debian.binary-package"),
+    request_body(content = String, description = "The package.", content_type = "application/vnd.debian.binary-package"),
     responses((status = 201, body = AgentPackage)))]
 pub(super) async fn upload(
     State(app): State<Arc<App>>,
