@@ -42,6 +42,40 @@ pub(crate) fn test(filters: &[String]) -> anyhow::Result<()> {
     show(nextest)
 }
 
+/// All tests of the firewall: rules, plan, kernel, agent; the kernel against the model with many rule sets, whose counts
+/// are said again at the end.
+pub(crate) fn firewall() -> anyhow::Result<()> {
+    setup::as_root_again()?;
+    debian::require(&[debian::BUILD, debian::LAB, debian::TABLES].concat())?;
+    setup::nextest()?;
+    let mut told = Vec::new();
+    for (what, tests, sets) in [
+        ("rules, plan, checks", "package(sakimori-firewall) | package(sakimori-firewall-settings)", 0),
+        ("settings", "package(sakimori-modules) & test(firewall)", 0),
+        ("kernel", "package(sakimori-kernel) & (test(firewall) | test(nftables))", 0),
+        ("agent", "package(sakimori-agent) & test(network)", 0),
+        ("kernel against the model", "package(sakimori-kernel) & test(model)", 20_000),
+    ] {
+        println!("\n== {what}");
+        let mut nextest = cargo();
+        nextest.args(["nextest", "run", "--locked", "--workspace", "--no-fail-fast", "--color", "never"]);
+        nextest.args(["--success-output", "final", "-E", tests]);
+        if sets > 0 {
+            nextest.env("SAKIMORI_FIREWALL_SETS", sets.to_string());
+        }
+        let output = process::output(&mut nextest)?;
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        print!("{text}");
+        anyhow::ensure!(output.status.success(), "{what}: {}", output.status);
+        let summary = text.lines().find_map(|line| line.trim().strip_prefix("Summary"));
+        told.push(format!("{what:<25} {}", summary.unwrap_or_default().trim()));
+        let counts = text.lines().filter(|line| line.contains("rule sets") || line.contains("applied in"));
+        told.extend(counts.map(|line| line.trim().to_owned()));
+    }
+    println!("\n{}", told.join("\n"));
+    Ok(())
+}
+
 /// The manager's behaviour on each database, then its other tests; how many passed is said for each.
 pub(crate) fn manager() -> anyhow::Result<()> {
     setup::as_root_again()?;

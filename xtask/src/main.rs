@@ -43,8 +43,8 @@ enum Command {
         #[arg(long)]
         wordpress: bool,
     },
-    /// Runs everything that CI runs; `manager`: the manager's behaviour on both databases; with filters only the Rust
-    /// tests whose names contain one.
+    /// Runs everything that CI runs; `manager`: the manager's behaviour on both databases; `firewall`: the firewall's,
+    /// with the kernel against the model; with filters only the Rust tests whose names contain one.
     Test {
         /// Parts of test names.
         filters: Vec<String>,
@@ -154,6 +154,7 @@ fn run(command: Command) -> anyhow::Result<bool> {
     match command {
         Command::Setup => setup::everything().map(|()| true),
         Command::Demo { once, wordpress } => demo(once, wordpress),
+        Command::Test { filters } if filters == ["firewall"] => checks::firewall().map(|()| true),
         Command::Test { filters } if filters == ["manager"] => checks::manager().map(|()| true),
         Command::Test { filters } => checks::test(&filters).map(|()| true),
         Command::Ci => checks::test(&[]).map(|()| true),

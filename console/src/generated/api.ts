@@ -2799,28 +2799,39 @@ export interface components {
         /** @description Settings of the firewall. Established connections, loopback and the agent's way to its manager are always open. */
         Firewall: {
             /**
-             * @description What happens to an inbound connection that no rule names.
-             * @default allow
+             * @description What happens to inbound traffic that no rule names.
+             * @default auto
              */
-            defaultInbound: components["schemas"]["Verdict"];
+            defaultInbound: components["schemas"]["FirewallDefault"];
             /**
-             * @description What happens to an outbound connection that no rule names.
-             * @default allow
+             * @description What happens to outbound traffic that no rule names.
+             * @default auto
              */
-            defaultOutbound: components["schemas"]["Verdict"];
+            defaultOutbound: components["schemas"]["FirewallDefault"];
             /**
              * @description Off, report what would be denied, or deny.
              * @default off
              */
             mode: components["schemas"]["Mode"];
             /**
-             * @description The rules by their names: the highest priority is asked first, then `deny` before `allow`, then by name.
+             * @description The rules by their names: the highest priority is asked first, inside a priority `bypass`, `log-only`,
+             *     `force-allow`, `deny`, `allow`, then by name.
              * @default {}
              */
             rules: {
                 [key: string]: components["schemas"]["FirewallRule"];
             };
         };
+        /**
+         * @description What a rule does. Of rules of one priority `bypass` is asked first, then `log-only`, `force-allow`, `deny`, `allow`.
+         * @enum {string}
+         */
+        FirewallAction: "allow" | "deny" | "force-allow" | "bypass" | "log-only";
+        /**
+         * @description What happens to traffic that no rule names.
+         * @enum {string}
+         */
+        FirewallDefault: "auto" | "allow" | "deny";
         /** @description Connections were denied (or allowed by a rule that logs). */
         FirewallDetail: {
             /**
@@ -2851,18 +2862,41 @@ export interface components {
              */
             sourcePort: number;
         };
+        /**
+         * @description A member of a rule of which everything but its entries may be meant.
+         * @enum {string}
+         */
+        FirewallExcept: "remote" | "local" | "ports" | "sourcePorts" | "macs" | "interfaces" | "flags" | "icmp";
+        /**
+         * @description What kind of packets a rule looks at.
+         * @enum {string}
+         */
+        FirewallFrame: "ip" | "ipv4" | "ipv6";
         /** @description One rule. */
         FirewallRule: {
             /** @description What happens. */
-            action: components["schemas"]["Verdict"];
+            action: components["schemas"]["FirewallAction"];
             /**
              * @description Where the rule counts, `interface eth* and not reachable manager` or a context, `list:NAME`; everywhere where
              *     empty.
              */
             context?: components["schemas"]["Context"][];
-            /** @description Which way the connection was opened. */
+            /** @description Which way the connection was opened; of `bypass`, which way the packets go. */
             direction: components["schemas"]["Direction"];
-            /** @description Whether samples of what it allows become events; what is denied is always reported. */
+            /** @description TCP flags, `syn,!ack`, any of these; all where empty. Only with TCP. */
+            flags?: components["schemas"]["TcpFlags"][];
+            /** @description Which kind of packets. */
+            frame?: components["schemas"]["FirewallFrame"];
+            /** @description ICMP types, `8` or `3/4` with a code, any of these; all where empty. Only with ICMP and ICMPv6. */
+            icmp?: components["schemas"]["IcmpType"][];
+            /**
+             * @description The interfaces, `eth0` or `eth*`, that packets come in by (`in`) or leave by (`out`), or a list of them,
+             *     `list:NAME`; any where empty.
+             */
+            interfaces?: string[];
+            /** @description Addresses of this computer or of its containers, or a list of them, `list:NAME`; any where empty. */
+            local?: string[];
+            /** @description Whether samples of what it lets pass become events; `deny` and `log-only` always report. */
             log?: boolean;
             /**
              * @description The network cards that frames come from, `02:00:5e:10:00:01`, or a list of them, `list:NAME`; any where empty.
@@ -2871,19 +2905,26 @@ export interface components {
             macs?: components["schemas"]["Mac"][];
             /** @description The rule's own mode. In `detect` it only counts and reports, and the next rules are asked. */
             mode?: components["schemas"]["Mode"];
-            /** @description The ports that are connected to, or a list of ports, `list:NAME`; any where empty. Only with TCP and UDP. */
+            /** @description Of these members everything but what they name is meant. */
+            not?: components["schemas"]["FirewallExcept"][];
+            /** @description The ports that are connected to, or a list of ports, `list:NAME`; any where empty. Only with TCP, UDP and SCTP. */
             ports?: components["schemas"]["Ports"][];
             /**
              * Format: int32
-             * @description 0 to 4, the highest first.
+             * @description 0 to 4, the highest first. `allow` has 0, `log-only` 4.
              */
             priority?: number;
             /** @description Protocol. */
             protocol?: components["schemas"]["Protocol"];
-            /** @description The other side's addresses, `192.0.2.7` or `2001:db8::/32`, or a list of them, `list:NAME`; any where empty. */
+            /**
+             * @description The other side's addresses, `192.0.2.7`, `192.0.2.1-192.0.2.9` or `2001:db8::/32`, or a list of them,
+             *     `list:NAME`; any where empty.
+             */
             remote?: string[];
             /** @description When the rule counts, `mon-fri 09:00-18:00 Asia/Tokyo` or a schedule, `list:NAME`; always where empty. */
             schedule?: components["schemas"]["Window"][];
+            /** @description The ports that are connected from, or a list of ports, `list:NAME`; any where empty. Only with TCP, UDP and SCTP. */
+            sourcePorts?: components["schemas"]["Ports"][];
         };
         /** @description The brake is on. */
         FleetBrake: {
@@ -3034,6 +3075,8 @@ export interface components {
             /** @description Where to; `https`, or `http` to this machine. */
             url: string;
         };
+        /** @description An ICMP type, with its code where only that one is meant: `8`, `3/4`. */
+        IcmpType: string;
         /** @description A watched file changed. */
         IntegrityDetail: {
             /** @description What of it changed. */
@@ -3568,22 +3611,23 @@ export interface components {
             };
             firewall?: {
                 /**
-                 * @description What happens to an inbound connection that no rule names.
-                 * @default allow
+                 * @description What happens to inbound traffic that no rule names.
+                 * @default auto
                  */
-                defaultInbound: components["schemas"]["Verdict"];
+                defaultInbound: components["schemas"]["FirewallDefault"];
                 /**
-                 * @description What happens to an outbound connection that no rule names.
-                 * @default allow
+                 * @description What happens to outbound traffic that no rule names.
+                 * @default auto
                  */
-                defaultOutbound: components["schemas"]["Verdict"];
+                defaultOutbound: components["schemas"]["FirewallDefault"];
                 /**
                  * @description Off, report what would be denied, or deny.
                  * @default off
                  */
                 mode: components["schemas"]["Mode"];
                 /**
-                 * @description The rules by their names: the highest priority is asked first, then `deny` before `allow`, then by name.
+                 * @description The rules by their names: the highest priority is asked first, inside a priority `bypass`, `log-only`,
+                 *     `force-allow`, `deny`, `allow`, then by name.
                  * @default {}
                  */
                 rules: {
@@ -4460,7 +4504,7 @@ export interface components {
          * @description What a common object is.
          * @enum {string}
          */
-        ObjectKind: "addresses" | "ports" | "macs" | "files" | "folders" | "extensions" | "schedule" | "context";
+        ObjectKind: "addresses" | "ports" | "macs" | "interfaces" | "files" | "folders" | "extensions" | "schedule" | "context";
         /** @description A setting that refers to a common object. */
         ObjectUse: {
             /**
@@ -5780,11 +5824,8 @@ export interface components {
             /** @description `about:blank`, or a URI naming the kind of problem. */
             type: string;
         };
-        /**
-         * @description A protocol over IP.
-         * @enum {string}
-         */
-        Protocol: "any" | "tcp" | "udp" | "icmp" | "icmpv6";
+        /** @description A protocol over IP: `any`, `tcp`, `udp`, `tcp-udp`, `icmp`, `icmpv6`, `igmp`, `gre`, `esp`, `ah`, `sctp`, or its number. Of IPv6 it is what follows all extension headers. */
+        Protocol: string;
         /** @description Settings of the recommendation scan. */
         Recommendation: {
             /**
@@ -6065,8 +6106,8 @@ export interface components {
                 scheduleHours?: number | null;
             } | null;
             firewall?: {
-                defaultInbound?: components["schemas"]["Verdict"] | null;
-                defaultOutbound?: components["schemas"]["Verdict"] | null;
+                defaultInbound?: components["schemas"]["FirewallDefault"] | null;
+                defaultOutbound?: components["schemas"]["FirewallDefault"] | null;
                 mode?: components["schemas"]["Mode"] | null;
                 rules?: {
                     [key: string]: (components["schemas"]["FirewallRule"] | "excluded") | null;
@@ -6447,6 +6488,8 @@ export interface components {
             /** @description Every task in force that waits for the trigger, in the order in which they are asked. */
             tasks: components["schemas"]["TaskTried"][];
         };
+        /** @description TCP flags that have to be set, and with `!` such that must not be: `syn,!ack`. */
+        TcpFlags: string;
         /**
          * @description The unit of a condition's threshold.
          * @enum {string}
@@ -6703,11 +6746,6 @@ export interface components {
             /** @description Its name. */
             name: string;
         };
-        /**
-         * @description Allowed or denied.
-         * @enum {string}
-         */
-        Verdict: "allow" | "deny";
         /** @description Settings of web reputation. */
         WebReputation: {
             /**

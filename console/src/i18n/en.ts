@@ -178,8 +178,8 @@ export const en = {
   setting: {
     firewall: {
       mode: "Mode",
-      defaultInbound: "Inbound connections that no rule names",
-      defaultOutbound: "Outbound connections that no rule names",
+      defaultInbound: "Inbound traffic that no rule names",
+      defaultOutbound: "Outbound traffic that no rule names",
       rules: "Firewall rules",
     },
     "intrusion-prevention": {
@@ -234,7 +234,8 @@ export const en = {
   },
   settingHint: {
     firewall: {
-      rules: "The highest priority is asked first, then deny before allow, then by name.",
+      rules:
+        "The highest priority is asked first; inside a priority bypass, log only, force allow, deny, allow, then by name. Log only has priority 4, allow 0.",
     },
     "intrusion-prevention": {
       mode: "The upper bound for every rule: a rule blocks only where both this and its own mode say so.",
@@ -274,9 +275,32 @@ export const en = {
       open: "Let it pass (it is counted)",
       closed: "Stop it",
     },
-    Verdict: {
+    FirewallDefault: {
+      auto: "Denied where a rule allows something in this direction",
       allow: "Allow",
       deny: "Deny",
+    },
+    FirewallAction: {
+      allow: "Allow",
+      deny: "Deny",
+      "force-allow": "Force allow",
+      bypass: "Bypass",
+      "log-only": "Log only",
+    },
+    FirewallFrame: {
+      ip: "IPv4 and IPv6",
+      ipv4: "IPv4",
+      ipv6: "IPv6",
+    },
+    FirewallExcept: {
+      remote: "Remote addresses",
+      local: "Local addresses",
+      ports: "Ports",
+      sourcePorts: "Source ports",
+      macs: "Network cards (MAC)",
+      interfaces: "Interfaces",
+      flags: "TCP flags",
+      icmp: "ICMP types",
     },
     Direction: {
       in: "Inbound",
@@ -288,6 +312,11 @@ export const en = {
       udp: "UDP",
       icmp: "ICMP",
       icmpv6: "ICMPv6",
+      igmp: "IGMP",
+      gre: "GRE",
+      esp: "ESP",
+      ah: "AH",
+      sctp: "SCTP",
     },
     MalwareAction: {
       pass: "Report only",
@@ -318,9 +347,16 @@ export const en = {
       direction: "Direction",
       protocol: "Protocol",
       remote: "Remote addresses",
+      local: "Local addresses",
+      frame: "Packets",
       ports: "Ports",
+      sourcePorts: "Source ports",
+      interfaces: "Interfaces",
+      flags: "TCP flags",
+      icmp: "ICMP types",
+      not: "Everything but these",
       priority: "Priority",
-      log: "Report what it allows",
+      log: "Report what it lets pass",
       mode: "Mode",
       schedule: "Times",
       macs: "Network cards (MAC)",
@@ -337,6 +373,23 @@ export const en = {
     LogSource: {
       path: "Path",
       format: "Format",
+    },
+  },
+  memberHint: {
+    FirewallRule: {
+      action:
+        "Allow denies what no rule names in this direction. Force allow passes whatever later rules deny. Bypass is one way, for each packet, and is not inspected. Log only reports and changes nothing.",
+      protocol: "TCP, UDP, ICMP and others by name, or a protocol's number.",
+      remote: "One a line: 192.0.2.7, 192.0.2.0/24, 192.0.2.1-192.0.2.9, list:NAME.",
+      local: "Of this computer or its containers, one a line.",
+      ports: "That are connected to: 443, 8000-8090, list:NAME.",
+      sourcePorts: "That are connected from.",
+      interfaces: "That inbound packets come in by, or outbound ones leave by, one a line: eth0, eth*.",
+      flags: "One combination a line, with ! for a flag that must not be set: syn,!ack.",
+      icmp: "One type a line, with its code where only that is meant: 8, 3/4.",
+      not: "Of what is ticked here, everything that is not named is meant.",
+      priority: "0 to 4, the highest first. Allow has 0, log only 4.",
+      macs: "One a line. Only for inbound traffic.",
     },
   },
   moduleState: {
@@ -1115,9 +1168,10 @@ export const en = {
     itemsHint: "One a line.",
     renameHint: "What refers to the list follows the new name.",
     hints: {
-      addresses: "For example 192.0.2.7 or 2001:db8::/32.",
+      addresses: "For example 192.0.2.7, 192.0.2.1-192.0.2.9 or 2001:db8::/32.",
       ports: "For example 443 or 8000-8090.",
       macs: "For example 02:00:5e:10:00:01. Only for incoming traffic.",
+      interfaces: "For example eth0, or eth* for all whose names begin so.",
       files: "Whole paths.",
       folders: "Whole paths.",
       extensions: "Without the dot, for example log.",
@@ -1129,13 +1183,14 @@ export const en = {
     unused: "Not in use",
     emptyTitle: "No list yet",
     emptyBody:
-      "Lists of addresses, ports, MAC addresses, files, folders, extensions, times and contexts are kept once and used in many policies.",
+      "Lists of addresses, ports, MAC addresses, interfaces, files, folders, extensions, times and contexts are kept once and used in many policies.",
     deleteTitle: "Delete {{name}}?",
     deleteBody: "A list that is in use cannot be deleted.",
     kinds: {
       addresses: "Addresses",
       ports: "Ports",
       macs: "MAC addresses",
+      interfaces: "Interfaces",
       files: "Files",
       folders: "Folders",
       extensions: "Extensions",

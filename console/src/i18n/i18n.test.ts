@@ -28,6 +28,12 @@ const SAME = new Set([
   "choice.Protocol.udp",
   "choice.Protocol.icmp",
   "choice.Protocol.icmpv6",
+  "choice.Protocol.igmp",
+  "choice.Protocol.gre",
+  "choice.Protocol.esp",
+  "choice.Protocol.sctp",
+  "choice.FirewallFrame.ipv4",
+  "choice.FirewallFrame.ipv6",
 ]);
 
 describe("texts", () => {

@@ -179,8 +179,8 @@ export const ja: Texts = {
   setting: {
     firewall: {
       mode: "モード",
-      defaultInbound: "ルールにない受信接続",
-      defaultOutbound: "ルールにない送信接続",
+      defaultInbound: "ルールにない受信トラフィック",
+      defaultOutbound: "ルールにない送信トラフィック",
       rules: "ファイアウォールルール",
     },
     "intrusion-prevention": {
@@ -235,7 +235,8 @@ export const ja: Texts = {
   },
   settingHint: {
     firewall: {
-      rules: "優先度の数値が大きいものから順に、同じ場合は拒否、許可、名前の順に評価します。",
+      rules:
+        "優先度の高いルールから順に評価します。同じ優先度では、バイパス、ログのみ、強制的に許可、拒否、許可の順、次に名前順です。ログのみの優先度は 4、許可の優先度は 0 です。",
     },
     "intrusion-prevention": {
       mode: "すべてのルールの上限です。この設定とルールのモードがともに「防御」の場合にのみブロックします。",
@@ -275,9 +276,32 @@ export const ja: Texts = {
       open: "通過させる (件数は記録する)",
       closed: "遮断する",
     },
-    Verdict: {
+    FirewallDefault: {
+      auto: "同じ方向に許可ルールがあれば拒否",
       allow: "許可",
       deny: "拒否",
+    },
+    FirewallAction: {
+      allow: "許可",
+      deny: "拒否",
+      "force-allow": "強制的に許可",
+      bypass: "バイパス",
+      "log-only": "ログのみ",
+    },
+    FirewallFrame: {
+      ip: "IPv4 と IPv6",
+      ipv4: "IPv4",
+      ipv6: "IPv6",
+    },
+    FirewallExcept: {
+      remote: "接続相手のアドレス",
+      local: "このコンピュータのアドレス",
+      ports: "ポート",
+      sourcePorts: "接続元ポート",
+      macs: "送信元 MAC アドレス",
+      interfaces: "インターフェース",
+      flags: "TCP フラグ",
+      icmp: "ICMP タイプ",
     },
     Direction: {
       in: "受信",
@@ -289,6 +313,11 @@ export const ja: Texts = {
       udp: "UDP",
       icmp: "ICMP",
       icmpv6: "ICMPv6",
+      igmp: "IGMP",
+      gre: "GRE",
+      esp: "ESP",
+      ah: "AH",
+      sctp: "SCTP",
     },
     MalwareAction: {
       pass: "報告のみ",
@@ -319,9 +348,16 @@ export const ja: Texts = {
       direction: "方向",
       protocol: "プロトコル",
       remote: "接続相手のアドレス",
+      local: "このコンピュータのアドレス",
+      frame: "パケットの種類",
       ports: "ポート",
+      sourcePorts: "接続元ポート",
+      interfaces: "インターフェース",
+      flags: "TCP フラグ",
+      icmp: "ICMP タイプ",
+      not: "指定したもの以外を対象とする項目",
       priority: "優先度",
-      log: "許可した通信を記録する",
+      log: "通過させた通信を記録する",
       mode: "モード",
       schedule: "有効な時間帯",
       macs: "送信元 MAC アドレス",
@@ -338,6 +374,24 @@ export const ja: Texts = {
     LogSource: {
       path: "パス",
       format: "形式",
+    },
+  },
+  memberHint: {
+    FirewallRule: {
+      action:
+        "「許可」を使うと、同じ方向でどのルールにもない通信は拒否されます。「強制的に許可」は後のルールの拒否より優先されます。「バイパス」は一方向のパケットごとに適用され、検査されません。「ログのみ」は記録だけを行います。",
+      protocol: "TCP、UDP、ICMP などの名前、またはプロトコル番号を入力します。",
+      remote: "1 行に 1 つずつ入力します: 192.0.2.7、192.0.2.0/24、192.0.2.1-192.0.2.9、list:名前",
+      local: "このコンピュータまたはコンテナのアドレスを 1 行に 1 つずつ入力します。",
+      ports: "接続先のポート: 443, 8000-8090, list:名前",
+      sourcePorts: "接続元のポートです。",
+      interfaces:
+        "受信パケットが入る、または送信パケットが出るインターフェースを 1 行に 1 つずつ入力します: eth0、eth*",
+      flags: "1 行に 1 つの組み合わせを入力します。! は設定されていないフラグを表します: syn,!ack",
+      icmp: "1 行に 1 つのタイプを入力します。コードも指定できます: 8、3/4",
+      not: "選択した項目では、指定した値以外のすべてが対象になります。",
+      priority: "0 から 4 で、高いものから評価します。許可は 0、ログのみは 4 です。",
+      macs: "1 行に 1 つずつ入力します。受信方向のルールでのみ使用できます。",
     },
   },
   moduleState: {
@@ -1117,9 +1171,10 @@ export const ja: Texts = {
     itemsHint: "1 行に 1 つずつ入力します。",
     renameHint: "このリストを参照している設定も、新しい名前に変わります。",
     hints: {
-      addresses: "例: 192.0.2.7、2001:db8::/32",
+      addresses: "例: 192.0.2.7、192.0.2.1-192.0.2.9、2001:db8::/32",
       ports: "例: 443、8000-8090",
       macs: "例: 02:00:5e:10:00:01（受信方向のルールでのみ使用できます）",
+      interfaces: "例: eth0、または eth* (eth で始まるすべて)",
       files: "絶対パスで入力します。",
       folders: "絶対パスで入力します。",
       extensions: "ドットなしで入力します（例: log）。",
@@ -1131,13 +1186,14 @@ export const ja: Texts = {
     unused: "未使用",
     emptyTitle: "リストがまだありません",
     emptyBody:
-      "アドレス、ポート、MAC アドレス、ファイル、フォルダー、拡張子、時間帯、コンテキストのリストを一度作成すると、複数のポリシーで使用できます。",
+      "アドレス、ポート、MAC アドレス、インターフェース、ファイル、フォルダー、拡張子、時間帯、コンテキストのリストを一度作成すると、複数のポリシーで使用できます。",
     deleteTitle: "{{name}} を削除しますか?",
     deleteBody: "使用中のリストは削除できません。",
     kinds: {
       addresses: "アドレス",
       ports: "ポート",
       macs: "MAC アドレス",
+      interfaces: "インターフェース",
       files: "ファイル",
       folders: "フォルダー",
       extensions: "拡張子",

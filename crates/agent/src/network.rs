@@ -35,7 +35,7 @@ use sakimori_kernel::raw_socket::RawSender;
 use sakimori_kernel::ring::wake;
 use sakimori_kernel::{clock, spawn};
 use sakimori_model::{Diagnostic, IntrusionPrevention, Mode, PortRange, Sid};
-use sakimori_modules::firewall::{Direction, Firewall, Verdict};
+use sakimori_modules::firewall::{Direction, Firewall};
 use sakimori_modules::web_reputation::WebReputation;
 use sakimori_modules::{Context, firewall, intrusion_prevention, web_reputation};
 use sakimori_protocol::{Event, Hash, ModuleState, ModuleStatus};
@@ -394,11 +394,7 @@ impl Network {
         }
         ends.sort_unstable();
         ends.dedup();
-        let closes = firewall.default_outbound == Verdict::Deny
-            || firewall
-                .rules
-                .values()
-                .any(|rule| rule.action == Verdict::Deny && rule.direction == Direction::Out);
+        let closes = firewall.denies(Direction::Out);
         if ends.is_empty() && closes && Mode::from(firewall.mode) != Mode::Off {
             let reason = "manager-unresolved: the firewall closes ways out, and the manager's name does not resolve now";
             return Err(Refusal::passing(reason.to_owned()));

@@ -1,11 +1,15 @@
 //! Settings → policy → plan.
-use sakimori_firewall::{self as engine, Endpoint, Network, Policy, Rule};
-use sakimori_model::{Diagnostic, Level, PortRange};
-use sakimori_modules::firewall::{Direction, Firewall, FirewallRule, Protocol, Verdict};
+use sakimori_firewall::{self as engine, Among, Endpoint, Policy, Rule};
+use sakimori_model::{Diagnostic, Level};
+use sakimori_modules::firewall::{
+    Direction, Except, Firewall, FirewallAction, FirewallDefault, FirewallRule, Frame, Protocol,
+};
+use std::fmt;
 use std::net::SocketAddr;
+use std::str::FromStr;
 
 /// The plan of settings without references, and what was noticed; errors where there is none. A rule that does not
-/// count is checked like the others and left out. `always` may be connected to whatever the rules say.
+/// count is checked like the others and not asked; one that allows closes its direction all the same. `always` may be connected to whatever the rules say.
 ///
 /// # Errors
 /// All findings at once.
@@ -18,15 +22,14 @@ pub fn compile(
     let mut rules = Vec::new();
     for (name, rule) in &settings.rules {
         match one(name, rule) {
-            Ok(translated) if counts(rule) => rules.push(translated),
-            Ok(_not_now) => {}
-            Err(finding) => findings.push(finding),
+            Ok(translated) => rules.push(Rule { counts: counts(rule), ..translated }),
+            Err(more) => findings.extend(more),
         }
     }
     let policy = Policy {
         mode: settings.mode.into(),
-        default_inbound: action(settings.default_inbound),
-        default_outbound: action(settings.default_outbound),
+        default_inbound: fallback(settings.default_inbound),
+        default_outbound: fallback(settings.default_outbound),
         log_default: true,
         rules,
         always: always
@@ -42,48 +45,100 @@ pub fn compile(
     }
 }
 
-fn one(name: &str, rule: &FirewallRule) -> Result<Rule, Diagnostic> {
-    let remote: Result<Vec<Network>, _> = rule.remote.iter().map(|text| text.parse()).collect();
-    let remote = remote.map_err(|error: engine::ParseNetworkError| Diagnostic {
-        code: "F008",
-        level: Level::Error,
-        title: error.to_string(),
-        source: format!("firewall rule '{name}'"),
-        line: 0,
-        column: 0,
-        help: "Correct the address.".to_owned(),
-    })?;
-    let ports: Vec<PortRange> = rule.ports.iter().map(|ports| ports.0).collect();
+fn one(name: &str, rule: &FirewallRule) -> Result<Rule, Vec<Diagnostic>> {
+    let mut findings = Vec::new();
+    let not = |except| rule.not.contains(&except);
+    let mut addresses =
+        |except, entries| Among { entries: texts(name, "F008", entries, &mut findings), not: not(except) };
+    let (remote, local) = (addresses(Except::Remote, &rule.remote), addresses(Except::Local, &rule.local));
+    let interfaces =
+        Among { entries: texts(name, "F015", &rule.interfaces, &mut findings), not: not(Except::Interfaces) };
+    if !findings.is_empty() {
+        return Err(findings);
+    }
+    let ports = Among { entries: rule.ports.iter().map(|ports| ports.0).collect(), not: not(Except::Ports) };
+    let source_ports = Among {
+        entries: rule.source_ports.iter().map(|ports| ports.0).collect(),
+        not: not(Except::SourcePorts),
+    };
     let (direction, local_ports, remote_ports) = match rule.direction {
-        Direction::In => (engine::Direction::In, ports, Vec::new()),
-        Direction::Out => (engine::Direction::Out, Vec::new(), ports),
+        Direction::In => (engine::Direction::In, ports, source_ports),
+        Direction::Out => (engine::Direction::Out, source_ports, ports),
     };
-    let protocol = match rule.protocol {
-        Protocol::Any => engine::Protocol::Any,
-        Protocol::Tcp => engine::Protocol::Tcp,
-        Protocol::Udp => engine::Protocol::Udp,
-        Protocol::Icmp => engine::Protocol::Icmp,
-        Protocol::Icmpv6 => engine::Protocol::IcmpV6,
-    };
+    let flags = rule.flags.iter().map(|flags| engine::TcpFlags { set: flags.set, clear: flags.clear });
+    let types = rule.icmp.iter().map(|icmp| engine::IcmpType { kind: icmp.kind, code: icmp.code });
     Ok(Rule {
         name: name.to_owned(),
         action: action(rule.action),
         priority: rule.priority,
         direction,
-        protocol,
+        frame: match rule.frame {
+            Frame::Ip => engine::Frame::Ip,
+            Frame::Ipv4 => engine::Frame::V4,
+            Frame::Ipv6 => engine::Frame::V6,
+        },
+        protocol: match rule.protocol {
+            Protocol::Any => engine::Protocol::Any,
+            Protocol::TcpUdp => engine::Protocol::TcpUdp,
+            Protocol::Number(number) => engine::Protocol::of(number),
+        },
         remote,
-        macs: rule.macs.iter().map(|mac| engine::Mac::new(mac.0)).collect(),
+        local,
+        macs: Among {
+            entries: rule.macs.iter().map(|mac| engine::Mac::new(mac.0)).collect(),
+            not: not(Except::Macs),
+        },
+        interfaces,
         local_ports,
         remote_ports,
-        log: rule.log || rule.action == Verdict::Deny,
+        tcp_flags: Among { entries: flags.collect(), not: not(Except::Flags) },
+        icmp: Among { entries: types.collect(), not: not(Except::Icmp) },
+        log: rule.log || matches!(rule.action, FirewallAction::Deny | FirewallAction::LogOnly),
         mode: rule.mode.into(),
+        counts: true,
     })
 }
 
-const fn action(verdict: Verdict) -> engine::Action {
-    match verdict {
-        Verdict::Allow => engine::Action::Allow,
-        Verdict::Deny => engine::Action::Deny,
+/// Reads the entries of a rule's list; what cannot be read is a finding each.
+fn texts<T: FromStr<Err: fmt::Display>>(
+    rule: &str,
+    code: &'static str,
+    entries: &[String],
+    findings: &mut Vec<Diagnostic>,
+) -> Vec<T> {
+    let mut read = Vec::new();
+    for text in entries {
+        match text.parse() {
+            Ok(one) => read.push(one),
+            Err(error) => findings.push(Diagnostic {
+                code,
+                level: Level::Error,
+                title: format!("{error}"),
+                source: format!("firewall rule '{rule}'"),
+                line: 0,
+                column: 0,
+                help: "Correct the entry, or take it out.".to_owned(),
+            }),
+        }
+    }
+    read
+}
+
+const fn action(action: FirewallAction) -> engine::Action {
+    match action {
+        FirewallAction::Bypass => engine::Action::Bypass,
+        FirewallAction::LogOnly => engine::Action::LogOnly,
+        FirewallAction::ForceAllow => engine::Action::ForceAllow,
+        FirewallAction::Deny => engine::Action::Deny,
+        FirewallAction::Allow => engine::Action::Allow,
+    }
+}
+
+const fn fallback(default: FirewallDefault) -> engine::Fallback {
+    match default {
+        FirewallDefault::Auto => engine::Fallback::Auto,
+        FirewallDefault::Allow => engine::Fallback::Allow,
+        FirewallDefault::Deny => engine::Fallback::Deny,
     }
 }
 
@@ -102,9 +157,40 @@ mod tests {
         assert_eq!(findings, []);
         let text = plan.to_string();
         assert!(text.contains("protocol 6 to port { 80 8000-8010 }"), "{text}");
-        assert!(text.contains("to { 192.0.2.0-192.0.2.255 } protocol 6 to port { 25 }"), "{text}");
+        assert!(text.contains("protocol 6 to { 192.0.2.0-192.0.2.255 } to port { 25 }"), "{text}");
         assert!(text.contains("protocol 6 to { 198.51.100.7 } to port { 443 } accept"), "{text}");
         settings.rules.values_mut().for_each(|rule| rule.remote.push("nowhere".to_owned()));
         assert_eq!(compile(&settings, &[], |_| true).unwrap_err().len(), 2);
+    }
+
+    #[test]
+    fn every_field_reaches_the_plan() {
+        let json = r#"{"mode":"prevent","rules":{
+            "in":{"action":"force-allow","priority":2,"direction":"in","protocol":"tcp","frame":"ipv4","remote":["192.0.2.1-192.0.2.9"],
+                "local":["10.0.0.1"],"ports":["80"],"sourcePorts":["1024-65535"],"interfaces":["eth*"],"macs":["02:00:5e:10:00:01"],
+                "flags":["syn,!ack"],"not":["local","macs","flags"]},
+            "out":{"action":"bypass","direction":"out","protocol":"icmp","icmp":["8","3/4"],"interfaces":["wg0"],"not":["interfaces"]},
+            "both":{"action":"deny","direction":"out","protocol":"tcp-udp","ports":["53"],"sourcePorts":["7"],"not":["ports"]}}}"#;
+        let settings: Firewall = serde_json::from_str(json).unwrap();
+        let (plan, findings) = compile(&settings, &[], |_| true).unwrap();
+        assert_eq!(findings, []);
+        let text = plan.to_string();
+        for part in [
+            "from interface { eth* } protocol 6 from { 192.0.2.1-192.0.2.9 } to { 0.0.0.0-10.0.0.0 10.0.0.2-255.255.255.255 } \
+             to port { 80 } from port { 1024-65535 } not flags syn,!ack not from card { 02:00:5e:10:00:01 } count fw_in_",
+            "protocol 6 or 17 from port { 7 } to port { 0-52 54-65535 } count fw_both_",
+        ] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+        assert!(text.contains("protocol 1 type { 3/4 8/0-8/255 } count fw_out_"), "{text}");
+    }
+
+    #[test]
+    fn what_is_out_of_its_hours_still_closes_its_direction() {
+        let json = r#"{"mode":"prevent","rules":{"web":{"action":"allow","direction":"in","protocol":"tcp","ports":["80"]}}}"#;
+        let settings: Firewall = serde_json::from_str(json).unwrap();
+        let plan = |counts: bool| compile(&settings, &[], |_| counts).unwrap().0.to_string();
+        assert!(plan(true).contains("{ 80 }") && plan(true).contains("drop"), "{}", plan(true));
+        assert!(!plan(false).contains("{ 80 }") && plan(false).contains("drop"), "{}", plan(false));
     }
 }

@@ -1,8 +1,10 @@
 //! Mistakes that can be seen before anything is enforced.
-use crate::plan::{self, Plan, merge, merge_ports};
-use crate::rule::{Action, Direction, Mac, Network, Policy, Protocol, Rule};
-use sakimori_model::{Diagnostic, Level, Mode, PortRange};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::plan::{self, Plan};
+use crate::ranges::{addresses, meant, ports};
+use crate::rule::{Action, Among, Direction, Policy, Protocol, Rule};
+use crate::shape::{Shape, versions};
+use sakimori_model::{Diagnostic, Level, Mode};
+use std::collections::BTreeMap;
 
 /// What became of a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,11 +18,11 @@ pub struct Compiled {
 /// Checks a policy and plans it, whole or not at all.
 ///
 /// # Errors (as diagnostics)
-/// F001 name · F002 two rules of one name · F003 ports turned around · F004 ports without TCP or UDP · F005 the
-/// protocol and the addresses exclude each other · F006 priority · F007 too many · F009 MAC addresses with outgoing
-/// traffic · warnings: F101 repeats an earlier
-/// rule · F102 never asked, because an earlier rule decides · F103 address with bits behind its prefix · F104 the
-/// firewall is on and does nothing.
+/// F001 name · F002 two rules of one name · F003 ports turned around · F004 ports without a protocol that has them ·
+/// F005 protocol, frame type and addresses exclude each other · F006 priority · F007 too many · F009 MAC addresses with
+/// outgoing traffic · F010 the action's priority · F011 "not" without entries · F012 everything is excluded · F013 TCP
+/// flags · F014 ICMP types · warnings: F101 repeats an earlier rule · F102 never asked, because an earlier rule decides ·
+/// F103 address with bits behind its prefix · F104 the firewall is on and does nothing · F105 entries that overlap.
 pub fn compile(policy: &Policy) -> Compiled {
     let mut findings = Findings(Vec::new());
     if policy.rules.len() > Policy::RULES {
@@ -62,79 +64,165 @@ impl Findings {
         self.0.push(Diagnostic { code, level, title, source, line: 0, column: 0, help: help.to_owned() });
     }
 
+    fn error(&mut self, code: &'static str, rule: &Rule, title: impl Into<String>, help: &str) {
+        self.add(code, Level::Error, &rule.name, title.into(), help);
+    }
+
+    fn warning(&mut self, code: &'static str, rule: &Rule, title: impl Into<String>, help: &str) {
+        self.add(code, Level::Warning, &rule.name, title.into(), help);
+    }
+
     fn rule(&mut self, rule: &Rule) {
-        let name = rule.name.as_str();
-        let chars = name.chars().count();
-        if chars == 0 || chars > Rule::NAME_CHARS || name.chars().any(char::is_control) {
+        let chars = rule.name.chars().count();
+        if chars == 0 || chars > Rule::NAME_CHARS || rule.name.chars().any(char::is_control) {
             let title =
                 format!("a rule's name has 1 to {} characters, and no control characters", Rule::NAME_CHARS);
-            self.add("F001", Level::Error, name, title, "Give the rule a name that says what it is for.");
+            self.error("F001", rule, title, "Give the rule a name that says what it is for.");
         }
-        if rule.priority > Rule::TOP {
-            let title = format!("priority {} is above {}", rule.priority, Rule::TOP);
-            self.add(
-                "F006",
-                Level::Error,
-                name,
-                title,
-                "Priorities go from 0 to 4; the higher is asked first.",
-            );
-        }
-        let ports = || rule.local_ports.iter().chain(&rule.remote_ports);
-        for range in ports().filter(|range| range.first > range.last) {
+        self.priority(rule);
+        self.lists(rule);
+        let named_ports = || rule.local_ports.entries.iter().chain(&rule.remote_ports.entries);
+        for range in named_ports().filter(|range| range.first > range.last) {
             let title =
                 format!("the port range {}-{} is turned around and matches nothing", range.first, range.last);
-            self.add("F003", Level::Error, name, title, "Write the lower port first.");
+            self.error("F003", rule, title, "Write the lower port first.");
         }
-        if ports().next().is_some() && !rule.protocol.has_ports() {
-            let title = "the rule names ports, but its protocol has none".to_owned();
-            self.add("F004", Level::Error, name, title, "Say tcp or udp; for both, write two rules.");
+        if named_ports().next().is_some() && !rule.protocol.has_ports() {
+            let title = "the rule names ports, but its protocol has none";
+            self.error("F004", rule, title, "Say tcp, udp, tcp-udp or sctp, or leave out the ports.");
         }
-        if !rule.macs.is_empty() && rule.direction == Direction::Out {
-            let title =
-                "the rule names MAC addresses, but what goes out has that of this computer".to_owned();
-            self.add(
-                "F009",
-                Level::Error,
-                name,
-                title,
-                "Name the other end's addresses, or write the direction 'in'.",
+        if !rule.macs.is_all() && rule.direction == Direction::Out {
+            let title = "the rule names MAC addresses, but what goes out has that of this computer";
+            let help = "Name the other end's addresses, or write the direction 'in'.";
+            self.error("F009", rule, title, help);
+        }
+        if !rule.tcp_flags.is_all() && rule.protocol != Protocol::Tcp {
+            self.error(
+                "F013",
+                rule,
+                "the rule names TCP flags, but not TCP",
+                "Say tcp, or leave out the flags.",
             );
         }
-        if [rule.remote.len(), rule.macs.len(), rule.local_ports.len(), rule.remote_ports.len()]
+        for flags in rule
+            .tcp_flags
+            .entries
             .iter()
-            .any(|n| *n > Policy::ENTRIES)
+            .filter(|flags| flags.set & flags.clear != 0 || flags.set | flags.clear == 0)
         {
-            let title = format!("a list of the rule has more than {} entries", Policy::ENTRIES);
-            self.add("F007", Level::Error, name, title, "Name networks instead of single addresses.");
+            let title = if flags.set == 0 && flags.clear == 0 {
+                "an entry of the TCP flags names none".to_owned()
+            } else {
+                format!("the TCP flags '{flags}' are to be set and not set at once")
+            };
+            self.error("F013", rule, title, "Name each flag once: syn,!ack.");
         }
-        for network in rule.remote.iter().filter(|network| network.has_host_bits()) {
-            let title = format!("an address has bits behind its prefix; {network} is meant");
-            self.add("F103", Level::Warning, name, title, "Write the network's first address.");
+        if !rule.icmp.is_all() && !matches!(rule.protocol, Protocol::Icmp | Protocol::IcmpV6) {
+            let title = "the rule names ICMP types, but not ICMP";
+            self.error("F014", rule, title, "Say icmp or icmpv6, or leave out the types.");
         }
-        let excluded = match rule.protocol {
-            Protocol::Icmp => rule.remote.iter().all(|network| !network.is_v4()),
-            Protocol::IcmpV6 => rule.remote.iter().all(|network| network.is_v4()),
-            _ => false,
+        let versions = match (rule.protocol, versions(rule)) {
+            (Protocol::Icmp, [v4, _]) => [v4, false],
+            (Protocol::IcmpV6, [_, v6]) => [false, v6],
+            (_, both) => both,
         };
-        if excluded && !rule.remote.is_empty() {
-            let title = "the protocol and the addresses belong to different IP versions: no packet matches"
-                .to_owned();
-            self.add(
-                "F005",
-                Level::Error,
-                name,
-                title,
-                "icmp goes with IPv4 addresses, icmpv6 with IPv6 addresses.",
-            );
+        if versions == [false, false] && !empty_addresses(&rule.remote) && !empty_addresses(&rule.local) {
+            let title = "the protocol, the frame type and the addresses belong to different IP versions: no packet \
+                         matches";
+            let help =
+                "icmp goes with IPv4 addresses, icmpv6 with IPv6 addresses; both ends have the same version.";
+            self.error("F005", rule, title, help);
+        }
+    }
+
+    fn priority(&mut self, rule: &Rule) {
+        let priority = rule.priority;
+        if priority > Rule::TOP {
+            let title = format!("priority {priority} is above {}", Rule::TOP);
+            self.error("F006", rule, title, "Priorities go from 0 to 4; the higher is asked first.");
+            return;
+        }
+        if rule.action.only_priority().is_none_or(|only| only == priority) {
+            return;
+        }
+        let (title, help) = if rule.action == Action::Allow {
+            (
+                format!("a rule that allows has priority 0, not {priority}"),
+                "Write priority 0; what has to pass before other rules are asked is 'force-allow'.",
+            )
+        } else {
+            (
+                format!("a rule that only logs has priority 4, not {priority}"),
+                "Write priority 4: it sees each packet before other rules decide, and changes nothing.",
+            )
+        };
+        self.error("F010", rule, title, help);
+    }
+
+    fn lists(&mut self, rule: &Rule) {
+        let is_empty = |ranges: Option<Vec<(u128, u128)>>| ranges.is_some_and(|ranges| ranges.is_empty());
+        let interfaces = meant(&rule.interfaces, u128::MAX, |name| Some(name.bounds()));
+        let icmp = meant(&rule.icmp, u16::MAX.into(), |kind| Some(kind.bounds()));
+        let lists = [
+            ("remote addresses", said(&rule.remote), empty_addresses(&rule.remote)),
+            ("local addresses", said(&rule.local), empty_addresses(&rule.local)),
+            ("MAC addresses", said(&rule.macs), false),
+            ("interfaces", said(&rule.interfaces), is_empty(interfaces)),
+            (
+                "local ports",
+                said(&rule.local_ports),
+                rule.local_ports.not && is_empty(ports(&rule.local_ports)),
+            ),
+            (
+                "remote ports",
+                said(&rule.remote_ports),
+                rule.remote_ports.not && is_empty(ports(&rule.remote_ports)),
+            ),
+            ("TCP flags", said(&rule.tcp_flags), false),
+            ("ICMP types", said(&rule.icmp), is_empty(icmp)),
+        ];
+        for (list, (entries, not), nothing) in lists {
+            if entries > Policy::ENTRIES {
+                let title = format!("the list of {list} has more than {} entries", Policy::ENTRIES);
+                self.error("F007", rule, title, "Name networks and ranges instead of single entries.");
+            }
+            if entries == 0 && not {
+                let title = format!("'not' is said of the {list}, but none are named");
+                self.error("F011", rule, title, "Name what is not meant, or leave out the 'not'.");
+            }
+            if nothing {
+                let title = format!("the {list} exclude everything: no packet matches");
+                self.error("F012", rule, title, "Name less, or leave out the 'not'.");
+            }
+        }
+        for network in rule.remote.entries.iter().chain(&rule.local.entries) {
+            if network.has_host_bits() {
+                let title = format!("an address has bits behind its prefix; {network} is meant");
+                self.warning("F103", rule, title, "Write the network's first address.");
+            }
+        }
+        for among in [&rule.remote, &rule.local] {
+            let mut sorted = among.entries.clone();
+            sorted.sort_unstable_by_key(|network| (network.is_v4(), network.bounds()));
+            let mut before: Option<crate::address::Network> = None;
+            for network in sorted {
+                let overlapped = before
+                    .filter(|one| one.is_v4() == network.is_v4() && network.bounds().0 <= one.bounds().1);
+                if let Some(other) = overlapped {
+                    let title = format!("the addresses {network} and {other} overlap");
+                    self.warning("F105", rule, title, "One of the two can go, or is shorter than it looks.");
+                    break;
+                }
+                before = Some(network);
+            }
         }
     }
 
     /// Rules that never decide anything.
     fn order(&mut self, policy: &Policy) {
         let ordered = policy.ordered();
-        let open = policy.default_inbound == Action::Allow && policy.default_outbound == Action::Allow;
-        if ordered.is_empty() && open {
+        let closed = [Direction::In, Direction::Out].map(|direction| policy.closes(direction));
+        if policy.rules.iter().all(|rule| rule.mode == Mode::Off) && closed == [false, false] {
             let title = "the firewall is on, has no rules and lets everything pass".to_owned();
             self.add(
                 "F104",
@@ -147,84 +235,44 @@ impl Findings {
         let shapes: Vec<Shape> = ordered.iter().map(|rule| Shape::of(rule)).collect();
         for (at, (rule, shape)) in ordered.iter().zip(&shapes).enumerate() {
             let earlier = ordered.iter().zip(&shapes).take(at).find(|(other, covering)| {
-                // A rule in Detect decides nothing.
-                other.mode == Mode::Prevent && covering.covers(shape)
+                // A rule in Detect or one that only logs decides nothing.
+                other.mode == Mode::Prevent && other.action != Action::LogOnly && covering.covers(shape)
             });
             let Some((other, _)) = earlier else { continue };
-            if other.action == rule.action {
+            let passes = |action| matches!(action, Action::ForceAllow | Action::Allow);
+            let alike = other.action == rule.action || (passes(other.action) && passes(rule.action));
+            // An Allow rule is more than what it matches.
+            let closing = rule.action == Action::Allow
+                && !policy.rules.iter().any(|one| {
+                    one.name != rule.name
+                        && one.action == Action::Allow
+                        && one.direction == rule.direction
+                        && one.mode == Mode::Prevent
+                });
+            let help = match (alike, closing) {
+                (_, true) => {
+                    "It only closes its direction to what no rule names: say that by the default, deny."
+                }
+                (true, _) => "One of the two can go.",
+                (false, _) => "Raise its priority, or narrow the earlier rule.",
+            };
+            if alike {
                 let title = format!("everything it matches is decided by the rule '{}' already", other.name);
-                self.add("F101", Level::Warning, &rule.name, title, "One of the two can go.");
+                self.warning("F101", rule, title, help);
             } else {
                 let title =
                     format!("it is never asked: the rule '{}' decides first, the other way", other.name);
-                let help = "Raise its priority, or narrow the earlier rule.";
-                self.add("F102", Level::Warning, &rule.name, title, help);
+                self.warning("F102", rule, title, help);
             }
         }
     }
 }
 
-/// What a rule matches, in a form that can be compared.
-struct Shape {
-    direction: Direction,
-    protocol: Protocol,
-    v4: Option<Vec<(u128, u128)>>,
-    v6: Option<Vec<(u128, u128)>>,
-    local: Vec<(u16, u16)>,
-    remote: Vec<(u16, u16)>,
-    /// `None`: from any card, and by any kind of link.
-    macs: Option<BTreeSet<Mac>>,
+fn said<T>(among: &Among<T>) -> (usize, bool) {
+    (among.entries.len(), among.not)
 }
 
-impl Shape {
-    fn of(rule: &Rule) -> Self {
-        // `None`: the rule matches no address of this family.
-        let family = |v4: bool| {
-            if rule.remote.is_empty() {
-                return Some(vec![(0, if v4 { u128::from(u32::MAX) } else { u128::MAX })]);
-            }
-            let bounds: Vec<_> =
-                rule.remote.iter().filter(|n| n.is_v4() == v4).map(|n: &Network| n.bounds()).collect();
-            (!bounds.is_empty()).then(|| merge(bounds))
-        };
-        let ports = |ports: &[PortRange]| {
-            if ports.is_empty() {
-                return vec![(0, u16::MAX)];
-            }
-            merge_ports(ports).into_iter().map(|range| (*range.start(), *range.end())).collect()
-        };
-        Self {
-            direction: rule.direction,
-            protocol: rule.protocol,
-            v4: family(true).filter(|_| rule.protocol != Protocol::IcmpV6),
-            v6: family(false).filter(|_| rule.protocol != Protocol::Icmp),
-            local: ports(&rule.local_ports),
-            remote: ports(&rule.remote_ports),
-            macs: (!rule.macs.is_empty()).then(|| rule.macs.iter().copied().collect()),
-        }
-    }
-
-    fn covers(&self, other: &Self) -> bool {
-        fn all<T: Ord + Copy>(of: &[(T, T)], by: &[(T, T)]) -> bool {
-            of.iter().all(|(first, last)| by.iter().any(|(f, l)| f <= first && last <= l))
-        }
-        let family = |ours: &Option<Vec<_>>, theirs: &Option<Vec<_>>| match (ours, theirs) {
-            (_, None) => true,
-            (None, Some(_)) => false,
-            (Some(ours), Some(theirs)) => all(theirs, ours),
-        };
-        let cards = match (&self.macs, &other.macs) {
-            (None, _) => true,
-            (Some(_), None) => false,
-            (Some(ours), Some(theirs)) => theirs.is_subset(ours),
-        };
-        // Ports of a rule for all protocols are never named, so they are all there.
-        self.direction == other.direction
-            && cards
-            && (self.protocol == Protocol::Any || self.protocol == other.protocol)
-            && family(&self.v4, &other.v4)
-            && family(&self.v6, &other.v6)
-            && all(&other.local, &self.local)
-            && all(&other.remote, &self.remote)
-    }
+/// Whether no address of either version is meant.
+fn empty_addresses(among: &Among<crate::address::Network>) -> bool {
+    [true, false].into_iter().all(|v4| addresses(among, v4).is_some_and(|ranges| ranges.is_empty()))
 }

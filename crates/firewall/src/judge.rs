@@ -1,6 +1,7 @@
 //! What a plan does to one packet, and why.
+use crate::address::{InterfaceName, Mac};
 use crate::plan::{Condition, Hook, Interface, Plan, Side, Step, Then};
-use crate::rule::Mac;
+use crate::ranges::holds;
 use std::net::IpAddr;
 
 /// A packet as the firewall sees it.
@@ -8,10 +9,10 @@ use std::net::IpAddr;
 pub struct Packet {
     /// Where it is looked at.
     pub hook: Hook,
-    /// The kind of interface it came in by, where it matters.
-    pub from_interface: Option<Interface>,
-    /// The kind of interface it leaves by, where it matters.
-    pub to_interface: Option<Interface>,
+    /// The interface that it came in by; `None` where it begins here.
+    pub from: Option<Link>,
+    /// The interface that it leaves by; `None` where it ends here.
+    pub to: Option<Link>,
     /// It belongs to an established connection or is related to one.
     pub established: bool,
     /// The product has sent it.
@@ -22,12 +23,23 @@ pub struct Packet {
     pub source: IpAddr,
     /// Where it goes to; of the same family.
     pub destination: IpAddr,
-    /// IP protocol number.
+    /// IP protocol number; of IPv6 the one behind all extension headers, AH included.
     pub protocol: u8,
-    /// Source and destination port, for TCP and UDP.
+    /// Source and destination port, where the protocol has them.
     pub ports: Option<(u16, u16)>,
-    /// The ICMP type, for ICMP.
-    pub icmp_type: Option<u8>,
+    /// The flags of a TCP header.
+    pub tcp_flags: Option<u8>,
+    /// Type and code, for ICMP.
+    pub icmp: Option<(u8, u8)>,
+}
+
+/// An interface as a packet sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Its name.
+    pub name: InterfaceName,
+    /// Its kind, where it matters.
+    pub kind: Option<Interface>,
 }
 
 /// What becomes of a packet.
@@ -35,7 +47,9 @@ pub struct Packet {
 pub struct Judged {
     /// It is dropped.
     pub dropped: bool,
-    /// The counters it is counted in, in their order; the last one is the deciding rule's.
+    /// It passes, and nothing else of the product looks at it.
+    pub bypassed: bool,
+    /// The counters it is counted in, in their order; the last one is the deciding rule's, where one decides.
     pub counted: Vec<String>,
 }
 
@@ -45,32 +59,61 @@ enum End {
     Dropped,
 }
 
+// === impl Packet ===
+
+impl Packet {
+    /// A packet that begins something, of which nothing more is known.
+    pub const fn new(hook: Hook, source: IpAddr, destination: IpAddr, protocol: u8) -> Self {
+        Self {
+            hook,
+            from: None,
+            to: None,
+            established: false,
+            injected: false,
+            card: None,
+            source,
+            destination,
+            protocol,
+            ports: None,
+            tcp_flags: None,
+            icmp: None,
+        }
+    }
+}
+
+// === impl Plan ===
+
 impl Plan {
     /// What the plan does to a packet.
     pub fn judge(&self, packet: &Packet) -> Judged {
         let mut judged = Judged::default();
         for chain in self.chains.iter().filter(|chain| chain.hook == Some(packet.hook)) {
-            judged.dropped |= matches!(self.walk(&chain.steps, packet, &mut judged.counted, 0), End::Dropped);
+            judged.dropped |= matches!(self.walk(&chain.steps, packet, &mut judged, 0), End::Dropped);
         }
+        judged.bypassed &= !judged.dropped;
         judged
     }
 
-    fn walk(&self, steps: &[Step], packet: &Packet, counted: &mut Vec<String>, depth: usize) -> End {
+    fn walk(&self, steps: &[Step], packet: &Packet, judged: &mut Judged, depth: usize) -> End {
         for step in steps {
-            if !step.conditions.iter().all(|condition| met(condition, packet)) {
+            if !step.conditions.iter().all(|condition| condition.is_met(packet)) {
                 continue;
             }
-            counted.extend(step.counter.clone());
+            judged.counted.extend(step.counter.clone());
             match step.then {
                 Then::Next => {}
                 Then::Accept => return End::Passed,
                 Then::Drop => return End::Dropped,
                 Then::Return => return End::Returned,
+                Then::Bypass => {
+                    judged.bypassed = true;
+                    return End::Returned;
+                }
                 Then::Jump(name) => {
                     let target = self.chains.iter().find(|chain| chain.name == name);
                     // Two levels are planned; a bound keeps a plan made by hand from running in circles.
                     let Some(target) = target.filter(|_| depth < 8) else { continue };
-                    match self.walk(&target.steps, packet, counted, depth + 1) {
+                    match self.walk(&target.steps, packet, judged, depth + 1) {
                         End::Returned => {}
                         decided => return decided,
                     }
@@ -81,20 +124,36 @@ impl Plan {
     }
 }
 
-fn met(condition: &Condition, packet: &Packet) -> bool {
-    match condition {
-        Condition::Injected => packet.injected,
-        Condition::Established => packet.established,
-        Condition::Interface(Side::Source, kind) => packet.from_interface == Some(*kind),
-        Condition::Interface(Side::Destination, kind) => packet.to_interface == Some(*kind),
-        Condition::FromCard(macs) => packet.card.is_some_and(|card| macs.contains(&card)),
-        Condition::Protocol(number) => packet.protocol == *number,
-        Condition::Address(Side::Source, ranges) => ranges.contains(packet.source),
-        Condition::Address(Side::Destination, ranges) => ranges.contains(packet.destination),
-        Condition::Port(side, ranges) => packet.ports.is_some_and(|(source, destination)| {
-            let port = if *side == Side::Source { source } else { destination };
-            ranges.iter().any(|range| range.contains(&port))
-        }),
-        Condition::IcmpType(types) => packet.icmp_type.is_some_and(|kind| types.contains(&kind)),
+// === impl Condition ===
+
+impl Condition {
+    /// Whether a packet meets it.
+    pub fn is_met(&self, packet: &Packet) -> bool {
+        let link = |side: &Side| if *side == Side::Source { packet.from } else { packet.to };
+        match self {
+            Self::Injected => packet.injected,
+            Self::Established => packet.established,
+            Self::Interface(side, kind) => link(side).is_some_and(|link| link.kind == Some(*kind)),
+            Self::InterfaceName(side, names) => {
+                link(side).is_some_and(|link| holds(names, &link.name.bounds().0))
+            }
+            Self::Family { v4 } => packet.source.is_ipv4() == *v4,
+            Self::FromCard { macs, not } => {
+                packet.card.is_some_and(|card| macs.binary_search(&card).is_ok() != *not)
+            }
+            Self::Protocol(numbers) => numbers.contains(&packet.protocol),
+            Self::Address(Side::Source, ranges) => ranges.contains(packet.source),
+            Self::Address(Side::Destination, ranges) => ranges.contains(packet.destination),
+            Self::Port(side, ranges) => packet.ports.is_some_and(|(source, destination)| {
+                let port = if *side == Side::Source { source } else { destination };
+                holds(ranges, &port)
+            }),
+            Self::TcpFlags { any, not } => {
+                packet.tcp_flags.is_some_and(|flags| any.iter().any(|wanted| wanted.fits(flags)) != *not)
+            }
+            Self::Icmp(ranges) => {
+                packet.icmp.is_some_and(|(kind, code)| holds(ranges, &u16::from_be_bytes([kind, code])))
+            }
+        }
     }
 }

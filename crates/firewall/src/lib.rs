@@ -5,30 +5,41 @@
 //! data, so a question "what happens to this packet, and why" is answered by what is enforced.
 //!
 //! # Semantics
-//! - Rules are asked in a fixed order: higher [`Rule::priority`] first, inside a priority Deny before Allow, then by
-//!   name. The first rule that matches decides.
-//! - What no rule decides gets [`Policy::default_inbound`] or [`Policy::default_outbound`].
+//! - Rules are asked in a fixed order: higher [`Rule::priority`] first, inside a priority Bypass, Log Only, Force Allow,
+//!   Deny, Allow, then by name. The first rule that matches decides; Log Only only reports.
+//! - What no rule decides gets [`Policy::default_inbound`] or [`Policy::default_outbound`]; [`Fallback::Auto`] denies it
+//!   where an Allow rule of that direction is on ([`Policy::closes`]).
 //! - Always let through, before any rule: packets of established connections and what is related to them, loopback,
 //!   neighbour discovery and multicast membership of IPv6, the DHCP client, DNS queries, and connections to
 //!   [`Policy::always`] (the manager). So a rule that is put in force now does not end a connection that stands: a
 //!   wrong rule does not cut the operator off who wrote it.
-//! - A module in Detect decides as one in Prevent would, counts and samples, and drops nothing. A rule that is itself
-//!   in Detect counts and samples, and the next rules are asked as if it were not there.
+//! - Bypass is about each packet for itself, one way: it is asked about packets of established connections and of
+//!   loopback too, and what matches is looked at by nothing else of the product. Replies need a rule of their own.
+//! - A module in Detect decides as one in Prevent would, counts and samples, and changes nothing: nothing is dropped, and
+//!   what Bypass names is inspected. A rule that is itself in Detect counts and samples, and the next rules are asked as
+//!   if it were not there.
 //! - A rule with MAC addresses looks at the Ethernet frame that brought an incoming packet: the card of who sent it, or
-//!   of the last router. What came by another kind of link has none and is not matched.
+//!   of the last router. What came by another kind of link has none and is not matched, also not by "none of these".
+//! - A rule with interfaces looks at the one that an incoming packet came in by, and an outgoing one leaves by.
 //! - Forwarded packets: what goes to an interface of a container or virtual machine (a bridge or a veth) is incoming,
 //!   what comes from one is outgoing, between two of them it is both. Traffic that the host only routes is left alone.
 #![forbid(unsafe_code)]
 
+mod address;
 mod check;
 mod judge;
 mod plan;
+mod ranges;
 mod rule;
+mod shape;
 
+pub use address::{InterfaceName, Mac, Network, ParseInterfaceError, ParseNetworkError};
 pub use check::{Compiled, compile};
-pub use judge::{Judged, Packet};
+pub use judge::{Judged, Link, Packet};
 pub use plan::{
     AddressRanges, Chain, Condition, Counter, DEFAULT_INBOUND, DEFAULT_OUTBOUND, Hook, Interface, Outcome,
     PREFIX, Plan, Side, Step, Then,
 };
-pub use rule::{Action, Direction, Endpoint, Mac, Network, ParseNetworkError, Policy, Protocol, Rule};
+pub use rule::{
+    Action, Among, Direction, Endpoint, Fallback, Frame, IcmpType, Policy, Protocol, Rule, TcpFlags,
+};

@@ -1,8 +1,13 @@
 //! The plan: what the kernel is to do, as data.
-use crate::rule::{Action, Direction, Endpoint, Mac, Network, Policy, Rule, number};
-use sakimori_model::{Mode, PortRange};
-use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
+mod build;
+mod show;
+
+pub(crate) use build::{counter_name, plan};
+
+use crate::address::{Mac, number};
+use crate::ranges::holds;
+use crate::rule::{Action, Direction, TcpFlags};
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 /// What the names of all the firewall's counters begin with.
@@ -53,7 +58,7 @@ pub enum AddressRanges {
     V6(Vec<RangeInclusive<u128>>),
 }
 
-/// A condition that a packet meets or not.
+/// A condition that a packet meets or not. Ranges are disjoint and ascending, with gaps between.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Condition {
     /// The product itself has sent it: a reset, an answer page.
@@ -62,17 +67,35 @@ pub enum Condition {
     Established,
     /// The interface it came in by ([`Side::Source`]) or leaves by is of this kind.
     Interface(Side, Interface),
-    /// The transport protocol has this number.
-    Protocol(u8),
+    /// The interface it came in by or leaves by has one of these names: 16 bytes, filled up with zeros, as a number.
+    InterfaceName(Side, Vec<RangeInclusive<u128>>),
+    /// It is of this IP version.
+    Family {
+        /// IPv4; IPv6 otherwise.
+        v4: bool,
+    },
+    /// The transport protocol has one of these numbers, ascending.
+    Protocol(Vec<u8>),
     /// The address is of this family and in one of the ranges.
     Address(Side, AddressRanges),
-    /// It came in an Ethernet frame from one of these cards: ascending, each once.
-    FromCard(Vec<Mac>),
-    /// The TCP or UDP port is in one of the ranges: disjoint, ascending, with gaps between. Stands behind
-    /// [`Condition::Protocol`].
+    /// It came in an Ethernet frame, from one of these cards or from none of them.
+    FromCard {
+        /// Ascending, each once.
+        macs: Vec<Mac>,
+        /// From none of them.
+        not: bool,
+    },
+    /// The port is in one of the ranges. Stands behind [`Condition::Protocol`].
     Port(Side, Vec<RangeInclusive<u16>>),
-    /// The ICMP type is in the range. Stands behind [`Condition::Protocol`].
-    IcmpType(RangeInclusive<u8>),
+    /// The TCP flags are so. Stands behind [`Condition::Protocol`].
+    TcpFlags {
+        /// Ascending, each once.
+        any: Vec<TcpFlags>,
+        /// None of them fits.
+        not: bool,
+    },
+    /// The ICMP type (high byte) with the code is in one of the ranges. Stands behind [`Condition::Protocol`].
+    Icmp(Vec<RangeInclusive<u16>>),
 }
 
 /// What follows when all conditions are met.
@@ -88,6 +111,8 @@ pub enum Then {
     Accept,
     /// The packet vanishes.
     Drop,
+    /// Nothing of the product looks at the packet any more; then as [`Then::Return`].
+    Bypass,
 }
 
 /// What became of a packet of which a sample is taken.
@@ -158,333 +183,27 @@ pub struct Plan {
     pub counters: Vec<Counter>,
 }
 
-pub(crate) const CHAIN_IN: &str = "fw_in";
-pub(crate) const CHAIN_OUT: &str = "fw_out";
-
-/// Types of `ICMPv6` without which IPv6 does not work at all: neighbour and router discovery, multicast membership.
-const VITAL_ICMPV6: [RangeInclusive<u8>; 3] = [130..=132, 133..=137, 143..=143];
-
-/// The plan of a policy that has no errors. Deterministic.
-pub(crate) fn plan(policy: &Policy) -> Plan {
-    if policy.mode == Mode::Off {
-        return Plan::default();
-    }
-    let mut counters = Vec::new();
-    let (mut inward, mut outward) = (Vec::new(), Vec::new());
-    for rule in policy.ordered() {
-        let name = counter_name(&rule.name);
-        let steps = if rule.direction == Direction::In { &mut inward } else { &mut outward };
-        rule_steps(steps, policy.mode, rule, &name);
-        counters.push(Counter {
-            name,
-            rule: Some(rule.name.clone()),
-            direction: rule.direction,
-            action: rule.action,
-        });
-    }
-    let defaults = [
-        (policy.default_inbound, &mut inward, DEFAULT_INBOUND, Direction::In),
-        (policy.default_outbound, &mut outward, DEFAULT_OUTBOUND, Direction::Out),
-    ];
-    for (action, steps, name, direction) in defaults {
-        if action == Action::Allow {
-            continue;
-        }
-        let prevent = policy.mode == Mode::Prevent;
-        let outcome = if prevent { Outcome::Dropped } else { Outcome::WouldDrop };
-        steps.push(Step {
-            conditions: Vec::new(),
-            counter: Some(name.to_owned()),
-            sample: policy.log_default.then_some(outcome),
-            then: if prevent { Then::Drop } else { Then::Return },
-        });
-        counters.push(Counter { name: name.to_owned(), rule: None, direction, action });
-    }
-    let (has_in, has_out) = (!inward.is_empty(), !outward.is_empty());
-    let chains = vec![
-        Chain { name: CHAIN_IN, hook: None, steps: inward },
-        Chain { name: CHAIN_OUT, hook: None, steps: outward },
-        Chain { name: "fw_input", hook: Some(Hook::Input), steps: if has_in { input() } else { Vec::new() } },
-        Chain {
-            name: "fw_forward",
-            hook: Some(Hook::Forward),
-            steps: if has_in || has_out { forward(has_in, has_out) } else { Vec::new() },
-        },
-        Chain {
-            name: "fw_output",
-            hook: Some(Hook::Output),
-            steps: if has_out { output(&policy.always) } else { Vec::new() },
-        },
-    ];
-    Plan { chains, counters }
-}
-
-/// A rule's counter: readable, and different for different names.
-pub(crate) fn counter_name(rule: &str) -> String {
-    // FNV-1a: names are the operator's own, nobody gains by making two alike, and `check` refuses two that are.
-    let hash = rule.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    let readable: String = rule
-        .chars()
-        .take(32)
-        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' })
-        .collect();
-    format!("{PREFIX}{readable}_{hash:016x}")
-}
-
-fn accept(conditions: Vec<Condition>) -> Step {
-    Step { conditions, counter: None, sample: None, then: Then::Accept }
-}
-
-fn udp(source: u16, destination: u16) -> Step {
-    accept(vec![
-        Condition::Protocol(17),
-        Condition::Port(Side::Source, only(source)),
-        Condition::Port(Side::Destination, only(destination)),
-    ])
-}
-
-fn only(port: u16) -> Vec<RangeInclusive<u16>> {
-    std::iter::once(port..=port).collect()
-}
-
-fn vital() -> impl Iterator<Item = Step> {
-    VITAL_ICMPV6.into_iter().map(|types| accept(vec![Condition::Protocol(58), Condition::IcmpType(types)]))
-}
-
-fn jump(conditions: Vec<Condition>, chain: &'static str) -> Step {
-    Step { conditions, counter: None, sample: None, then: Then::Jump(chain) }
-}
-
-fn input() -> Vec<Step> {
-    let mut steps = vec![
-        accept(vec![Condition::Injected]),
-        accept(vec![Condition::Established]),
-        accept(vec![Condition::Interface(Side::Source, Interface::Loopback)]),
-        udp(67, 68),
-        udp(547, 546),
-    ];
-    steps.extend(vital());
-    steps.push(jump(Vec::new(), CHAIN_IN));
-    steps
-}
-
-fn forward(has_in: bool, has_out: bool) -> Vec<Step> {
-    let mut steps = vec![accept(vec![Condition::Injected]), accept(vec![Condition::Established])];
-    for (wanted, side, chain) in [(has_in, Side::Destination, CHAIN_IN), (has_out, Side::Source, CHAIN_OUT)] {
-        if wanted {
-            let kinds = [Interface::Bridge, Interface::Veth];
-            steps.extend(kinds.map(|kind| jump(vec![Condition::Interface(side, kind)], chain)));
-        }
-    }
-    steps
-}
-
-fn output(always: &[Endpoint]) -> Vec<Step> {
-    let mut steps = vec![
-        accept(vec![Condition::Injected]),
-        accept(vec![Condition::Established]),
-        accept(vec![Condition::Interface(Side::Destination, Interface::Loopback)]),
-        udp(68, 67),
-        udp(546, 547),
-    ];
-    steps.extend([17, 6].map(|protocol| {
-        accept(vec![Condition::Protocol(protocol), Condition::Port(Side::Destination, only(53))])
-    }));
-    steps.extend(vital());
-    let mut always = always.to_vec();
-    always.sort_unstable();
-    always.dedup();
-    steps.extend(always.iter().map(|end| {
-        let network = [Network::single(end.address)];
-        let mut conditions = vec![Condition::Protocol(6)];
-        conditions.extend(
-            families(&network).into_iter().map(|ranges| Condition::Address(Side::Destination, ranges)),
-        );
-        conditions.push(Condition::Port(Side::Destination, only(end.port)));
-        accept(conditions)
-    }));
-    steps.push(jump(Vec::new(), CHAIN_OUT));
-    steps
-}
-
-/// One step for each address family that the rule names; one for both when it names none.
-fn rule_steps(steps: &mut Vec<Step>, module: Mode, rule: &Rule, counter: &str) {
-    let (remote, local) = match rule.direction {
-        Direction::In => (Side::Source, Side::Destination),
-        Direction::Out => (Side::Destination, Side::Source),
-    };
-    let deciding = rule.mode == Mode::Prevent;
-    let enforced = deciding && module == Mode::Prevent;
-    let (then, outcome) = match (rule.action, deciding, enforced) {
-        (Action::Deny, _, true) => (Then::Drop, Outcome::Dropped),
-        (Action::Deny, true, false) => (Then::Return, Outcome::WouldDrop),
-        (Action::Deny, false, _) => (Then::Next, Outcome::WouldDrop),
-        (Action::Allow, true, _) => (Then::Return, Outcome::Passed),
-        (Action::Allow, false, _) => (Then::Next, Outcome::Passed),
-    };
-    let mut shared: Vec<Condition> = Vec::new();
-    if !rule.macs.is_empty() {
-        let mut macs = rule.macs.clone();
-        macs.sort_unstable();
-        macs.dedup();
-        shared.push(Condition::FromCard(macs));
-    }
-    shared.extend(rule.protocol.number().map(Condition::Protocol));
-    for (side, ports) in [(local, &rule.local_ports), (remote, &rule.remote_ports)] {
-        if !ports.is_empty() {
-            shared.push(Condition::Port(side, merge_ports(ports)));
-        }
-    }
-    let mut step = |conditions| {
-        steps.push(Step {
-            conditions,
-            counter: Some(counter.to_owned()),
-            sample: rule.log.then_some(outcome),
-            then,
-        });
-    };
-    if rule.remote.is_empty() {
-        return step(shared);
-    }
-    for ranges in families(&rule.remote) {
-        let mut conditions = vec![Condition::Address(remote, ranges)];
-        conditions.extend(shared.iter().cloned());
-        step(conditions);
-    }
-}
-
-/// The networks' ranges by family, without empty families.
-fn families(networks: &[Network]) -> Vec<AddressRanges> {
-    let of = |v4: bool| {
-        merge(
-            networks.iter().filter(|network| network.is_v4() == v4).map(|network| network.bounds()).collect(),
-        )
-    };
-    let v4: Vec<RangeInclusive<u32>> = of(true)
-        .into_iter()
-        .filter_map(|(first, last)| Some(u32::try_from(first).ok()?..=u32::try_from(last).ok()?))
-        .collect();
-    let v6: Vec<RangeInclusive<u128>> = of(false).into_iter().map(|(first, last)| first..=last).collect();
-    let mut families = Vec::new();
-    if !v4.is_empty() {
-        families.push(AddressRanges::V4(v4));
-    }
-    if !v6.is_empty() {
-        families.push(AddressRanges::V6(v6));
-    }
-    families
-}
-
-/// Disjoint ascending ranges with gaps between.
-pub(crate) fn merge(mut ranges: Vec<(u128, u128)>) -> Vec<(u128, u128)> {
-    ranges.sort_unstable();
-    let mut merged: Vec<(u128, u128)> = Vec::new();
-    for (first, last) in ranges {
-        match merged.last_mut() {
-            Some((_, end)) if first <= end.saturating_add(1) => *end = last.max(*end),
-            _ => merged.push((first, last)),
-        }
-    }
-    merged
-}
-
-pub(crate) fn merge_ports(ports: &[PortRange]) -> Vec<RangeInclusive<u16>> {
-    let pairs = ports.iter().filter(|p| p.first <= p.last).map(|p| (p.first.into(), p.last.into())).collect();
-    let port = |value: u128| u16::try_from(value).unwrap_or(u16::MAX);
-    merge(pairs).into_iter().map(|(first, last)| port(first)..=port(last)).collect()
-}
-
-// === reading ===
+// === impl AddressRanges ===
 
 impl AddressRanges {
     /// Whether the address is in one of the ranges.
-    pub fn contains(&self, address: std::net::IpAddr) -> bool {
+    pub fn contains(&self, address: IpAddr) -> bool {
         let (value, _) = number(address);
         match self {
             Self::V4(ranges) => {
                 let value = u32::try_from(value).ok().filter(|_| address.is_ipv4());
-                value.is_some_and(|value| ranges.iter().any(|range| range.contains(&value)))
+                value.is_some_and(|value| holds(ranges, &value))
             }
-            Self::V6(ranges) => address.is_ipv6() && ranges.iter().any(|range| range.contains(&value)),
+            Self::V6(ranges) => address.is_ipv6() && holds(ranges, &value),
         }
     }
 }
 
-impl fmt::Display for Plan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for chain in &self.chains {
-            writeln!(
-                f,
-                "{}{}",
-                chain.name,
-                chain.hook.map_or(String::new(), |hook| format!(" at {hook:?}"))
-            )?;
-            for step in &chain.steps {
-                writeln!(f, "  {step}")?;
-            }
-        }
-        Ok(())
-    }
-}
+// === impl Plan ===
 
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for condition in &self.conditions {
-            write!(f, "{condition} ")?;
-        }
-        if let Some(counter) = &self.counter {
-            write!(f, "count {counter} ")?;
-        }
-        if let Some(outcome) = self.sample {
-            write!(f, "sample{} ", outcome.letter())?;
-        }
-        match self.then {
-            Then::Next => f.write_str("next"),
-            Then::Jump(chain) => write!(f, "jump {chain}"),
-            Then::Return => f.write_str("return"),
-            Then::Accept => f.write_str("accept"),
-            Then::Drop => f.write_str("drop"),
-        }
-    }
-}
-
-impl fmt::Display for Condition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fn list<T: fmt::Display + PartialEq>(
-            f: &mut fmt::Formatter<'_>,
-            ranges: impl Iterator<Item = (T, T)>,
-        ) -> fmt::Result {
-            f.write_str("{")?;
-            for (first, last) in ranges {
-                if first == last { write!(f, " {first}")? } else { write!(f, " {first}-{last}")? }
-            }
-            f.write_str(" }")
-        }
-        let side = |side: &Side| if *side == Side::Source { "from" } else { "to" };
-        match self {
-            Self::Injected => f.write_str("injected"),
-            Self::Established => f.write_str("established"),
-            Self::Interface(at, kind) => write!(f, "{} interface {kind:?}", side(at)),
-            Self::Protocol(number) => write!(f, "protocol {number}"),
-            Self::Address(at, AddressRanges::V4(ranges)) => {
-                write!(f, "{} ", side(at))?;
-                list(f, ranges.iter().map(|r| (Ipv4Addr::from(*r.start()), Ipv4Addr::from(*r.end()))))
-            }
-            Self::Address(at, AddressRanges::V6(ranges)) => {
-                write!(f, "{} ", side(at))?;
-                list(f, ranges.iter().map(|r| (Ipv6Addr::from(*r.start()), Ipv6Addr::from(*r.end()))))
-            }
-            Self::Port(at, ranges) => {
-                write!(f, "{} port ", side(at))?;
-                list(f, ranges.iter().map(|r| (*r.start(), *r.end())))
-            }
-            Self::FromCard(macs) => {
-                f.write_str("from card ")?;
-                list(f, macs.iter().map(|mac| (*mac, *mac)))
-            }
-            Self::IcmpType(types) => write!(f, "type {}-{}", types.start(), types.end()),
-        }
+impl Plan {
+    /// Whether some packets are looked at by nothing else of the product.
+    pub fn bypasses(&self) -> bool {
+        self.chains.iter().flat_map(|chain| &chain.steps).any(|step| step.then == Then::Bypass)
     }
 }

@@ -10,8 +10,8 @@
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 use sakimori_firewall::{
-    Action, DEFAULT_INBOUND, Direction, Endpoint, Hook, Interface, Mac, Network, Packet, Plan, Policy,
-    Protocol, Rule, compile,
+    Action, Among, DEFAULT_INBOUND, Direction, Endpoint, Fallback, Frame, Hook, IcmpType, Interface,
+    InterfaceName, Link, Mac, Network, Packet, Plan, Policy, Protocol, Rule, TcpFlags, compile,
 };
 use sakimori_model::{Mode, PortRange};
 use std::net::IpAddr;
@@ -26,29 +26,29 @@ fn ip(text: &str) -> IpAddr {
 
 fn ssh_from(remote: &[&str]) -> Rule {
     Rule {
-        remote: remote.iter().map(|text| net(text)).collect(),
-        local_ports: vec![PortRange::single(22)],
+        remote: remote.iter().map(|text| net(text)).collect::<Vec<_>>().into(),
+        local_ports: vec![PortRange::single(22)].into(),
         ..Rule::new("ssh", Action::Allow, Direction::In, Protocol::Tcp)
     }
 }
 
 fn web() -> Rule {
     Rule {
-        local_ports: vec![PortRange { first: 8000, last: 8090 }, PortRange::single(80)],
+        local_ports: vec![PortRange { first: 8000, last: 8090 }, PortRange::single(80)].into(),
         ..Rule::new("Web server", Action::Allow, Direction::In, Protocol::Tcp)
     }
 }
 
 fn no_smtp() -> Rule {
     Rule {
-        remote_ports: vec![PortRange::single(25)],
+        remote_ports: vec![PortRange::single(25)].into(),
         log: true,
         ..Rule::new("no mail", Action::Deny, Direction::Out, Protocol::Tcp)
     }
 }
 
 fn policy(rules: Vec<Rule>) -> Policy {
-    Policy { mode: Mode::Prevent, default_inbound: Action::Deny, rules, ..Policy::default() }
+    Policy { mode: Mode::Prevent, default_inbound: Fallback::Deny, rules, ..Policy::default() }
 }
 
 fn plan(policy: &Policy) -> Plan {
@@ -57,19 +57,12 @@ fn plan(policy: &Policy) -> Plan {
 }
 
 fn to_here(source: &str, port: u16) -> Packet {
-    Packet {
-        hook: Hook::Input,
-        from_interface: None,
-        to_interface: None,
-        established: false,
-        injected: false,
-        card: None,
-        source: ip(source),
-        destination: if source.contains(':') { ip("2001:db8::1") } else { ip("192.0.2.1") },
-        protocol: 6,
-        ports: Some((40_000, port)),
-        icmp_type: None,
-    }
+    let here = if source.contains(':') { ip("2001:db8::1") } else { ip("192.0.2.1") };
+    Packet { ports: Some((40_000, port)), ..Packet::new(Hook::Input, ip(source), here, 6) }
+}
+
+fn link(name: &str, kind: Option<Interface>) -> Option<Link> {
+    Some(Link { name: name.parse().unwrap(), kind })
 }
 
 fn codes(policy: &Policy) -> String {
@@ -82,12 +75,14 @@ fn the_whole_plan() {
         always: vec![Endpoint { address: ip("198.51.100.7"), port: 4443 }],
         ..policy(vec![web(), ssh_from(&["10.0.0.0/9", "10.128.0.0/9", "2001:db8::/32"]), no_smtp()])
     };
-    expect![[r"
+    expect![[r#"
+        fw_bypass_in
         fw_in
           protocol 6 to port { 80 8000-8090 } count fw_web_server_75fa91fc5c601440 return
-          from { 10.0.0.0-10.255.255.255 } protocol 6 to port { 22 } count fw_ssh_825d7f195cfee6f1 return
-          from { 2001:db8::-2001:db8:ffff:ffff:ffff:ffff:ffff:ffff } protocol 6 to port { 22 } count fw_ssh_825d7f195cfee6f1 return
+          protocol 6 from { 10.0.0.0-10.255.255.255 } to port { 22 } count fw_ssh_825d7f195cfee6f1 return
+          protocol 6 from { 2001:db8::-2001:db8:ffff:ffff:ffff:ffff:ffff:ffff } to port { 22 } count fw_ssh_825d7f195cfee6f1 return
           count fw_default_inbound sample! drop
+        fw_bypass_out
         fw_out
           protocol 6 to port { 25 } count fw_no_mail_feeb6e4fd520bc6d sample! drop
         fw_input at Input
@@ -96,9 +91,7 @@ fn the_whole_plan() {
           from interface Loopback accept
           protocol 17 from port { 67 } to port { 68 } accept
           protocol 17 from port { 547 } to port { 546 } accept
-          protocol 58 type 130-132 accept
-          protocol 58 type 133-137 accept
-          protocol 58 type 143-143 accept
+          protocol 58 type { 130/0-137/255 143/0-143/255 } accept
           jump fw_in
         fw_forward at Forward
           injected accept
@@ -113,14 +106,11 @@ fn the_whole_plan() {
           to interface Loopback accept
           protocol 17 from port { 68 } to port { 67 } accept
           protocol 17 from port { 546 } to port { 547 } accept
-          protocol 17 to port { 53 } accept
-          protocol 6 to port { 53 } accept
-          protocol 58 type 130-132 accept
-          protocol 58 type 133-137 accept
-          protocol 58 type 143-143 accept
+          protocol 6 or 17 to port { 53 } accept
+          protocol 58 type { 130/0-137/255 143/0-143/255 } accept
           protocol 6 to { 198.51.100.7 } to port { 4443 } accept
           jump fw_out
-    "]].assert_eq(&plan(&policy).to_string());
+    "#]].assert_eq(&plan(&policy).to_string());
 }
 
 #[test]
@@ -147,7 +137,7 @@ fn nothing_locks_out_whoever_is_in_already() {
     let ssh = to_here("203.0.113.9", 22);
     assert!(plan.judge(&ssh).dropped);
     assert!(!plan.judge(&Packet { established: true, ..ssh }).dropped, "the operator's session");
-    assert!(!plan.judge(&Packet { from_interface: Some(Interface::Loopback), ..ssh }).dropped);
+    assert!(!plan.judge(&Packet { from: link("lo", Some(Interface::Loopback)), ..ssh }).dropped);
     assert!(!plan.judge(&Packet { injected: true, ..ssh }).dropped);
     let out =
         |to: &str, port| Packet { hook: Hook::Output, destination: ip(to), ports: Some((5, port)), ..ssh };
@@ -156,18 +146,18 @@ fn nothing_locks_out_whoever_is_in_already() {
     assert!(plan.judge(&out("198.51.100.8", 4443)).dropped);
     assert!(!plan.judge(&out("192.0.2.53", 53)).dropped, "a name has to be resolved first");
     let icmp6 = Packet { protocol: 58, ports: None, ..to_here("2001:db8::9", 0) };
-    assert!(!plan.judge(&Packet { icmp_type: Some(135), ..icmp6 }).dropped, "neighbour discovery");
-    assert!(plan.judge(&Packet { icmp_type: Some(128), ..icmp6 }).dropped, "ping");
+    assert!(!plan.judge(&Packet { icmp: Some((135, 0)), ..icmp6 }).dropped, "neighbour discovery");
+    assert!(plan.judge(&Packet { icmp: Some((128, 0)), ..icmp6 }).dropped, "ping");
 }
 
 #[test]
 fn priority_decides_first_then_deny_then_the_name() {
     let deny = Rule {
-        local_ports: vec![PortRange::single(80)],
+        local_ports: vec![PortRange::single(80)].into(),
         ..Rule::new("b", Action::Deny, Direction::In, Protocol::Tcp)
     };
     assert!(plan(&policy(vec![web(), deny.clone()])).judge(&to_here("203.0.113.9", 80)).dropped);
-    let above = Rule { priority: 1, ..web() };
+    let above = Rule { priority: 1, action: Action::ForceAllow, ..web() };
     assert!(!plan(&policy(vec![deny, above])).judge(&to_here("203.0.113.9", 80)).dropped);
 }
 
@@ -194,11 +184,12 @@ fn detection_counts_what_it_would_have_dropped() {
 #[test]
 fn forwarded_packets_are_incoming_for_containers_and_outgoing_from_them() {
     let plan = plan(&policy(vec![web(), no_smtp()]));
-    let forwarded = |from, to, port| {
+    let forwarded = |from: Option<Interface>, to: Option<Interface>, port| {
+        let end = |name, kind: Option<Interface>| link(name, kind);
         plan.judge(&Packet {
             hook: Hook::Forward,
-            from_interface: from,
-            to_interface: to,
+            from: end("a0", from),
+            to: end("b0", to),
             ..to_here("203.0.113.9", port)
         })
         .dropped
@@ -213,7 +204,7 @@ fn forwarded_packets_are_incoming_for_containers_and_outgoing_from_them() {
 #[test]
 fn switched_off_or_without_anything_to_do_it_is_out_of_the_way() {
     assert_eq!(plan(&Policy { mode: Mode::Off, ..policy(vec![web()]) }), Plan::default());
-    let idle = plan(&Policy { default_inbound: Action::Allow, ..policy(Vec::new()) });
+    let idle = plan(&Policy { default_inbound: Fallback::Auto, ..policy(Vec::new()) });
     assert!(idle.chains.iter().all(|chain| chain.steps.is_empty()));
     let off = Rule { mode: Mode::Off, ..no_smtp() };
     assert!(plan(&policy(vec![off])).counters.iter().all(|counter| counter.rule.is_none()));
@@ -226,19 +217,19 @@ fn findings() {
         name: String::new(),
         priority: 5,
         protocol: Protocol::Icmp,
-        remote: vec![net("2001:db8::/32")],
-        local_ports: vec![PortRange { first: 9, last: 8 }],
+        remote: vec![net("2001:db8::/32")].into(),
+        local_ports: vec![PortRange { first: 9, last: 8 }].into(),
         ..web()
     };
     check(
         &policy(vec![broken.clone()]),
-        expect![[r"
-        F001 firewall: a rule's name has 1 to 100 characters, and no control characters
-        F006 firewall: priority 5 is above 4
-        F003 firewall: the port range 9-8 is turned around and matches nothing
-        F004 firewall: the rule names ports, but its protocol has none
-        F005 firewall: the protocol and the addresses belong to different IP versions: no packet matches
-    "]],
+        expect![[r#"
+            F001 firewall: a rule's name has 1 to 100 characters, and no control characters
+            F006 firewall: priority 5 is above 4
+            F003 firewall: the port range 9-8 is turned around and matches nothing
+            F004 firewall: the rule names ports, but its protocol has none
+            F005 firewall: the protocol, the frame type and the addresses belong to different IP versions: no packet matches
+        "#]],
     );
     assert_eq!(compile(&policy(vec![broken])).plan, None, "whole or not at all");
     check(
@@ -250,7 +241,7 @@ fn findings() {
     let wide = Rule {
         name: "all of 10".into(),
         action: Action::Deny,
-        local_ports: Vec::new(),
+        local_ports: Among::default(),
         ..ssh_from(&["10.1.0.0/8"])
     };
     check(
@@ -260,7 +251,7 @@ fn findings() {
         F102 firewall rule 'ssh': it is never asked: the rule 'all of 10' decides first, the other way
     "]],
     );
-    let again = Rule { name: "web again".into(), local_ports: vec![PortRange::single(8001)], ..web() };
+    let again = Rule { name: "web again".into(), local_ports: vec![PortRange::single(8001)].into(), ..web() };
     check(
         &policy(vec![web(), again]),
         expect![[r"
@@ -268,7 +259,7 @@ fn findings() {
     "]],
     );
     check(
-        &Policy { default_inbound: Action::Allow, ..policy(Vec::new()) },
+        &Policy { default_inbound: Fallback::Allow, ..policy(Vec::new()) },
         expect![[r"
         F104 firewall: the firewall is on, has no rules and lets everything pass
     "]],
@@ -295,91 +286,193 @@ fn card(last: u8) -> Mac {
     Mac::new([2, 0, 0x5e, 0x10, 0, last])
 }
 
+fn among<T: Clone + std::fmt::Debug + 'static>(
+    entries: impl Strategy<Value = Vec<T>>,
+) -> impl Strategy<Value = Among<T>> {
+    (entries, any::<bool>()).prop_map(|(entries, not)| Among { not: not && !entries.is_empty(), entries })
+}
+
+const NAMES: [&str; 5] = ["eth0", "eth1", "eth*", "wg0", "wg*"];
+const PROTOCOLS: [Protocol; 8] = [
+    Protocol::Any,
+    Protocol::Tcp,
+    Protocol::Udp,
+    Protocol::TcpUdp,
+    Protocol::Icmp,
+    Protocol::IcmpV6,
+    Protocol::Number(47),
+    Protocol::Number(132),
+];
+
 fn rule() -> impl Strategy<Value = Rule> {
-    let protocol = prop_oneof![Just(Protocol::Any), Just(Protocol::Tcp), Just(Protocol::Udp)];
-    let what = (any::<bool>(), 0..=4_u8, any::<bool>(), protocol, 0..3_u8, any::<bool>());
+    let what =
+        (0..5_usize, 0..=4_u8, any::<bool>(), 0..3_usize, 0..PROTOCOLS.len(), 0..4_usize, any::<bool>());
     let cards = proptest::collection::vec((0..3_u8).prop_map(card), 0..3);
-    (what, networks(), cards, ports(), ports()).prop_map(
-        |((allow, priority, inward, protocol, mode, log), remote, macs, local, other)| Rule {
-            name: String::new(),
-            action: if allow { Action::Allow } else { Action::Deny },
-            priority,
-            direction: if inward { Direction::In } else { Direction::Out },
-            protocol,
-            remote,
-            macs: if inward { macs } else { Vec::new() },
-            local_ports: if protocol.has_ports() { local } else { Vec::new() },
-            remote_ports: if protocol.has_ports() { other } else { Vec::new() },
-            log,
-            mode: [Mode::Off, Mode::Detect, Mode::Prevent][usize::from(mode)],
+    let names = proptest::collection::vec(
+        (0..5_usize).prop_map(|at| NAMES[at].parse::<InterfaceName>().unwrap()),
+        0..2,
+    );
+    let flags = (0..4_u8, 0..8_u8).prop_map(|(set, clear)| TcpFlags { set, clear: clear & !set | 16 });
+    let types = (0..4_u8, any::<bool>(), 0..2_u8)
+        .prop_map(|(kind, of, code)| IcmpType { kind, code: of.then_some(code) });
+    let few = (among(proptest::collection::vec(flags, 0..3)), among(proptest::collection::vec(types, 0..3)));
+    let ends = (among(networks()), among(networks()), among(ports()), among(ports()));
+    (what, ends, among(cards), among(names), few, any::<bool>()).prop_map(
+        |(
+            (action, priority, inward, frame, protocol, mode, log),
+            ends,
+            macs,
+            interfaces,
+            (flags, icmp),
+            counts,
+        )| {
+            let (action, protocol) = (Action::ALL[action], PROTOCOLS[protocol]);
+            let (remote, local, local_ports, remote_ports) = ends;
+            fn when<T>(keep: bool, among: Among<T>) -> Among<T> {
+                if keep { among } else { Among::default() }
+            }
+            let icmp_of = matches!(protocol, Protocol::Icmp | Protocol::IcmpV6);
+            Rule {
+                name: String::new(),
+                action,
+                priority: action.only_priority().unwrap_or(priority),
+                direction: if inward { Direction::In } else { Direction::Out },
+                frame: [Frame::Ip, Frame::V4, Frame::V6][frame],
+                protocol,
+                remote,
+                local,
+                macs: when(inward, macs),
+                interfaces,
+                local_ports: when(protocol.has_ports(), local_ports),
+                remote_ports: when(protocol.has_ports(), remote_ports),
+                tcp_flags: when(protocol == Protocol::Tcp, flags),
+                icmp: when(icmp_of, icmp),
+                log,
+                mode: [Mode::Off, Mode::Detect, Mode::Prevent, Mode::Prevent][mode],
+                counts: counts || !log,
+            }
         },
     )
 }
 
+const FALLBACKS: [Fallback; 3] = [Fallback::Auto, Fallback::Allow, Fallback::Deny];
+
+/// Policies without errors: of rules that contradict themselves there is no plan.
 fn any_policy() -> impl Strategy<Value = Policy> {
-    (proptest::collection::vec(rule(), 0..8), any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
-        |(mut rules, deny, out, prevent)| {
-            for (at, rule) in rules.iter_mut().enumerate() {
-                rule.name = format!("rule {at}");
+    let rules = proptest::collection::vec(rule(), 0..8);
+    (rules, 0..3_usize, 0..3_usize, any::<bool>()).prop_map(|(rules, inbound, outbound, prevent)| {
+        let mut policy = Policy { mode: Mode::Prevent, ..Policy::default() };
+        for (at, rule) in rules.into_iter().enumerate() {
+            let alone = Policy { rules: vec![Rule { name: format!("rule {at}"), ..rule }], ..policy.clone() };
+            if compile(&alone).plan.is_some() {
+                policy.rules.extend(alone.rules);
             }
-            Policy {
-                mode: if prevent { Mode::Prevent } else { Mode::Detect },
-                default_inbound: if deny { Action::Deny } else { Action::Allow },
-                default_outbound: if out { Action::Deny } else { Action::Allow },
-                rules,
-                ..Policy::default()
-            }
-        },
-    )
+        }
+        Policy {
+            mode: if prevent { Mode::Prevent } else { Mode::Detect },
+            default_inbound: FALLBACKS[inbound],
+            default_outbound: FALLBACKS[outbound],
+            ..policy
+        }
+    })
 }
 
 fn any_packet() -> impl Strategy<Value = Packet> {
-    (any::<bool>(), any::<bool>(), 0..8_u8, 0..8_u8, any::<bool>(), 0..8_u16, 0..8_u16, 0..4_u8).prop_map(
-        |(inward, v6, a, b, tcp, from, to, sender)| {
-            let address = |host: u8| {
-                if v6 {
-                    IpAddr::V6((0xFD00_u128 << 112 | u128::from(host)).into())
-                } else {
-                    IpAddr::V4((0x0A00_0000 | u32::from(host)).into())
-                }
-            };
-            Packet {
-                hook: if inward { Hook::Input } else { Hook::Output },
-                from_interface: None,
-                to_interface: None,
-                established: false,
-                injected: false,
-                card: (sender < 3).then(|| card(sender)),
-                source: address(a),
-                destination: address(b),
-                protocol: if tcp { 6 } else { 17 },
-                ports: Some((from, to)),
-                icmp_type: None,
+    let ends = (any::<bool>(), any::<bool>(), 0..8_u8, 0..8_u8);
+    let carried = (0..6_usize, 0..8_u16, 0..8_u16, 0..32_u8, 0..4_u8, 0..3_u8);
+    (ends, carried, 0..4_u8, 0..3_usize, 0..4_u8).prop_map(|(ends, carried, sender, name, state)| {
+        let (inward, v6, a, b) = ends;
+        let (protocol, from, to, flags, kind, code) = carried;
+        let protocol = [6, 17, 1, 58, 47, 132][protocol];
+        let address = |host: u8| {
+            if v6 {
+                IpAddr::V6((0xFD00_u128 << 112 | u128::from(host)).into())
+            } else {
+                IpAddr::V4((0x0A00_0000 | u32::from(host)).into())
             }
-        },
-    )
+        };
+        let link = link(["eth0", "eth1", "wg1"][name], None);
+        let hook = if inward { Hook::Input } else { Hook::Output };
+        Packet {
+            from: link.filter(|_| inward),
+            to: link.filter(|_| !inward),
+            established: state == 0,
+            card: (sender < 3).then(|| card(sender)).filter(|_| inward),
+            ports: matches!(protocol, 6 | 17 | 132).then_some((from, to)),
+            tcp_flags: (protocol == 6).then_some(flags),
+            icmp: matches!(protocol, 1 | 58).then_some((kind, code)),
+            ..Packet::new(hook, address(a), address(b), protocol)
+        }
+    })
 }
 
-/// The documentation's sentences as code that shares nothing with the plan.
-fn drops(policy: &Policy, packet: &Packet) -> bool {
-    let (source, destination) = packet.ports.unwrap();
+/// One of the entries, or none of them; anything where there are none.
+fn says<T>(among: &Among<T>, is: impl Fn(&T) -> bool) -> bool {
+    among.entries.is_empty() || among.entries.iter().any(is) != among.not
+}
+
+fn matches(rule: &Rule, packet: &Packet) -> bool {
     let inward = packet.hook == Hook::Input;
-    let (remote, remote_port, local_port) =
-        if inward { (packet.source, source, destination) } else { (packet.destination, destination, source) };
-    let mut rules: Vec<&Rule> = policy.rules.iter().filter(|r| r.mode == Mode::Prevent).collect();
-    rules.sort_by(|a, b| b.priority.cmp(&a.priority).then(a.action.cmp(&b.action)).then(a.name.cmp(&b.name)));
-    let within = |ranges: &[PortRange], port| ranges.is_empty() || ranges.iter().any(|r| r.contains(port));
-    let deciding = rules.into_iter().find(|rule| {
-        (rule.direction == Direction::In) == inward
-            && rule.protocol.number().is_none_or(|number| number == packet.protocol)
-            && (rule.remote.is_empty() || rule.remote.iter().any(|network| network.contains(remote)))
-            && (rule.macs.is_empty() || packet.card.is_some_and(|card| rule.macs.contains(&card)))
-            && within(&rule.local_ports, local_port)
-            && within(&rule.remote_ports, remote_port)
-    });
-    let action = deciding
-        .map_or(if inward { policy.default_inbound } else { policy.default_outbound }, |rule| rule.action);
-    policy.mode == Mode::Prevent && action == Action::Deny
+    let (source, destination) = packet.ports.unwrap_or_default();
+    let (remote, local, remote_port, local_port) = if inward {
+        (packet.source, packet.destination, source, destination)
+    } else {
+        (packet.destination, packet.source, destination, source)
+    };
+    let link = if inward { packet.from } else { packet.to }.unwrap();
+    (rule.direction == Direction::In) == inward
+        && match rule.frame {
+            Frame::Ip => true,
+            Frame::V4 => packet.source.is_ipv4(),
+            Frame::V6 => packet.source.is_ipv6(),
+        }
+        && (rule.protocol == Protocol::Any || rule.protocol.numbers().contains(&packet.protocol))
+        && says(&rule.remote, |network| network.contains(remote))
+        && says(&rule.local, |network| network.contains(local))
+        && says(&rule.interfaces, |name| name.covers(link.name))
+        && (rule.macs.is_all() || packet.card.is_some_and(|card| says(&rule.macs, |one| *one == card)))
+        && says(&rule.remote_ports, |range| range.contains(remote_port))
+        && says(&rule.local_ports, |range| range.contains(local_port))
+        && says(&rule.tcp_flags, |flags| flags.fits(packet.tcp_flags.unwrap_or_default()))
+        && says(&rule.icmp, |of| {
+            packet.icmp.is_some_and(|(kind, code)| kind == of.kind && of.code.is_none_or(|one| one == code))
+        })
+}
+
+/// Rules that decide, in their order.
+fn deciding(policy: &Policy) -> Vec<&Rule> {
+    let decides = |rule: &&Rule| rule.mode == Mode::Prevent && rule.counts && rule.action != Action::LogOnly;
+    let mut rules: Vec<&Rule> = policy.rules.iter().filter(decides).collect();
+    let place = |action| Action::ALL.iter().position(|one| *one == action);
+    rules.sort_by_key(|rule| (4 - rule.priority, place(rule.action), rule.name.clone()));
+    rules
+}
+
+/// The documentation's sentences as code that shares nothing with the plan: whether it is dropped, whether it is taken
+/// out of inspection.
+fn fate(policy: &Policy, packet: &Packet, closed: [bool; 2]) -> (bool, bool) {
+    let prevent = policy.mode == Mode::Prevent;
+    let rules = deciding(policy);
+    let bypass = |rule: &&&Rule| rule.action == Action::Bypass && matches(rule, packet);
+    if packet.established {
+        return (false, prevent && rules.iter().any(|rule| bypass(&rule)));
+    }
+    let found = rules.into_iter().find(|rule| matches(rule, packet));
+    let closed = closed[usize::from(packet.hook == Hook::Output)];
+    let action = found.map_or(if closed { Action::Deny } else { Action::Allow }, |rule| rule.action);
+    (prevent && action == Action::Deny, prevent && action == Action::Bypass)
+}
+
+/// Whether what no rule names is denied, inward and outward.
+fn closed(policy: &Policy) -> [bool; 2] {
+    let of = |fallback, direction| match fallback {
+        Fallback::Deny => true,
+        Fallback::Allow => false,
+        Fallback::Auto => policy.rules.iter().any(|rule| {
+            rule.mode == Mode::Prevent && rule.action == Action::Allow && rule.direction == direction
+        }),
+    };
+    [of(policy.default_inbound, Direction::In), of(policy.default_outbound, Direction::Out)]
 }
 
 proptest! {
@@ -389,7 +482,11 @@ proptest! {
     fn the_plan_does_what_the_rules_say(policy in any_policy(), packets in proptest::collection::vec(any_packet(), 1..20)) {
         let plan = plan(&policy);
         for packet in packets {
-            prop_assert_eq!(plan.judge(&packet).dropped, drops(&policy, &packet), "{:?}\n{}", packet, plan);
+            let judged = plan.judge(&packet);
+            let fate = fate(&policy, &packet, closed(&policy));
+            prop_assert_eq!((judged.dropped, judged.bypassed), fate, "{:?}\n{}", packet, plan);
+            let counters: std::collections::BTreeSet<&String> = judged.counted.iter().collect();
+            prop_assert_eq!(counters.len(), judged.counted.len(), "counted twice: {:?}\n{}", judged, plan);
         }
     }
 
@@ -403,7 +500,8 @@ proptest! {
             ..policy.clone()
         };
         for packet in packets {
-            prop_assert_eq!(drops(&policy, &packet), drops(&without, &packet));
+            let closed = closed(&policy);
+            prop_assert_eq!(fate(&policy, &packet, closed), fate(&without, &packet, closed), "{:?}", idle);
         }
     }
 
@@ -427,14 +525,14 @@ fn every_code_is_explained() {
 #[test]
 fn a_rule_for_cards_matches_frames_from_them_alone() {
     let desk = Rule {
-        macs: vec![card(9), card(1), card(9)],
-        local_ports: vec![PortRange::single(22)],
+        macs: vec![card(9), card(1), card(9)].into(),
+        local_ports: vec![PortRange::single(22)].into(),
         ..Rule::new("desk", Action::Allow, Direction::In, Protocol::Tcp)
     };
-    let closed = Policy { default_inbound: Action::Deny, ..policy(vec![desk.clone()]) };
+    let closed = Policy { default_inbound: Fallback::Deny, ..policy(vec![desk.clone()]) };
     let planned = plan(&closed);
     let text = planned.to_string();
-    assert!(text.contains("from card { 02:00:5e:10:00:01 02:00:5e:10:00:09 } protocol 6"), "{text}");
+    assert!(text.contains("from card { 02:00:5e:10:00:01 02:00:5e:10:00:09 } count"), "{text}");
     for source in ["203.0.113.9", "2001:db8::9"] {
         let ssh = to_here(source, 22);
         assert!(!planned.judge(&Packet { card: Some(card(1)), ..ssh }).dropped);
@@ -442,11 +540,143 @@ fn a_rule_for_cards_matches_frames_from_them_alone() {
         assert!(planned.judge(&ssh).dropped, "a link without cards");
     }
     // A rule for fewer cards is covered by one for more of them, and none by one for some.
-    let deny = |name: &str, macs| Rule { macs, action: Action::Deny, name: name.to_owned(), ..desk.clone() };
+    let deny = |name: &str, macs: Vec<Mac>| Rule {
+        macs: macs.into(),
+        action: Action::Deny,
+        name: name.to_owned(),
+        ..desk.clone()
+    };
     let few = || deny("b", vec![card(1)]);
     assert_eq!(codes(&policy(vec![deny("a", vec![card(1), card(2)]), few()])).lines().count(), 1);
     assert_eq!(codes(&policy(vec![deny("a", vec![card(2)]), few()])), "");
     assert_eq!(codes(&policy(vec![few(), deny("c", Vec::new())])), "");
     let out = Rule { direction: Direction::Out, ..desk };
     assert!(codes(&policy(vec![out])).starts_with("F009 "));
+}
+
+// === actions ===
+
+fn of_all(name: &str, action: Action, direction: Direction) -> Rule {
+    Rule::new(name, action, direction, Protocol::Any)
+}
+
+#[test]
+fn what_no_rule_names_is_denied_where_a_rule_allows_at_whatever_time() {
+    let of = |rules: Vec<Rule>| Policy { mode: Mode::Prevent, rules, ..Policy::default() };
+    let ssh = to_here("203.0.113.9", 22);
+    let dropped = |policy: &Policy| plan(policy).judge(&ssh).dropped;
+    assert!(!dropped(&of(vec![no_smtp()])), "nothing is allowed, so all is");
+    assert!(dropped(&of(vec![web()])));
+    assert!(dropped(&of(vec![Rule { counts: false, ..web() }])), "outside of its hours too");
+    assert!(!dropped(&of(vec![Rule { mode: Mode::Off, ..web() }])));
+    assert!(!dropped(&of(vec![Rule { mode: Mode::Detect, ..web() }])), "it only says what it would do");
+    let other_way = of_all("out", Action::Allow, Direction::Out);
+    assert!(!dropped(&of(vec![other_way])), "the other direction");
+    let forced = Rule { action: Action::ForceAllow, ..web() };
+    assert!(!dropped(&of(vec![forced])), "force-allow closes nothing");
+    assert!(!dropped(&Policy { default_inbound: Fallback::Allow, ..of(vec![web()]) }));
+    let outside = of(vec![Rule { counts: false, ..web() }]);
+    assert!(plan(&outside).judge(&to_here("203.0.113.9", 80)).dropped, "it is not asked itself");
+}
+
+#[test]
+fn inside_a_priority_bypass_and_force_allow_come_before_deny() {
+    let ssh = to_here("203.0.113.9", 22);
+    let deny = of_all("deny", Action::Deny, Direction::In);
+    let judge = |first: Rule| plan(&policy(vec![deny.clone(), first])).judge(&ssh);
+    let forced = judge(of_all("force", Action::ForceAllow, Direction::In));
+    assert_eq!((forced.dropped, forced.bypassed), (false, false), "it passes and is inspected");
+    let bypassed = judge(of_all("bypass", Action::Bypass, Direction::In));
+    assert_eq!((bypassed.dropped, bypassed.bypassed), (false, true));
+    assert!(judge(of_all("allow", Action::Allow, Direction::In)).dropped);
+    let logged = judge(of_all("log", Action::LogOnly, Direction::In));
+    assert!(logged.dropped);
+    assert_eq!(logged.counted.len(), 2, "both rules: {logged:?}");
+    let above = Rule { priority: 3, ..deny.clone() };
+    assert!(
+        plan(&policy(vec![above, of_all("force", Action::ForceAllow, Direction::In)])).judge(&ssh).dropped
+    );
+}
+
+#[test]
+fn bypass_is_one_way_and_about_every_packet() {
+    let bypass = Rule {
+        local_ports: vec![PortRange::single(80)].into(),
+        ..Rule::new("b", Action::Bypass, Direction::In, Protocol::Tcp)
+    };
+    let planned = plan(&policy(vec![bypass.clone()]));
+    let web = Packet { established: true, ..to_here("203.0.113.9", 80) };
+    let judged = planned.judge(&web);
+    assert_eq!((judged.bypassed, judged.counted.len()), (true, 1), "of a connection that stands");
+    assert!(
+        planned
+            .judge(&Packet { from: link("lo", Some(Interface::Loopback)), established: false, ..web })
+            .bypassed
+    );
+    assert!(!planned.judge(&Packet { ports: Some((80, 22)), ..to_here("203.0.113.9", 22) }).bypassed);
+    let reply = Packet {
+        hook: Hook::Output,
+        ports: Some((80, 40_000)),
+        source: web.destination,
+        destination: web.source,
+        ..web
+    };
+    assert!(!planned.judge(&reply).bypassed);
+    let back = Rule { name: "back".into(), direction: Direction::Out, ..bypass.clone() };
+    assert!(plan(&policy(vec![bypass.clone(), back])).judge(&reply).bypassed);
+    let detecting = plan(&Policy { mode: Mode::Detect, ..policy(vec![bypass]) });
+    assert!(!detecting.bypasses(), "what is only detected changes nothing");
+    // To a container, through a rule for containers that it is for.
+    let forwarded = Packet {
+        hook: Hook::Forward,
+        from: link("eth0", None),
+        to: link("br0", Some(Interface::Bridge)),
+        ..web
+    };
+    assert!(planned.judge(&forwarded).bypassed);
+    assert!(!planned.judge(&Packet { to: link("eth1", None), ..forwarded }).bypassed, "only routed");
+}
+
+#[test]
+fn wrong_rules_are_each_named_with_their_cause() {
+    let check =
+        |rule: Rule| codes(&policy(vec![rule])).lines().map(|line| line[..4].to_owned()).collect::<Vec<_>>();
+    let tcp = || Rule::new("r", Action::Deny, Direction::In, Protocol::Tcp);
+    let not = |entries: Vec<PortRange>| Among { entries, not: true };
+    assert_eq!(check(Rule { priority: 2, ..web() }), ["F010"]);
+    assert_eq!(check(Rule { priority: 3, ..of_all("l", Action::LogOnly, Direction::In) }), ["F010"]);
+    assert_eq!(check(Rule { local_ports: not(vec![]), ..tcp() }), ["F011"]);
+    assert_eq!(
+        check(Rule { local_ports: not(vec![PortRange { first: 0, last: 65535 }]), ..tcp() }),
+        ["F012"]
+    );
+    let all = vec![net("0.0.0.0/0"), net("::/0")];
+    assert_eq!(check(Rule { remote: Among { entries: all, not: true }, ..tcp() }), ["F012"]);
+    assert_eq!(check(Rule { tcp_flags: vec![TcpFlags { set: 2, clear: 2 }].into(), ..tcp() }), ["F013"]);
+    assert_eq!(
+        check(Rule {
+            tcp_flags: vec![TcpFlags { set: 2, clear: 0 }].into(),
+            protocol: Protocol::TcpUdp,
+            ..tcp()
+        }),
+        ["F013"]
+    );
+    assert_eq!(check(Rule { icmp: vec![IcmpType { kind: 8, code: None }].into(), ..tcp() }), ["F014"]);
+    assert_eq!(check(Rule { frame: Frame::V6, remote: vec![net("192.0.2.1")].into(), ..tcp() }), ["F005"]);
+    assert_eq!(
+        check(Rule {
+            local: vec![net("2001:db8::1")].into(),
+            remote: vec![net("192.0.2.1")].into(),
+            ..tcp()
+        }),
+        ["F005"]
+    );
+    assert_eq!(
+        check(Rule { remote: vec![net("192.0.2.0/24"), net("192.0.2.9-192.0.3.1")].into(), ..tcp() }),
+        ["F105"]
+    );
+    assert_eq!(
+        check(Rule { remote: vec![net("192.0.2.0/24"), net("192.0.3.0/24")].into(), ..tcp() }),
+        [""; 0]
+    );
 }

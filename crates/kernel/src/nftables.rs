@@ -9,6 +9,7 @@
 //! `net/netfilter/nf_tables_api.c`, `include/uapi/linux/netfilter/nf_tables.h`
 
 mod expression;
+mod field;
 mod firewall;
 mod plan;
 mod request;
@@ -34,6 +35,9 @@ pub const MARK_INJECTED: u32 = 0x0400_0000;
 
 /// A forwarded packet on its way to the queue: a container of this host opened the connection.
 pub const MARK_OUTGOING: u32 = 0x0800_0000;
+/// A packet that a rule of the firewall takes out of all inspection, between the firewall's chains and the queue's: both
+/// bits, which no other packet has at once.
+pub const MARK_BYPASS: u32 = MARK_INJECTED | MARK_OUTGOING;
 
 /// How the kernel can be made to queue a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

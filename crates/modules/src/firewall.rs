@@ -1,15 +1,24 @@
 //! Firewall: which traffic may reach the computer at all.
-use crate::context::{self, Context, Fact};
+mod check;
+mod fields;
+
+use crate::context::{Context, Fact};
 use crate::event::{About, Column, EventDetail, EventKind};
 use crate::mac::Mac;
 use crate::objects::{ObjectKind, Place, Takes};
 use crate::schedule::Window;
-use crate::settings::{Finding, Settings, SettingsKind, pointer};
+use crate::settings::{Finding, Settings, SettingsKind};
 use crate::words::{Explanation, Mode, Ports, Text};
 use crate::{Module, Reason, RuleKind};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use utoipa::ToSchema;
+
+pub(crate) use check::NOT_AN_INTERFACE;
+pub use fields::{
+    IcmpType, ParseFlagsError, ParseIcmpError, ParseProtocolError, Protocol, TcpFlags, WrongAddresses,
+    is_interface, is_network, wrong_addresses,
+};
 
 /// The registration.
 pub static MODULE: Module = Module {
@@ -38,6 +47,14 @@ pub static MODULE: Module = Module {
             },
         },
         Reason {
+            code: "interface-missing",
+            text: Text {
+                en: "A rule names an interface that the computer does not have now: it will match once the interface is \
+                     there.",
+                ja: "ルールで指定したインターフェースが現在このコンピュータにありません。インターフェースが追加されると有効になります。",
+            },
+        },
+        Reason {
             code: "manager-unresolved",
             text: Text {
                 en: "The manager's name does not resolve, so rules that close ways out are not applied yet.",
@@ -60,11 +77,12 @@ pub static MODULE: Module = Module {
 pub struct Firewall {
     /// Off, report what would be denied, or deny.
     pub mode: Mode,
-    /// What happens to an inbound connection that no rule names.
-    pub default_inbound: Verdict,
-    /// What happens to an outbound connection that no rule names.
-    pub default_outbound: Verdict,
-    /// The rules by their names: the highest priority is asked first, then `deny` before `allow`, then by name.
+    /// What happens to inbound traffic that no rule names.
+    pub default_inbound: FirewallDefault,
+    /// What happens to outbound traffic that no rule names.
+    pub default_outbound: FirewallDefault,
+    /// The rules by their names: the highest priority is asked first, inside a priority `bypass`, `log-only`,
+    /// `force-allow`, `deny`, `allow`, then by name.
     pub rules: BTreeMap<String, FirewallRule>,
 }
 
@@ -72,21 +90,41 @@ impl Default for Firewall {
     fn default() -> Self {
         Self {
             mode: Mode::Off,
-            default_inbound: Verdict::Allow,
-            default_outbound: Verdict::Allow,
+            default_inbound: FirewallDefault::Auto,
+            default_outbound: FirewallDefault::Auto,
             rules: BTreeMap::new(),
         }
     }
 }
 
-/// Allowed or denied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+/// What happens to traffic that no rule names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub enum FirewallDefault {
+    /// It is dropped where a rule that allows is on in its direction, at whatever time and place that counts; else it
+    /// passes.
+    #[default]
+    Auto,
     /// It passes.
     Allow,
     /// It is dropped.
     Deny,
+}
+
+/// What a rule does. Of rules of one priority `bypass` is asked first, then `log-only`, `force-allow`, `deny`, `allow`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum FirewallAction {
+    /// It passes, and what no rule names in this direction does not. Only with priority 0.
+    Allow,
+    /// It is dropped.
+    Deny,
+    /// It passes whatever later rules say, and is inspected.
+    ForceAllow,
+    /// It passes one way, packet by packet, and is not inspected.
+    Bypass,
+    /// It is reported, and the next rules are asked. Only with priority 4.
+    LogOnly,
 }
 
 /// Which way a connection was opened.
@@ -99,21 +137,41 @@ pub enum Direction {
     Out,
 }
 
-/// A protocol over IP.
+/// What kind of packets a rule looks at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Protocol {
-    /// Whatever.
+#[schema(as = FirewallFrame)]
+pub enum Frame {
+    /// IPv4 and IPv6.
     #[default]
-    Any,
-    /// TCP.
-    Tcp,
-    /// UDP.
-    Udp,
-    /// ICMP of IPv4.
+    Ip,
+    /// IPv4.
+    Ipv4,
+    /// IPv6.
+    Ipv6,
+}
+
+/// A member of a rule of which everything but its entries may be meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = FirewallExcept)]
+pub enum Except {
+    /// The other side's addresses.
+    Remote,
+    /// This computer's addresses.
+    Local,
+    /// The ports that are connected to.
+    Ports,
+    /// The ports that are connected from.
+    SourcePorts,
+    /// The network cards.
+    Macs,
+    /// The interfaces.
+    Interfaces,
+    /// The TCP flags.
+    Flags,
+    /// The ICMP types.
     Icmp,
-    /// ICMP of IPv6. Neighbour discovery is always open.
-    Icmpv6,
 }
 
 /// One rule.
@@ -121,30 +179,58 @@ pub enum Protocol {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FirewallRule {
     /// What happens.
-    pub action: Verdict,
-    /// Which way the connection was opened.
+    pub action: FirewallAction,
+    /// Which way the connection was opened; of `bypass`, which way the packets go.
     pub direction: Direction,
+    /// Which kind of packets.
+    #[serde(default)]
+    pub frame: Frame,
     /// Protocol.
     #[serde(default)]
     pub protocol: Protocol,
-    /// The other side's addresses, `192.0.2.7` or `2001:db8::/32`, or a list of them, `list:NAME`; any where empty.
+    /// The other side's addresses, `192.0.2.7`, `192.0.2.1-192.0.2.9` or `2001:db8::/32`, or a list of them,
+    /// `list:NAME`; any where empty.
     #[serde(default)]
     #[schema(max_items = 1024)]
     pub remote: Vec<String>,
-    /// The ports that are connected to, or a list of ports, `list:NAME`; any where empty. Only with TCP and UDP.
+    /// Addresses of this computer or of its containers, or a list of them, `list:NAME`; any where empty.
+    #[serde(default)]
+    #[schema(max_items = 1024)]
+    pub local: Vec<String>,
+    /// The ports that are connected to, or a list of ports, `list:NAME`; any where empty. Only with TCP, UDP and SCTP.
     #[serde(default)]
     #[schema(max_items = 64)]
     pub ports: Vec<Ports>,
+    /// The ports that are connected from, or a list of ports, `list:NAME`; any where empty. Only with TCP, UDP and SCTP.
+    #[serde(default)]
+    #[schema(max_items = 64)]
+    pub source_ports: Vec<Ports>,
     /// The network cards that frames come from, `02:00:5e:10:00:01`, or a list of them, `list:NAME`; any where empty.
     /// Only with `in`: the last router's card is seen, so it says who is in the same network.
     #[serde(default)]
     #[schema(max_items = 1024)]
     pub macs: Vec<Mac>,
-    /// 0 to 4, the highest first.
+    /// The interfaces, `eth0` or `eth*`, that packets come in by (`in`) or leave by (`out`), or a list of them,
+    /// `list:NAME`; any where empty.
+    #[serde(default)]
+    #[schema(max_items = 64)]
+    pub interfaces: Vec<String>,
+    /// TCP flags, `syn,!ack`, any of these; all where empty. Only with TCP.
+    #[serde(default)]
+    #[schema(max_items = 64)]
+    pub flags: Vec<TcpFlags>,
+    /// ICMP types, `8` or `3/4` with a code, any of these; all where empty. Only with ICMP and ICMPv6.
+    #[serde(default)]
+    #[schema(max_items = 256)]
+    pub icmp: Vec<IcmpType>,
+    /// Of these members everything but what they name is meant.
+    #[serde(default)]
+    pub not: BTreeSet<Except>,
+    /// 0 to 4, the highest first. `allow` has 0, `log-only` 4.
     #[serde(default)]
     #[schema(maximum = 4)]
     pub priority: u8,
-    /// Whether samples of what it allows become events; what is denied is always reported.
+    /// Whether samples of what it lets pass become events; `deny` and `log-only` always report.
     #[serde(default)]
     pub log: bool,
     /// The rule's own mode. In `detect` it only counts and reports, and the next rules are asked.
@@ -180,81 +266,39 @@ const fn enforced() -> Mode {
     Mode::Prevent
 }
 
-/// Most addresses or ports of a rule: each becomes an element of a kernel set.
-const ENTRIES: usize = 10_000;
-/// Most times of the week of a rule: each is asked every second.
-const WINDOWS: usize = 64;
+impl Firewall {
+    /// Whether something that goes this way may be dropped.
+    pub fn denies(&self, direction: Direction) -> bool {
+        let default = if direction == Direction::In { self.default_inbound } else { self.default_outbound };
+        let denying = |rule: &FirewallRule| match rule.action {
+            FirewallAction::Deny => true,
+            FirewallAction::Allow => default == FirewallDefault::Auto,
+            FirewallAction::Bypass | FirewallAction::LogOnly | FirewallAction::ForceAllow => false,
+        };
+        default == FirewallDefault::Deny
+            || self
+                .rules
+                .values()
+                .any(|rule| rule.direction == direction && rule.mode != Mode::Off && denying(rule))
+    }
+}
 
 impl Settings for Firewall {
     const KEYED: &'static [&'static str] = &["rules"];
     const REFERENCES: &'static [Place] = &[
         Place { path: &["rules", "*", "remote"], kinds: &[ObjectKind::Addresses], takes: Takes::Items },
+        Place { path: &["rules", "*", "local"], kinds: &[ObjectKind::Addresses], takes: Takes::Items },
         Place { path: &["rules", "*", "ports"], kinds: &[ObjectKind::Ports], takes: Takes::Items },
+        Place { path: &["rules", "*", "sourcePorts"], kinds: &[ObjectKind::Ports], takes: Takes::Items },
+        Place { path: &["rules", "*", "interfaces"], kinds: &[ObjectKind::Interfaces], takes: Takes::Items },
         Place { path: &["rules", "*", "schedule"], kinds: &[ObjectKind::Schedule], takes: Takes::Items },
         Place { path: &["rules", "*", "macs"], kinds: &[ObjectKind::Macs], takes: Takes::Items },
         Place { path: &["rules", "*", "context"], kinds: &[ObjectKind::Context], takes: Takes::Named },
     ];
 
     fn check(&self) -> Vec<Finding> {
-        let mut findings = Vec::new();
-        for (name, rule) in &self.rules {
-            let at = |member: &str| format!("/rules{}/{member}", pointer(name));
-            if rule.priority > 4 {
-                let message = "A priority is a number from 0 to 4; the highest is asked first.";
-                findings.push(Finding::at(
-                    at("priority"),
-                    "not-a-priority",
-                    message,
-                    &rule.priority.to_string(),
-                ));
-            }
-            for (member, length, most) in [
-                ("remote", rule.remote.len(), ENTRIES),
-                ("ports", rule.ports.len(), ENTRIES),
-                ("schedule", rule.schedule.len(), WINDOWS),
-                ("macs", rule.macs.len(), ENTRIES),
-                ("context", rule.context.len(), context::MOST_OF_A_RULE),
-            ] {
-                if length > most {
-                    let message = format!("At most {most}, those of lists included.");
-                    findings.push(Finding::at(at(member), "too-many", message, &length.to_string()));
-                }
-            }
-            if !rule.ports.is_empty() && !matches!(rule.protocol, Protocol::Tcp | Protocol::Udp) {
-                let message = "Only TCP and UDP have ports: name the protocol, or leave out the ports.";
-                findings.push(Finding::at(at("ports"), "no-ports", message, ""));
-            }
-            if !rule.macs.is_empty() && rule.direction == Direction::Out {
-                let message = "Only what comes in has the MAC address of another card: write the direction 'in', or name \
-                               addresses.";
-                findings.push(Finding::at(at("macs"), "macs-outgoing", message, ""));
-            }
-            for (index, remote) in rule.remote.iter().enumerate() {
-                if !is_network(remote) {
-                    let message = "Write an address or a network: 192.0.2.7, 192.0.2.0/24, 2001:db8::/32.";
-                    findings.push(Finding::at(
-                        format!("{}/{index}", at("remote")),
-                        "not-a-network",
-                        message,
-                        remote,
-                    ));
-                }
-            }
-        }
-        let contexts = self.rules.values().flat_map(|rule| &rule.context);
-        findings.extend(context::too_many_asked("/rules", contexts));
-        findings
+        check::check(self)
     }
-}
-
-/// Whether a text is an IP address with or without a prefix length.
-pub fn is_network(text: &str) -> bool {
-    let (address, prefix) = text.split_once('/').map_or((text, None), |(a, p)| (a, Some(p)));
-    let Ok(address) = address.parse::<std::net::IpAddr>() else { return false };
-    let bits = if address.is_ipv4() { 32 } else { 128 };
-    prefix.is_none_or(|prefix| {
-        prefix.bytes().all(|b| b.is_ascii_digit()) && prefix.parse::<u8>().is_ok_and(|prefix| prefix <= bits)
-    })
 }
 
 /// Connections were denied (or allowed by a rule that logs).
@@ -332,6 +376,53 @@ mod tests {
     }
 
     #[test]
+    fn each_mistake_has_its_finding_with_a_remedy() {
+        let rule = |more: serde_json::Value| {
+            let mut rule = serde_json::json!({"action": "deny", "direction": "in"});
+            rule.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            findings(&serde_json::json!({"r": rule}))
+        };
+        let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        for (more, member, code) in [
+            (r#"{"priority": 5}"#, "priority", "not-a-priority"),
+            (r#"{"action": "allow", "priority": 1}"#, "priority", "allow-priority"),
+            (r#"{"action": "log-only"}"#, "priority", "log-only-priority"),
+            (r#"{"ports": ["80"]}"#, "ports", "no-ports"),
+            (r#"{"protocol": "gre", "sourcePorts": ["80"]}"#, "sourcePorts", "no-ports"),
+            (r#"{"protocol": "udp", "flags": ["syn"]}"#, "flags", "flags-without-tcp"),
+            (r#"{"protocol": "tcp", "icmp": ["8"]}"#, "icmp", "types-without-icmp"),
+            (r#"{"not": ["remote"]}"#, "not", "not-nothing"),
+            (r#"{"local": ["192.0.2.9-192.0.2.1"]}"#, "local/0", "not-a-range"),
+            (r#"{"remote": ["192.0.2"]}"#, "remote/0", "not-a-network"),
+            (r#"{"interfaces": ["eth*", "a/b"]}"#, "interfaces/1", "not-an-interface"),
+        ] {
+            assert_eq!(rule(json(more)), [(format!("/rules/r/{member}"), code)], "{more}");
+        }
+        for fine in [
+            r#"{"action": "log-only", "priority": 4, "protocol": "sctp", "sourcePorts": ["1-9"], "not": ["sourcePorts"]}"#,
+            r#"{"action": "bypass", "priority": 3, "protocol": "tcp", "flags": ["syn,!ack"], "not": ["flags"]}"#,
+            r#"{"action": "force-allow", "protocol": "icmp", "icmp": ["8", "3/4"], "frame": "ipv4"}"#,
+            r#"{"protocol": "tcp-udp", "ports": ["80"], "interfaces": ["eth*"], "local": ["192.0.2.1-192.0.2.9"]}"#,
+        ] {
+            assert_eq!(rule(json(fine)), [], "{fine}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_denied_is_known_without_a_plan() {
+        let of = |text: &str| serde_json::from_str::<Firewall>(text).unwrap().denies(Direction::Out);
+        let rule = |default: &str, action: &str, direction: &str, mode: &str| {
+            of(&format!(
+                r#"{{"defaultOutbound":"{default}","rules":{{"r":{{"action":"{action}","direction":"{direction}","mode":"{mode}"}}}}}}"#
+            ))
+        };
+        assert!(!of("{}") && of(r#"{"defaultOutbound":"deny"}"#));
+        assert!(rule("auto", "allow", "out", "prevent") && !rule("allow", "allow", "out", "prevent"));
+        assert!(rule("allow", "deny", "out", "prevent") && !rule("auto", "deny", "in", "prevent"));
+        assert!(!rule("auto", "allow", "out", "off") && !rule("auto", "force-allow", "out", "prevent"));
+    }
+
+    #[test]
     fn contexts_ask_for_a_bounded_number_of_hosts() {
         let rules = |hosts: usize| {
             let context: Vec<String> =
@@ -339,8 +430,8 @@ mod tests {
             serde_json::json!({"a": {"action": "allow", "direction": "in", "context": context},
                 "b": {"action": "deny", "direction": "out", "context": context}})
         };
-        assert_eq!(findings(&rules(context::PROBES)), []);
-        assert_eq!(findings(&rules(context::PROBES + 1)), [("/rules".to_owned(), "too-many")]);
+        assert_eq!(findings(&rules(crate::context::PROBES)), []);
+        assert_eq!(findings(&rules(crate::context::PROBES + 1)), [("/rules".to_owned(), "too-many")]);
     }
 
     #[test]

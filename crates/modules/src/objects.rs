@@ -5,6 +5,7 @@
 //!
 //! [`Settings::REFERENCES`]: crate::Settings::REFERENCES
 use crate::context::Context;
+use crate::firewall::WrongAddresses;
 use crate::mac::Mac;
 use crate::schedule::Window;
 use crate::settings::{Finding, SettingsKind, pointer};
@@ -31,6 +32,8 @@ pub enum ObjectKind {
     Ports,
     /// A list of MAC addresses.
     Macs,
+    /// A list of interfaces, by name or by the beginning of their names.
+    Interfaces,
     /// A list of files, by whole path.
     Files,
     /// A list of folders, by whole path.
@@ -97,10 +100,11 @@ pub struct Expanded {
 
 impl ObjectKind {
     /// Every kind, in the order people are shown.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Addresses,
         Self::Ports,
         Self::Macs,
+        Self::Interfaces,
         Self::Files,
         Self::Folders,
         Self::Extensions,
@@ -114,6 +118,7 @@ impl ObjectKind {
             Self::Addresses => "addresses",
             Self::Ports => "ports",
             Self::Macs => "macs",
+            Self::Interfaces => "interfaces",
             Self::Files => "files",
             Self::Folders => "folders",
             Self::Extensions => "extensions",
@@ -157,10 +162,10 @@ impl ObjectKind {
 
     fn wrong(self, item: &str) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::Addresses if !crate::firewall::is_network(item) => Some((
-                "not-a-network",
-                "Write an address or a network: 192.0.2.7, 192.0.2.0/24, 2001:db8::/32.",
-            )),
+            Self::Addresses => crate::firewall::wrong_addresses(item).map(WrongAddresses::words),
+            Self::Interfaces if !crate::firewall::is_interface(item) => {
+                Some(("not-an-interface", crate::firewall::NOT_AN_INTERFACE))
+            }
             Self::Ports if item.parse::<Ports>().is_err() => Some((
                 "not-a-port-range",
                 "Write a port from 1 to 65535, or a range of them with the lower first: 8000-8090.",

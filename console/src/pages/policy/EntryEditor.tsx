@@ -14,7 +14,8 @@ import {
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { entriesOf, type Field, type KeyedField, type Member } from "../../moduleSettings";
-import { isPorts, type Typed } from "./fieldText";
+import { isPorts, memberHint, type Typed } from "./fieldText";
+import { adjusted, ordered } from "./firewallRule";
 import { memberTitle } from "./KeyedSetting";
 import { ValueInput } from "./ValueInput";
 
@@ -84,7 +85,10 @@ export function EntryEditor({ title, field, name: given, taken, value: before, o
     const wrong = typed[key]?.wrong;
     const several = kind.kind === "list" && kind.item.kind === "choice";
     const lines = kind.kind === "list" && !several && !isPorts(kind);
-    const hint = lines || (!required && kind.kind === "number");
+    const hint =
+      (field.entry.kind === "object" && memberHint(field.entry.type, key)) ||
+      (lines && t("policy.oneALine")) ||
+      (!required && kind.kind === "number" && t("policy.emptyDefault"));
     return (
       <FormGroup
         key={key}
@@ -103,15 +107,15 @@ export function EntryEditor({ title, field, name: given, taken, value: before, o
           typed={typed[key]}
           disabled={false}
           optional={!required}
-          describedBy={hint || wrong !== undefined ? `${id}-hint` : undefined}
+          describedBy={hint !== false || wrong !== undefined ? `${id}-hint` : undefined}
           onType={(next) => setTyped({ ...typed, [key]: next })}
           onChange={set}
         />
-        {(hint || wrong !== undefined) && (
+        {(hint !== false || wrong !== undefined) && (
           <FormHelperText>
             <HelperText id={`${id}-hint`}>
               <HelperTextItem variant={wrong === undefined ? "default" : "error"}>
-                {wrong ?? t(lines ? "policy.oneALine" : "policy.emptyDefault")}
+                {wrong ?? hint}
               </HelperTextItem>
             </HelperText>
           </FormHelperText>
@@ -122,7 +126,9 @@ export function EntryEditor({ title, field, name: given, taken, value: before, o
 
   const setMember = (key: string, next: unknown) => {
     const { [key]: _, ...rest } = entriesOf(value);
-    setValue(next === undefined ? rest : { ...rest, [key]: next });
+    setValue(adjusted(field.entry, next === undefined ? rest : { ...rest, [key]: next }, key));
+    // What is typed there is not the value any more.
+    if (key === "action") setTyped(({ priority: _, ...others }) => others);
   };
   return (
     <Modal isOpen variant="medium" onClose={onClose} aria-labelledby="entry-title">
@@ -155,7 +161,7 @@ export function EntryEditor({ title, field, name: given, taken, value: before, o
             )}
           </FormGroup>
           {field.entry.kind === "object"
-            ? field.entry.members.map((one) =>
+            ? ordered(field.entry).map((one) =>
                 member(one, entriesOf(value)[one.name], (next) => setMember(one.name, next)),
               )
             : member({ name: "value", required: true, field: field.entry }, value, setValue)}

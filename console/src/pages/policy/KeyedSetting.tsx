@@ -7,6 +7,7 @@ import { EXCLUDED, entriesOf, type KeyedField, pointer } from "../../moduleSetti
 import { draftedSettings, inheritedSettings, localSettings, originOf, withKey } from "../../policyDraft";
 import { EntryEditor } from "./EntryEditor";
 import { inWords, propertyHint, propertyTitle } from "./fieldText";
+import { inOrder, ordered } from "./firewallRule";
 import type { ModuleProps } from "./ModuleSettings";
 import { OriginNote } from "./OriginNote";
 
@@ -15,7 +16,7 @@ function EntryWords({ field, value }: { field: KeyedField; value: unknown }) {
   const { t } = useTranslation();
   const { entry } = field;
   if (entry.kind !== "object") return inWords(entry, value, t);
-  const said = entry.members.map((one) => [one, entriesOf(value)[one.name]] as const);
+  const said = ordered(entry).map((one) => [one, entriesOf(value)[one.name]] as const);
   return said
     .filter(([, own]) => own !== undefined && !(Array.isArray(own) && own.length === 0))
     .map(([one, own]) => (
@@ -130,8 +131,11 @@ export function KeyedSetting(props: ModuleProps & { property: string; field: Key
   const [editing, setEditing] = useState<string | null>();
   const inherited = entriesOf(inheritedSettings(policy, parent, module)[property]);
   const own = entriesOf(localSettings(policy, draft, module)[property]);
-  const names = [...new Set([...Object.keys(inherited), ...Object.keys(own)])].sort((one, other) =>
+  const sorted = [...new Set([...Object.keys(inherited), ...Object.keys(own)])].sort((one, other) =>
     field.numbered ? Number(one) - Number(other) : one.localeCompare(other),
+  );
+  const names = inOrder(field.entry, sorted, (name) =>
+    own[name] === EXCLUDED || own[name] === undefined ? inherited[name] : own[name],
   );
   const title = propertyTitle(module, property);
   const hint = propertyHint(module, property);

@@ -2,6 +2,7 @@ import { Checkbox, FormSelect, FormSelectOption, Radio, TextArea, TextInput } fr
 import { useTranslation } from "react-i18next";
 import type { Field } from "../../moduleSettings";
 import { choiceTitle, isPorts, read, type Typed, written } from "./fieldText";
+import { PROTOCOLS } from "./firewallRule";
 
 interface Props {
   id: string;
@@ -121,11 +122,22 @@ export function ValueInput(props: Props) {
   if (field.kind === "list" && !isPorts(field)) {
     return <TextArea {...shared} rows={4} resizeOrientation="vertical" onChange={(_, text) => type(text)} />;
   }
+  const known = field.kind === "text" && field.type === "Protocol" ? PROTOCOLS : [];
   return (
-    <TextInput
-      {...shared}
-      inputMode={field.kind === "number" ? "numeric" : undefined}
-      onChange={(_, text) => type(text)}
-    />
+    <>
+      <TextInput
+        {...shared}
+        inputMode={field.kind === "number" ? "numeric" : undefined}
+        list={known.length > 0 ? `${id}-known` : undefined}
+        onChange={(_, text) => type(text)}
+      />
+      {known.length > 0 && (
+        <datalist id={`${id}-known`}>
+          {known.map((one) => (
+            <option key={one} value={one} />
+          ))}
+        </datalist>
+      )}
+    </>
   );
 }

@@ -21,6 +21,12 @@ export function propertyHint(module: string, property: string): string | undefin
   return i18next.exists(key) ? i18next.t(key as never) : undefined;
 }
 
+/** What to know of a member of an entry before it is set, where there is something. */
+export function memberHint(type: string, member: string): string | false {
+  const key = `memberHint.${type}.${member}`;
+  return i18next.exists(key) ? i18next.t(key as never) : false;
+}
+
 /** One of the values that may be chosen. */
 export function choiceTitle(type: string, value: string): string {
   if (type === "Mode") return textOfCode("mode", value);
@@ -83,6 +89,11 @@ export function inWords(field: Field, value: unknown, t: TFunction): string {
     }
     case "keyed":
       return Object.keys(entriesOf(value)).join(", ");
+    case "text":
+      if (field.type === "Protocol" && i18next.exists(`choice.Protocol.${value}`)) {
+        return textOfCode("choice.Protocol", String(value));
+      }
+      return typeof value === "object" ? JSON.stringify(value) : String(value ?? "");
     default:
       return typeof value === "object" ? JSON.stringify(value) : String(value ?? "");
   }

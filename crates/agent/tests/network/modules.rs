@@ -109,6 +109,58 @@ fn a_scheduled_rule_counts_at_its_times_alone() {
     assert!(until(SOON, reached), "and no more after it");
 }
 
+/// Deny says what does not pass, bypass what nothing looks at, and an interface may come later.
+#[test]
+fn rules_of_every_kind_are_enforced_and_a_missing_interface_is_said() {
+    if !able() {
+        return;
+    }
+    let lab = Lab::new();
+    let (network, events) = start();
+    let rules = r#"{"mode":"prevent","rules":{
+        "web":{"action":"allow","direction":"in","protocol":"tcp","ports":["8080"],"interfaces":["v*"]},
+        "look":{"action":"log-only","direction":"in","priority":4,"protocol":"tcp","flags":["syn,!ack"],"interfaces":["v0"]},
+        "never":{"action":"deny","direction":"in","priority":3,"interfaces":["wg7"],"protocol":"tcp-udp","ports":["1-65535"]}}}"#;
+    network.apply(firewalled(rules)).unwrap();
+    assert!(lab.as_client(|| get("10.77.0.1:8080", "/", SOON)).unwrap().contains("hello"));
+    let open = TcpListener::bind(("::", 8081)).unwrap();
+    let reached =
+        || lab.as_client(|| TcpStream::connect_timeout(&"10.77.0.1:8081".parse().unwrap(), BRIEFLY).is_ok());
+    assert!(!reached(), "a rule allows, so what none names is denied");
+    let firewall = of(&network, "firewall");
+    assert_eq!(
+        (firewall.state, firewall.reasons.as_slice()),
+        (ModuleState::Active, ["interface-missing".to_owned()].as_slice()),
+        "{firewall:?}"
+    );
+    let value = |name: &str| firewall.counters.iter().find(|(n, _)| n == name).unwrap().1;
+    assert_eq!((value("rule:web"), value("rule:never")), (1, 0), "{firewall:?}");
+    assert!(value("rule:look") >= 2 && value("default-inbound") >= 1, "{firewall:?}");
+    let told = |rule: &str| {
+        let events = events.lock().unwrap();
+        events.iter().any(|event| event.read::<FirewallEvent>().is_some_and(|event| event.rule == rule))
+    };
+    assert!(until(Duration::from_secs(8), || told("look") && told("default-inbound")));
+    // Not the web server's requests: what a rule takes out of inspection is not even queued.
+    let inspected = |bypass: &str| {
+        let plan = NetworkPlan {
+            firewall: serde_json::from_str(&format!(r#"{{"mode":"prevent","rules":{{{bypass}}}}}"#)).unwrap(),
+            ..plan(Mode::Prevent, FailureResponse::Open, super::lab::RULE)
+        };
+        network.apply(plan).unwrap();
+        let before = counter(&network, "packets-queued");
+        assert!(lab.as_client(|| get("10.77.0.1:8080", "/", SOON)).unwrap().contains("hello"));
+        counter(&network, "packets-queued") - before
+    };
+    assert!(inspected("") > 0);
+    let both = r#""b":{"action":"bypass","direction":"in","protocol":"tcp","ports":["8080"]},
+        "back":{"action":"bypass","direction":"out","protocol":"tcp","sourcePorts":["8080"]}"#;
+    assert_eq!(inspected(both), 0);
+    network.apply(NetworkPlan::off(Hash::of(b"off"))).unwrap();
+    assert!(reached());
+    drop(open);
+}
+
 /// The place decides, the agent finds it out by itself, and connections that stand are left alone.
 #[test]
 fn a_rule_counts_in_its_context_alone() {

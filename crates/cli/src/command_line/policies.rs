@@ -148,6 +148,7 @@ pub(crate) enum ListKind {
     Addresses,
     Ports,
     Macs,
+    Interfaces,
     Files,
     Folders,
     Extensions,

@@ -59,6 +59,7 @@ const fn kind_of(kind: ListKind) -> ObjectKind {
         ListKind::Addresses => ObjectKind::Addresses,
         ListKind::Ports => ObjectKind::Ports,
         ListKind::Macs => ObjectKind::Macs,
+        ListKind::Interfaces => ObjectKind::Interfaces,
         ListKind::Files => ObjectKind::Files,
         ListKind::Folders => ObjectKind::Folders,
         ListKind::Extensions => ObjectKind::Extensions,

@@ -4,12 +4,12 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
-use sakimori_firewall::{Interface, Mac, Side};
+use sakimori_firewall::{Interface, Side};
 
 use super::Mechanism;
+use super::field::{Field, Ranges, Version};
 use crate::netlink::Writer;
 
 /// The register that every expression here works in: 32 bits, the first.
@@ -38,6 +38,8 @@ pub(super) enum Port {
 pub(super) enum Expression {
     /// The mark has one of the bits.
     MarkHas(Mark, u32),
+    /// The mark has all of the bits.
+    MarkHasAll(Mark, u32),
     /// Sets the bits of the mark, leaves all others.
     MarkSet(Mark, u32),
     /// Clears the bits of the mark, leaves all others.
@@ -46,16 +48,12 @@ pub(super) enum Expression {
     Tcp,
     /// The port is in the anonymous set with this number.
     PortIn { port: Port, set: u32, ranges: Vec<RangeInclusive<u16>> },
-    /// The transport protocol has this number.
-    Protocol(u8),
-    /// The TCP or UDP port is in the anonymous set with this number.
-    TransportPortIn { side: Side, set: u32, ranges: Vec<RangeInclusive<u16>> },
-    /// The packet is of the ranges' IP version and its address is in the anonymous set with this number.
-    AddressIn { side: Side, set: u32, ranges: Ranges },
-    /// The packet came in an Ethernet frame whose sender is in the anonymous set with this number.
-    FromCard { set: u32, macs: Vec<Mac> },
-    /// The ICMP type is in the range.
-    IcmpType(RangeInclusive<u8>),
+    /// The packet is of this IP version.
+    Version(Version),
+    /// The field is (or, with `not`, is not) in the ranges. A set has a number; one range needs none.
+    Within { field: Field, set: Option<u32>, ranges: Ranges, not: bool },
+    /// Of these TCP flags exactly those of `value` are set, or not so.
+    TcpFlagsAre { mask: u8, value: u8, not: bool },
     /// The connection's state has one of the bits.
     ConnectionState(u32),
     /// The interface is (or is not) the loopback interface.
@@ -88,15 +86,6 @@ pub(super) enum Expression {
     Queue { mechanism: Mechanism, queue: u16, bypass: bool },
 }
 
-/// What an anonymous set holds: disjoint ascending ranges with gaps between, or single cards.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Ranges {
-    Port(Vec<RangeInclusive<u16>>),
-    V4(Vec<RangeInclusive<u32>>),
-    V6(Vec<RangeInclusive<u128>>),
-    Mac(Vec<Mac>),
-}
-
 /// New or old, but belonging to a connection that was let in; and errors about such.
 pub(super) const ESTABLISHED_OR_RELATED: u32 = 2 | 4;
 
@@ -110,6 +99,11 @@ impl Expression {
                 mark.load(w);
                 bitwise(w, &bits.to_ne_bytes(), &[0; 4]);
                 compare(w, NFT_CMP_NEQ, &[0; 4]);
+            }
+            Self::MarkHasAll(mark, bits) => {
+                mark.load(w);
+                bitwise(w, &bits.to_ne_bytes(), &[0; 4]);
+                compare(w, NFT_CMP_EQ, &bits.to_ne_bytes());
             }
             Self::MarkSet(mark, bits) => {
                 mark.load(w);
@@ -131,41 +125,27 @@ impl Expression {
                     Port::Destination => 2,
                 };
                 payload(w, NFT_PAYLOAD_TRANSPORT_HEADER, offset, 2);
-                lookup(w, *set);
+                lookup(w, *set, false);
             }
-            Self::Protocol(number) => {
-                meta(w, NFT_META_L4PROTO);
-                compare(w, NFT_CMP_EQ, &[*number]);
+            Self::Version(version) => version.check(w),
+            Self::Within { field, set, ranges, not } => {
+                field.load(w);
+                match (set, ranges.0.first()) {
+                    (Some(set), _) => lookup(w, *set, *not),
+                    (None, Some((first, last))) if first == last => {
+                        compare(w, if *not { NFT_CMP_NEQ } else { NFT_CMP_EQ }, &field.key(*first));
+                    }
+                    (None, Some((first, last))) => {
+                        compare(w, NFT_CMP_GTE, &field.key(*first));
+                        compare(w, NFT_CMP_LTE, &field.key(*last));
+                    }
+                    (None, None) => {}
+                }
             }
-            Self::TransportPortIn { side, set, .. } => {
-                let offset = if *side == Side::Source { 0 } else { 2 };
-                payload(w, NFT_PAYLOAD_TRANSPORT_HEADER, offset, 2);
-                lookup(w, *set);
-            }
-            Self::AddressIn { side, set, ranges } => {
-                let v6 = matches!(ranges, Ranges::V6(_));
-                meta(w, NFT_META_NFPROTO);
-                compare(w, NFT_CMP_EQ, &[if v6 { 10 } else { 2 }]);
-                let (offset, length) = match (side, v6) {
-                    (Side::Source, false) => (12, 4),
-                    (Side::Destination, false) => (16, 4),
-                    (Side::Source, true) => (8, 16),
-                    (Side::Destination, true) => (24, 16),
-                };
-                payload(w, NFT_PAYLOAD_NETWORK_HEADER, offset, length);
-                lookup(w, *set);
-            }
-            Self::FromCard { set, .. } => {
-                // Other links have no such header, or another one in its place.
-                meta(w, NFT_META_IIFTYPE);
-                compare(w, NFT_CMP_EQ, &ARPHRD_ETHER.to_ne_bytes());
-                payload(w, NFT_PAYLOAD_LINK_HEADER, 6, 6);
-                lookup(w, *set);
-            }
-            Self::IcmpType(types) => {
-                payload(w, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1);
-                compare(w, NFT_CMP_GTE, &[*types.start()]);
-                compare(w, NFT_CMP_LTE, &[*types.end()]);
+            Self::TcpFlagsAre { mask, value, not } => {
+                Field::TcpFlags.load(w);
+                bitwise(w, &[*mask], &[0]);
+                compare(w, if *not { NFT_CMP_NEQ } else { NFT_CMP_EQ }, &[*value]);
             }
             Self::ConnectionState(bits) => {
                 element(w, "ct", |w| {
@@ -252,6 +232,7 @@ impl fmt::Display for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::MarkHas(mark, bits) => write!(f, "{mark} and 0x{bits:08x} != 0x0"),
+            Self::MarkHasAll(mark, bits) => write!(f, "{mark} and 0x{bits:08x} == 0x{bits:08x}"),
             Self::MarkSet(mark, bits) => write!(f, "{mark} set {mark} and 0x{:08x} xor 0x{bits:08x}", !bits),
             Self::MarkClear(mark, bits) => write!(f, "{mark} set {mark} and 0x{:08x}", !bits),
             Self::Tcp => f.write_str("meta l4proto tcp"),
@@ -259,32 +240,16 @@ impl fmt::Display for Expression {
                 f.write_str(if *port == Port::Source { "tcp sport " } else { "tcp dport " })?;
                 list(f, ranges.iter().map(|range| (*range.start(), *range.end())))
             }
-            Self::Protocol(number) => write!(f, "meta l4proto {number}"),
-            Self::TransportPortIn { side, ranges, .. } => {
-                f.write_str(if *side == Side::Source { "th sport " } else { "th dport " })?;
-                list(f, ranges.iter().map(|range| (*range.start(), *range.end())))
+            Self::Version(version) => {
+                write!(f, "meta nfproto {}", if *version == Version::V4 { "ipv4" } else { "ipv6" })
             }
-            Self::AddressIn { side, ranges, .. } => {
-                let end = if *side == Side::Source { "saddr" } else { "daddr" };
-                match ranges {
-                    Ranges::V6(ranges) => {
-                        write!(f, "ip6 {end} ")?;
-                        let of = |number: &u128| Ipv6Addr::from(*number);
-                        list(f, ranges.iter().map(|range| (of(range.start()), of(range.end()))))
-                    }
-                    Ranges::V4(ranges) => {
-                        write!(f, "ip {end} ")?;
-                        let of = |number: &u32| Ipv4Addr::from(*number);
-                        list(f, ranges.iter().map(|range| (of(range.start()), of(range.end()))))
-                    }
-                    Ranges::Port(_) | Ranges::Mac(_) => f.write_str(end),
-                }
+            Self::Within { field, ranges, not, .. } => {
+                write!(f, "{field} {}", if *not { "!= " } else { "" })?;
+                field.list(f, ranges)
             }
-            Self::FromCard { macs, .. } => {
-                f.write_str("iiftype ether ether saddr ")?;
-                list(f, macs.iter().map(|mac| (*mac, *mac)))
+            Self::TcpFlagsAre { mask, value, not } => {
+                write!(f, "tcp flags & 0x{mask:02x} {} 0x{value:02x}", if *not { "!=" } else { "==" })
             }
-            Self::IcmpType(types) => write!(f, "icmp type {}-{}", types.start(), types.end()),
             Self::ConnectionState(bits) => write!(f, "ct state and 0x{bits:x} != 0x0"),
             Self::Loopback { side, is } => {
                 let end = if *side == Side::Source { "iiftype" } else { "oiftype" };
@@ -419,6 +384,8 @@ const NFTA_CT_SREG: u16 = 4;
 const NFTA_LOOKUP_SET: u16 = 1;
 const NFTA_LOOKUP_SREG: u16 = 2;
 const NFTA_LOOKUP_SET_ID: u16 = 4;
+const NFTA_LOOKUP_FLAGS: u16 = 5;
+const NFT_LOOKUP_F_INV: u32 = 1;
 const NFTA_OBJREF_IMM_TYPE: u16 = 1;
 const NFTA_OBJREF_IMM_NAME: u16 = 2;
 const NFTA_LIMIT_RATE: u16 = 1;
@@ -429,20 +396,19 @@ const NFTA_LOG_GROUP: u16 = 1;
 const NFTA_LOG_PREFIX: u16 = 2;
 const NFTA_LOG_SNAPLEN: u16 = 3;
 const NFTA_LOG_QTHRESHOLD: u16 = 4;
-const NFT_META_IIFTYPE: u32 = 8;
+pub(super) const NFT_META_IIFTYPE: u32 = 8;
 const NFT_META_OIFTYPE: u32 = 9;
-const NFT_META_NFPROTO: u32 = 15;
+pub(super) const NFT_META_NFPROTO: u32 = 15;
 const NFT_META_IIFKIND: u32 = 26;
 const NFT_META_OIFKIND: u32 = 27;
 /// `ARPHRD_LOOPBACK`: the loopback interface has no kind of its own.
 const ARPHRD_LOOPBACK: u16 = 772;
 /// `ARPHRD_ETHER`.
-const ARPHRD_ETHER: u16 = 1;
+pub(super) const ARPHRD_ETHER: u16 = 1;
 /// Bytes of an interface's name or kind.
 const IFNAMSIZ: usize = 16;
 const NFT_CT_STATE: u32 = 0;
-const NFT_PAYLOAD_LINK_HEADER: u32 = 0;
-const NFT_PAYLOAD_NETWORK_HEADER: u32 = 1;
+pub(super) const NFT_PAYLOAD_NETWORK_HEADER: u32 = 1;
 const NFT_CMP_LTE: u32 = 3;
 /// −5.
 const NFT_RETURN: u32 = u32::MAX - 4;
@@ -453,11 +419,11 @@ const NFTA_TARGET_NAME: u16 = 1;
 const NFTA_TARGET_REV: u16 = 2;
 const NFTA_TARGET_INFO: u16 = 3;
 const NFT_META_MARK: u32 = 3;
-const NFT_META_L4PROTO: u32 = 16;
+pub(super) const NFT_META_L4PROTO: u32 = 16;
 const NFT_CT_MARK: u32 = 3;
-const NFT_PAYLOAD_TRANSPORT_HEADER: u32 = 2;
+pub(super) const NFT_PAYLOAD_TRANSPORT_HEADER: u32 = 2;
 const NFT_PAYLOAD_INNER_HEADER: u32 = 3;
-const NFT_CMP_EQ: u32 = 0;
+pub(super) const NFT_CMP_EQ: u32 = 0;
 const NFT_CMP_NEQ: u32 = 1;
 const NFT_CMP_GTE: u32 = 5;
 /// −3.
@@ -470,22 +436,25 @@ fn element(w: &mut Writer, name: &str, data: impl FnOnce(&mut Writer)) {
     });
 }
 
-fn meta(w: &mut Writer, key: u32) {
+pub(super) fn meta(w: &mut Writer, key: u32) {
     element(w, "meta", |w| {
         w.be32(NFTA_META_DREG, REGISTER);
         w.be32(NFTA_META_KEY, key);
     });
 }
 
-fn lookup(w: &mut Writer, set: u32) {
+fn lookup(w: &mut Writer, set: u32, not: bool) {
     element(w, "lookup", |w| {
         w.string(NFTA_LOOKUP_SET, ANONYMOUS_SET);
         w.be32(NFTA_LOOKUP_SREG, REGISTER);
         w.be32(NFTA_LOOKUP_SET_ID, set);
+        if not {
+            w.be32(NFTA_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
+        }
     });
 }
 
-fn payload(w: &mut Writer, base: u32, offset: u32, length: u32) {
+pub(super) fn payload(w: &mut Writer, base: u32, offset: u32, length: u32) {
     element(w, "payload", |w| {
         w.be32(NFTA_PAYLOAD_DREG, REGISTER);
         w.be32(NFTA_PAYLOAD_BASE, base);
@@ -505,7 +474,7 @@ fn bitwise(w: &mut Writer, mask: &[u8], xor: &[u8]) {
     });
 }
 
-fn compare(w: &mut Writer, operator: u32, value: &[u8]) {
+pub(super) fn compare(w: &mut Writer, operator: u32, value: &[u8]) {
     element(w, "cmp", |w| {
         w.be32(NFTA_CMP_SREG, REGISTER);
         w.be32(NFTA_CMP_OP, operator);

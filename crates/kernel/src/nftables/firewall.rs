@@ -5,9 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 
 use sakimori_firewall::{AddressRanges, Condition, Hook, Interface, Plan, Side, Step, Then};
 
-use super::expression::{ESTABLISHED_OR_RELATED, Expression, Mark, Ranges, kind_name};
-use super::request::{ChainHook, Request, SetKind};
-use super::{Count, MARK_INJECTED, TablePlan};
+use super::expression::{ESTABLISHED_OR_RELATED, Expression, Mark, kind_name};
+use super::field::{Field, Ranges, Version};
+use super::request::{ChainHook, Request};
+use super::{Count, MARK_BYPASS, MARK_INJECTED, TablePlan};
 
 /// Behind the priority 0 that host firewalls filter at, before the queue: what is denied costs no inspection.
 const PRIORITY: u32 = 5;
@@ -53,11 +54,12 @@ pub(super) fn content(requests: &mut Vec<Request>, plan: &TablePlan, values: &BT
 fn rules(requests: &mut Vec<Request>, chain: &'static str, step: &Step, plan: &TablePlan) {
     let group = plan.sample_group.filter(|_| plan.capabilities.samples);
     let end = match step.then {
-        Then::Next => None,
-        Then::Jump(chain) => Some(Expression::Jump(chain)),
-        Then::Return => Some(Expression::Return),
-        Then::Accept => Some(Expression::Accept),
-        Then::Drop => Some(Expression::Drop),
+        Then::Next => Vec::new(),
+        Then::Jump(chain) => vec![Expression::Jump(chain)],
+        Then::Return => vec![Expression::Return],
+        Then::Accept => vec![Expression::Accept],
+        Then::Drop => vec![Expression::Drop],
+        Then::Bypass => vec![Expression::MarkSet(Mark::Packet, MARK_BYPASS), Expression::Return],
     };
     let known = |condition: &Condition| match condition {
         Condition::Interface(_, Interface::Loopback) => true,
@@ -83,15 +85,16 @@ fn rules(requests: &mut Vec<Request>, chain: &'static str, step: &Step, plan: &T
     rule.push(Expression::Limit { per_second: SAMPLES_PER_SECOND, burst: SAMPLE_BURST });
     rule.push(sample);
     requests.push(Request::AddRule { chain, rule });
-    if let Some(end) = end {
+    if !end.is_empty() {
         let mut rule = conditions(requests, &step.conditions);
-        rule.push(end);
+        rule.extend(end);
         requests.push(Request::AddRule { chain, rule });
     }
 }
 
 /// The expressions of a rule, and the sets that they look into before it.
 fn conditions(requests: &mut Vec<Request>, conditions: &[Condition]) -> Vec<Expression> {
+    let mut within = |field, ranges, not| within(requests, field, ranges, not);
     conditions
         .iter()
         .map(|condition| match condition {
@@ -101,57 +104,62 @@ fn conditions(requests: &mut Vec<Request>, conditions: &[Condition]) -> Vec<Expr
             Condition::Interface(side, kind) => {
                 Expression::InterfaceKind { side: *side, kind: kind_name(*kind) }
             }
-            Condition::Protocol(number) => Expression::Protocol(*number),
-            Condition::IcmpType(types) => Expression::IcmpType(types.clone()),
-            Condition::FromCard(macs) => {
-                let set = set(requests, &Ranges::Mac(macs.clone()));
-                Expression::FromCard { set, macs: macs.clone() }
+            Condition::InterfaceName(side, names) => {
+                within(Field::InterfaceName(*side), Ranges::of(names), false)
             }
-            Condition::Port(side, ranges) => {
-                let set = set(requests, &Ranges::Port(ranges.clone()));
-                Expression::TransportPortIn { side: *side, set, ranges: ranges.clone() }
+            Condition::Family { v4 } => Expression::Version(if *v4 { Version::V4 } else { Version::V6 }),
+            Condition::Protocol(numbers) => within(Field::Protocol, Ranges::single(numbers), false),
+            Condition::Icmp(ranges) => within(Field::Icmp, Ranges::of(ranges), false),
+            Condition::FromCard { macs, not } => {
+                let numbers =
+                    macs.iter().map(|mac| mac.bytes().iter().fold(0, |n, byte| n << 8 | u128::from(*byte)));
+                within(Field::Card, Ranges::single(&numbers.collect::<Vec<u128>>()), *not)
             }
-            Condition::Address(side, ranges) => address(requests, *side, ranges),
+            Condition::Port(side, ranges) => within(Field::Port(*side), Ranges::of(ranges), false),
+            Condition::Address(side, AddressRanges::V4(ranges)) => {
+                within(Field::Address(*side, Version::V4), Ranges::of(ranges), false)
+            }
+            Condition::Address(side, AddressRanges::V6(ranges)) => {
+                within(Field::Address(*side, Version::V6), Ranges::of(ranges), false)
+            }
+            Condition::TcpFlags { any, not } => match &any[..] {
+                [one] => Expression::TcpFlagsAre { mask: one.set | one.clear, value: one.set, not: *not },
+                several => {
+                    let fits = |flags: &u8| several.iter().any(|wanted| wanted.fits(*flags));
+                    let flags: Vec<u8> = (0..=u8::MAX).filter(fits).collect();
+                    within(Field::TcpFlags, Ranges::single(&flags), *not)
+                }
+            },
         })
         .collect()
 }
 
-fn address(requests: &mut Vec<Request>, side: Side, ranges: &AddressRanges) -> Expression {
-    let ranges = match ranges {
-        AddressRanges::V4(ranges) => Ranges::V4(ranges.clone()),
-        AddressRanges::V6(ranges) => Ranges::V6(ranges.clone()),
-    };
-    Expression::AddressIn { side, set: set(requests, &ranges), ranges }
-}
-
 /// The conditions that a packet goes to this TCP endpoint, without the protocol.
 pub(super) fn endpoint(requests: &mut Vec<Request>, end: SocketAddr) -> [Expression; 2] {
-    let ranges = match end.ip() {
-        IpAddr::V4(v4) => AddressRanges::V4(std::iter::once(u32::from(v4)..=u32::from(v4)).collect()),
-        IpAddr::V6(v6) => AddressRanges::V6(std::iter::once(u128::from(v6)..=u128::from(v6)).collect()),
+    let (version, address) = match end.ip() {
+        IpAddr::V4(v4) => (Version::V4, u128::from(u32::from(v4))),
+        IpAddr::V6(v6) => (Version::V6, u128::from(v6)),
     };
-    let address = address(requests, Side::Destination, &ranges);
-    let ranges: Vec<_> = std::iter::once(end.port()..=end.port()).collect();
-    let set = set(requests, &Ranges::Port(ranges.clone()));
-    [address, Expression::TransportPortIn { side: Side::Destination, set, ranges }]
+    let address = Ranges::single(&[address]);
+    [
+        within(requests, Field::Address(Side::Destination, version), address, false),
+        within(requests, Field::Port(Side::Destination), Ranges::single(&[end.port()]), false),
+    ]
+}
+
+/// The condition that a field is in ranges, or is none of several values; sets that it needs come before the rule.
+fn within(requests: &mut Vec<Request>, field: Field, ranges: Ranges, not: bool) -> Expression {
+    let set = (ranges.0.len() != 1).then(|| set(requests, field, &ranges));
+    Expression::Within { field, set, ranges, not }
 }
 
 /// An anonymous set with these ranges; gives its number, which no other message of the transaction has.
-fn set(requests: &mut Vec<Request>, ranges: &Ranges) -> u32 {
+fn set(requests: &mut Vec<Request>, field: Field, ranges: &Ranges) -> u32 {
     let id = u32::try_from(requests.len()).unwrap_or(u32::MAX);
-    let kind = match ranges {
-        Ranges::Port(_) => SetKind::Port,
-        Ranges::V4(_) => SetKind::V4,
-        Ranges::V6(_) => SetKind::V6,
-        Ranges::Mac(_) => SetKind::Mac,
-    };
-    requests.push(Request::AddSet { id, kind });
-    let mut add = |ranges| requests.push(Request::AddElements { id, ranges });
-    match ranges {
-        Ranges::Port(all) => all.chunks(RANGES).for_each(|part| add(Ranges::Port(part.to_vec()))),
-        Ranges::V4(all) => all.chunks(RANGES).for_each(|part| add(Ranges::V4(part.to_vec()))),
-        Ranges::V6(all) => all.chunks(RANGES).for_each(|part| add(Ranges::V6(part.to_vec()))),
-        Ranges::Mac(all) => all.chunks(RANGES).for_each(|part| add(Ranges::Mac(part.to_vec()))),
+    let exact = ranges.is_exact();
+    requests.push(Request::AddSet { id, field, exact });
+    for part in ranges.0.chunks(RANGES) {
+        requests.push(Request::AddElements { id, field, exact, ranges: Ranges(part.to_vec()) });
     }
     id
 }

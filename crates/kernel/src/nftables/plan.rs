@@ -11,11 +11,12 @@ use std::collections::BTreeMap;
 
 use sakimori_firewall::Side;
 
-use super::expression::{Expression, Mark, Port, Ranges};
-use super::request::{ChainHook, Request, SetKind};
+use super::expression::{Expression, Mark, Port};
+use super::field::{Field, Ranges};
+use super::request::{ChainHook, Request};
 use super::{
-    Count, CounterKind, CounterPath, Counters, MARK_BLOCKED, MARK_DONE, MARK_INJECTED, MARK_OUTGOING,
-    PayloadMatch, TablePlan, TableState, firewall,
+    Count, CounterKind, CounterPath, Counters, MARK_BLOCKED, MARK_BYPASS, MARK_DONE, MARK_INJECTED,
+    MARK_OUTGOING, PayloadMatch, TablePlan, TableState, firewall,
 };
 
 /// Right behind the priority 0 that host firewalls filter at: what they drop costs no inspection. Before the
@@ -185,6 +186,9 @@ fn content(
     firewall::content(requests, plan, firewall);
     let ranges = merge(&plan.inspected_ports);
     for base in &BASES {
+        if plan.firewall.bypasses() {
+            bypass_rules(requests, base);
+        }
         mark_rules(requests, base);
         for path in OUTGOING.iter().filter(|path| path.chain == base.name) {
             if outgoing.is_empty() || (base.counter == CounterPath::Forward && !plan.container_traffic) {
@@ -216,8 +220,9 @@ fn content(
 /// An anonymous set of ports; gives its number.
 fn port_set(requests: &mut Vec<Request>, ranges: &[RangeInclusive<u16>]) -> u32 {
     let set = u32::try_from(requests.len()).unwrap_or(u32::MAX);
-    requests.push(Request::AddSet { id: set, kind: SetKind::Port });
-    requests.push(Request::AddElements { id: set, ranges: Ranges::Port(ranges.to_vec()) });
+    let (field, exact) = (Field::Port(Side::Destination), false);
+    requests.push(Request::AddSet { id: set, field, exact });
+    requests.push(Request::AddElements { id: set, field, exact, ranges: Ranges::of(ranges) });
     set
 }
 
@@ -294,6 +299,16 @@ fn mark_rules(requests: &mut Vec<Request>, base: &Base) {
         ],
     ];
     requests.extend(rules.map(|rule| Request::AddRule { chain, rule }));
+}
+
+/// Lets pass what a rule of the firewall takes out of all inspection, and takes the mark off again, before anybody sees it.
+///
+/// A mark that only we set, and only in the firewall's chains: what we send ourselves has one bit of it.
+fn bypass_rules(requests: &mut Vec<Request>, base: &Base) {
+    let bypassed = || Expression::MarkHasAll(Mark::Packet, MARK_BYPASS);
+    let forget = std::iter::once(bypassed()).chain(new_connection()).collect();
+    let pass = vec![bypassed(), Expression::MarkClear(Mark::Packet, MARK_BYPASS), Expression::Accept];
+    requests.extend([forget, pass].map(|rule| Request::AddRule { chain: base.name, rule }));
 }
 
 /// Forgets the verdict on the connection that had the addresses and ports before.

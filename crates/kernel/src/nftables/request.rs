@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::expression::{ANONYMOUS_SET, Expression, NFTA_DATA_VALUE, NFTA_LIST_ELEM, Ranges};
+use super::expression::{ANONYMOUS_SET, Expression, NFTA_DATA_VALUE, NFTA_LIST_ELEM};
+use super::field::{Field, Ranges};
 use super::{Count, TABLE};
 use crate::netlink::{APPEND, CREATE, REQUEST, Writer};
 
@@ -54,11 +55,6 @@ const NFT_SET_ELEM_INTERVAL_END: u32 = 1;
 const SET_FLAGS: u32 = EXACT_SET_FLAGS | 4;
 /// Anonymous and constant.
 const EXACT_SET_FLAGS: u32 = 1 | 2;
-/// What listings show the keys as: `inet_service`, a number of the `nft` program, no matter to the kernel.
-const TYPE_INET_SERVICE: u32 = 13;
-const TYPE_IPV4_ADDR: u32 = 7;
-const TYPE_IPV6_ADDR: u32 = 8;
-const TYPE_ETHER_ADDR: u32 = 9;
 pub(super) const NFTA_OBJ_TABLE: u16 = 1;
 pub(super) const NFTA_OBJ_NAME: u16 = 2;
 pub(super) const NFTA_OBJ_TYPE: u16 = 3;
@@ -91,21 +87,12 @@ pub(super) enum Request {
     AddCounter { name: Cow<'static, str>, value: Count },
     /// Removes a counter that no rule uses.
     DeleteCounter { name: String },
-    /// Creates an anonymous set for ranges of this kind.
-    AddSet { id: u32, kind: SetKind },
-    /// Adds disjoint ascending ranges to it.
-    AddElements { id: u32, ranges: Ranges },
+    /// Creates an anonymous set for values of this field: single ones (`exact`), or ranges.
+    AddSet { id: u32, field: Field, exact: bool },
+    /// Adds ranges to it.
+    AddElements { id: u32, field: Field, exact: bool, ranges: Ranges },
     /// Appends a rule.
     AddRule { chain: &'static str, rule: Vec<Expression> },
-}
-
-/// What a set's keys are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SetKind {
-    Port,
-    V4,
-    V6,
-    Mac,
 }
 
 // === impl Request ===
@@ -154,37 +141,25 @@ impl Request {
                 w.string(NFTA_OBJ_NAME, name);
                 w.be32(NFTA_OBJ_TYPE, NFT_OBJECT_COUNTER);
             }
-            Self::AddSet { id, kind } => {
-                let (key, length) = match kind {
-                    SetKind::Port => (TYPE_INET_SERVICE, 2),
-                    SetKind::V4 => (TYPE_IPV4_ADDR, 4),
-                    SetKind::V6 => (TYPE_IPV6_ADDR, 16),
-                    SetKind::Mac => (TYPE_ETHER_ADDR, 6),
-                };
+            Self::AddSet { id, field, exact } => {
                 w.string(NFTA_SET_NAME, ANONYMOUS_SET);
-                w.be32(NFTA_SET_FLAGS, if *kind == SetKind::Mac { EXACT_SET_FLAGS } else { SET_FLAGS });
-                w.be32(NFTA_SET_KEY_TYPE, key);
-                w.be32(NFTA_SET_KEY_LEN, length);
+                w.be32(NFTA_SET_FLAGS, if *exact { EXACT_SET_FLAGS } else { SET_FLAGS });
+                w.be32(NFTA_SET_KEY_TYPE, field.key_type());
+                w.be32(NFTA_SET_KEY_LEN, u32::try_from(field.bytes()).unwrap_or(0));
                 w.be32(NFTA_SET_ID, *id);
             }
-            Self::AddElements { id, ranges } => {
+            Self::AddElements { id, field, exact, ranges } => {
                 w.string(NFTA_SET_ELEM_LIST_SET, ANONYMOUS_SET);
                 w.be32(NFTA_SET_ELEM_LIST_SET_ID, *id);
-                w.nested(NFTA_SET_ELEM_LIST_ELEMENTS, |w| match ranges {
-                    Ranges::Port(ranges) => ranges.iter().for_each(|range| {
-                        let behind = range.end().checked_add(1);
-                        set_range(w, &range.start().to_be_bytes(), behind.map(u16::to_be_bytes));
-                    }),
-                    Ranges::V4(ranges) => ranges.iter().for_each(|range| {
-                        let behind = range.end().checked_add(1);
-                        set_range(w, &range.start().to_be_bytes(), behind.map(u32::to_be_bytes));
-                    }),
-                    Ranges::V6(ranges) => ranges.iter().for_each(|range| {
-                        let behind = range.end().checked_add(1);
-                        set_range(w, &range.start().to_be_bytes(), behind.map(u128::to_be_bytes));
-                    }),
-                    // One by one, in a set without intervals.
-                    Ranges::Mac(cards) => cards.iter().for_each(|mac| set_element(w, &mac.bytes(), 0)),
+                let highest = u128::MAX >> (128 - 8 * field.bytes());
+                w.nested(NFTA_SET_ELEM_LIST_ELEMENTS, |w| {
+                    for (first, last) in &ranges.0 {
+                        set_element(w, &field.key(*first), 0);
+                        // An interval ends before the first value behind it; the last one has no end.
+                        if !exact && *last < highest {
+                            set_element(w, &field.key(last + 1), NFT_SET_ELEM_INTERVAL_END);
+                        }
+                    }
                 });
             }
             Self::AddRule { chain, rule } => {
@@ -197,14 +172,6 @@ impl Request {
             }
         }
         w.end();
-    }
-}
-
-/// A range's first key, and the first one behind it unless there is none.
-fn set_range<const N: usize>(w: &mut Writer, first: &[u8; N], behind: Option<[u8; N]>) {
-    set_element(w, first, 0);
-    if let Some(behind) = behind {
-        set_element(w, &behind, NFT_SET_ELEM_INTERVAL_END);
     }
 }
 

@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use sakimori_firewall::{
-    Action, DEFAULT_INBOUND, Direction, Hook, Mac, Network, Packet, Plan, Policy, Protocol, Rule, compile,
+    Action, Among, DEFAULT_INBOUND, Direction, Fallback, Hook, Mac, Network, Packet, Plan, Policy, Protocol,
+    Rule, compile,
 };
 use sakimori_kernel::nflog::{SampleReader, SampleSocket};
 use sakimori_kernel::nftables::{Table, TablePlan};
@@ -58,13 +59,13 @@ fn firewall(policy: &Policy) -> TablePlan {
 }
 
 fn denying(rules: Vec<Rule>) -> Policy {
-    Policy { mode: Mode::Prevent, default_inbound: Action::Deny, rules, ..Policy::default() }
+    Policy { mode: Mode::Prevent, default_inbound: Fallback::Deny, rules, ..Policy::default() }
 }
 
 fn allow_port(name: &str, remote: &[IpAddr]) -> Rule {
     Rule {
-        local_ports: vec![PortRange::single(PORT)],
-        remote: remote.iter().map(|address| Network::single(*address)).collect(),
+        local_ports: vec![PortRange::single(PORT)].into(),
+        remote: remote.iter().map(|address| Network::single(*address)).collect::<Vec<_>>().into(),
         ..Rule::new(name, Action::Allow, Direction::In, Protocol::Tcp)
     }
 }
@@ -126,7 +127,8 @@ fn allowed_by_the_card_that_sent_the_frame() {
     }
     let pair = pair();
     pair.here.run(|| {
-        let from = |macs: Vec<Mac>| firewall(&denying(vec![Rule { macs, ..allow_port("desk", &[]) }]));
+        let from =
+            |macs: Vec<Mac>| firewall(&denying(vec![Rule { macs: macs.into(), ..allow_port("desk", &[]) }]));
         let many = (0..4_000_u32).map(|n| {
             let [_, a, b, c] = n.to_be_bytes();
             Mac::new([2, 1, 0, a, b, c])
@@ -249,16 +251,16 @@ fn rules() -> impl Strategy<Value = Vec<Rule>> {
             let macs = [vec![their_card(), elsewhere], vec![elsewhere]];
             Rule {
                 priority,
-                remote,
-                macs: macs.get(usize::from(card)).filter(|_| inward).cloned().unwrap_or_default(),
-                local_ports: if protocol.has_ports() { local } else { Vec::new() },
-                remote_ports: if protocol.has_ports() { other } else { Vec::new() },
+                remote: remote.into(),
+                macs: macs.get(usize::from(card)).filter(|_| inward).cloned().unwrap_or_default().into(),
+                local_ports: if protocol.has_ports() { local.into() } else { Among::default() },
+                remote_ports: if protocol.has_ports() { other.into() } else { Among::default() },
                 log: allow,
                 mode: [Mode::Off, Mode::Detect, Mode::Prevent, Mode::Prevent, Mode::Prevent]
                     [usize::from(mode)],
                 ..Rule::new(
                     "",
-                    if allow { Action::Allow } else { Action::Deny },
+                    if allow { Action::ForceAllow } else { Action::Deny },
                     if inward { Direction::In } else { Direction::Out },
                     protocol,
                 )
@@ -322,7 +324,7 @@ fn the_kernel_does_what_the_plan_says() {
             let (rules, deny, datagrams) = set.new_tree(&mut runner).unwrap().current();
             let policy = Policy {
                 mode: if number % 5 == 0 { Mode::Detect } else { Mode::Prevent },
-                default_inbound: if deny { Action::Deny } else { Action::Allow },
+                default_inbound: if deny { Fallback::Deny } else { Fallback::Allow },
                 rules,
                 ..Policy::default()
             };
@@ -341,18 +343,11 @@ fn the_kernel_does_what_the_plan_says() {
                 if flows.contains(&(destination, source)) || !flows.insert((source, destination)) {
                     continue;
                 }
+                let hook = if inward { Hook::Input } else { Hook::Output };
                 let judged = planned.firewall.judge(&Packet {
-                    hook: if inward { Hook::Input } else { Hook::Output },
-                    from_interface: None,
-                    to_interface: None,
-                    established: false,
-                    injected: false,
                     card: inward.then(their_card),
-                    source: source.ip(),
-                    destination: destination.ip(),
-                    protocol: 17,
                     ports: Some((source.port(), destination.port())),
-                    icmp_type: None,
+                    ..Packet::new(hook, source.ip(), destination.ip(), 17)
                 });
                 sent += 1;
                 dropped += u64::from(judged.dropped);

@@ -14,6 +14,8 @@ mod foreign;
 #[cfg(test)]
 mod forward;
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod queue;
 #[cfg(test)]
 mod raw_socket;

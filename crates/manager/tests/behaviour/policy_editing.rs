@@ -114,7 +114,7 @@ async fn every_value_says_who_set_it_and_goes_back_to_who_set_it_before() {
         shop["origins"]["firewall"],
         json!({"/mode": base_id, "/rules/ssh": base_id, "/rules/web": shop_id})
     );
-    assert_eq!(shop["settings"]["firewall"]["defaultInbound"], "allow");
+    assert_eq!(shop["settings"]["firewall"]["defaultInbound"], "auto");
     assert_eq!(shop["settings"]["firewall"]["rules"]["ssh"]["ports"], json!(["22"]));
     let shop =
         changed(&admin, &shop_path, json!({"settings": {"firewall": null, "intrusion-prevention": null}}))

@@ -4,11 +4,12 @@ use super::super::channel::CageReport;
 use super::super::session::gap;
 use super::super::tally::Tally;
 use super::Guard;
-use sakimori_kernel::clock;
 use sakimori_kernel::nfqueue::{Verdict, read_statistics};
 use sakimori_kernel::nftables::{CounterKind, Counters};
+use sakimori_kernel::{clock, interface};
 use sakimori_model::{Action, Mode, PortRange, Severity, Timestamp};
 use sakimori_modules::agent::Notice;
+use sakimori_modules::firewall::{Except, FirewallRule};
 use sakimori_modules::{Context, firewall, intrusion_prevention, web_reputation};
 use sakimori_protocol::{Event, ModuleState, ModuleStatus};
 use std::collections::BTreeSet;
@@ -170,6 +171,9 @@ impl Guard {
         if !self.capabilities.interface_kinds {
             reasons.push("containers-not-seen".to_owned());
         }
+        if self.names_missing_interface() {
+            reasons.push("interface-missing".to_owned());
+        }
         let values = self.table.read_firewall_counters().unwrap_or_default();
         let named = self.firewall.counters.iter().map(|counter| {
             let default = format!("default-{}bound", counter.direction.as_str());
@@ -180,7 +184,9 @@ impl Guard {
         let contexts = self.plan.as_ref().map(|plan| self.contexts(plan.firewall_contexts()));
         let counters = named.into_iter().chain(contexts.unwrap_or_default()).collect();
         let rules = self.firewall.counters.iter().filter(|counter| counter.rule.is_some()).count();
-        let state = match (mode, reasons.is_empty()) {
+        // An interface may come later: all rules are enforced.
+        let whole = reasons.iter().all(|reason| reason == "interface-missing");
+        let state = match (mode, whole) {
             (Mode::Off, _) => ModuleState::Off,
             (_, true) => ModuleState::Active,
             (_, false) => ModuleState::Degraded,
@@ -193,6 +199,22 @@ impl Guard {
             rules: u32::try_from(rules).unwrap_or(u32::MAX),
             counters,
         }
+    }
+
+    /// Whether a rule that is on waits for an interface that is not there.
+    fn names_missing_interface(&self) -> bool {
+        let Some(plan) = &self.plan else { return false };
+        let waits = |rule: &&FirewallRule| {
+            rule.mode != sakimori_modules::Mode::Off && !rule.not.contains(&Except::Interfaces)
+        };
+        let rules = plan.firewall.rules.values().filter(waits);
+        let mut exact =
+            rules.flat_map(|rule| &rule.interfaces).filter(|name| !name.ends_with('*')).peekable();
+        if exact.peek().is_none() {
+            return false;
+        }
+        let there = interface::all().unwrap_or_default();
+        exact.any(|name| !there.iter().any(|interface| interface.name == *name))
     }
 
     fn web_status(&self, mut counters: Vec<(String, u64)>) -> ModuleStatus {

@@ -238,10 +238,10 @@ fn connections_to_the_outside_are_queued_at_the_other_ends_of_the_hooks() {
     golden(
         "output_to_server",
         &expect![[r#"
-        meta l4proto tcp ip6 daddr { 2001:db8::7 } th dport { 443 } accept
-        tcp flags and 0x07 != 0x0 counter name "passed_output_to_server" accept
-        @ih,0,8 >= 0x0 counter name "passed_output_to_server" accept
-    "#]],
+            meta l4proto tcp ip6 daddr 2001:db8::7 th dport 443 accept
+            tcp flags and 0x07 != 0x0 counter name "passed_output_to_server" accept
+            @ih,0,8 >= 0x0 counter name "passed_output_to_server" accept
+        "#]],
     );
     golden(
         "input_to_client",
@@ -252,10 +252,10 @@ fn connections_to_the_outside_are_queued_at_the_other_ends_of_the_hooks() {
     golden(
         "forward_out_to_server",
         &expect![[r#"
-        meta l4proto tcp ip6 daddr { 2001:db8::7 } th dport { 443 } accept
-        tcp flags and 0x07 != 0x0 counter name "passed_forward_out_to_server" accept
-        @ih,0,8 >= 0x0 counter name "passed_forward_out_to_server" accept
-    "#]],
+            meta l4proto tcp ip6 daddr 2001:db8::7 th dport 443 accept
+            tcp flags and 0x07 != 0x0 counter name "passed_forward_out_to_server" accept
+            @ih,0,8 >= 0x0 counter name "passed_forward_out_to_server" accept
+        "#]],
     );
     golden(
         "forward_save",
@@ -276,8 +276,8 @@ fn connections_to_the_outside_are_queued_at_the_other_ends_of_the_hooks() {
 fn the_firewalls_chains_come_first_and_stale_counters_go() {
     use sakimori_firewall::{Action, Direction, Policy, Protocol, Rule, compile};
     let rule = Rule {
-        remote: vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
-        local_ports: vec![sakimori_model::PortRange::single(22)],
+        remote: vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()].into(),
+        local_ports: vec![sakimori_model::PortRange::single(22)].into(),
         log: true,
         ..Rule::new("no ssh", Action::Deny, Direction::In, Protocol::Tcp)
     };
@@ -288,26 +288,24 @@ fn the_firewalls_chains_come_first_and_stale_counters_go() {
         &plan,
         "fw_in",
         &expect![[r#"
-        ip saddr { 10.0.0.0-10.255.255.255 } meta l4proto 6 th dport { 22 } counter name "fw_no_ssh_bc4e0fb6866b195c" limit rate 20/second burst 40 packets log prefix "fw_no_ssh_bc4e0fb6866b195c!" group 9 snaplen 128
-        ip saddr { 10.0.0.0-10.255.255.255 } meta l4proto 6 th dport { 22 } drop
-        ip6 saddr { 2001:db8::-2001:db8:ffff:ffff:ffff:ffff:ffff:ffff } meta l4proto 6 th dport { 22 } counter name "fw_no_ssh_bc4e0fb6866b195c" limit rate 20/second burst 40 packets log prefix "fw_no_ssh_bc4e0fb6866b195c!" group 9 snaplen 128
-        ip6 saddr { 2001:db8::-2001:db8:ffff:ffff:ffff:ffff:ffff:ffff } meta l4proto 6 th dport { 22 } drop
-    "#]],
+            meta l4proto 6 ip saddr 10.0.0.0-10.255.255.255 th dport 22 counter name "fw_no_ssh_bc4e0fb6866b195c" limit rate 20/second burst 40 packets log prefix "fw_no_ssh_bc4e0fb6866b195c!" group 9 snaplen 128
+            meta l4proto 6 ip saddr 10.0.0.0-10.255.255.255 th dport 22 drop
+            meta l4proto 6 ip6 saddr 2001:db8::-2001:db8:ffff:ffff:ffff:ffff:ffff:ffff th dport 22 counter name "fw_no_ssh_bc4e0fb6866b195c" limit rate 20/second burst 40 packets log prefix "fw_no_ssh_bc4e0fb6866b195c!" group 9 snaplen 128
+            meta l4proto 6 ip6 saddr 2001:db8::-2001:db8:ffff:ffff:ffff:ffff:ffff:ffff th dport 22 drop
+        "#]],
     );
     rules(
         &plan,
         "fw_input",
         &expect![[r"
-        meta mark and 0x04000000 != 0x0 accept
-        ct state and 0x6 != 0x0 accept
-        iiftype loopback accept
-        meta l4proto 17 th sport { 67 } th dport { 68 } accept
-        meta l4proto 17 th sport { 547 } th dport { 546 } accept
-        meta l4proto 58 icmp type 130-132 accept
-        meta l4proto 58 icmp type 133-137 accept
-        meta l4proto 58 icmp type 143-143 accept
-        jump fw_in
-    "]],
+            meta mark and 0x04000000 != 0x0 accept
+            ct state and 0x6 != 0x0 accept
+            iiftype loopback accept
+            meta l4proto 17 th sport 67 th dport 68 accept
+            meta l4proto 17 th sport 547 th dport 546 accept
+            meta l4proto 58 @th,0,16 { 130/0-137/255, 143/0-143/255 } accept
+            jump fw_in
+        "]],
     );
     rules(
         &plan,
@@ -323,9 +321,9 @@ fn the_firewalls_chains_come_first_and_stale_counters_go() {
         &TablePlan { sample_group: None, ..plan.clone() },
         "fw_in",
         &expect![[r#"
-        ip saddr { 10.0.0.0-10.255.255.255 } meta l4proto 6 th dport { 22 } counter name "fw_no_ssh_bc4e0fb6866b195c" drop
-        ip6 saddr { 2001:db8::-2001:db8:ffff:ffff:ffff:ffff:ffff:ffff } meta l4proto 6 th dport { 22 } counter name "fw_no_ssh_bc4e0fb6866b195c" drop
-    "#]],
+            meta l4proto 6 ip saddr 10.0.0.0-10.255.255.255 th dport 22 counter name "fw_no_ssh_bc4e0fb6866b195c" drop
+            meta l4proto 6 ip6 saddr 2001:db8::-2001:db8:ffff:ffff:ffff:ffff:ffff:ffff th dport 22 counter name "fw_no_ssh_bc4e0fb6866b195c" drop
+        "#]],
     );
     let present = [("fw_gone_1".to_owned(), Count::default())].into();
     let text = text(&super::in_place(&plan, &present));
@@ -336,4 +334,52 @@ fn the_firewalls_chains_come_first_and_stale_counters_go() {
     let at = |what: &str| text.find(what).unwrap_or_else(|| panic!("{what} is not in\n{text}"));
     assert!(at("flush table") < at("delete counter fw_gone_1"));
     assert!(at("add counter fw_no_ssh") < at("add rule fw_in "));
+}
+
+#[test]
+fn what_a_rule_bypasses_is_marked_before_the_queue_and_unmarked_there() {
+    use sakimori_firewall::{Action, Among, Direction, Policy, Protocol, Rule, TcpFlags, compile};
+    let rule = Rule {
+        interfaces: vec!["eth*".parse().unwrap(), "wg0".parse().unwrap()].into(),
+        tcp_flags: vec![TcpFlags { set: 2, clear: 16 }].into(),
+        macs: Among { entries: vec![sakimori_firewall::Mac::new([2, 0, 0, 0, 0, 1])], not: true },
+        ..Rule::new("probe", Action::Bypass, Direction::In, Protocol::Tcp)
+    };
+    let policy = Policy { mode: sakimori_model::Mode::Prevent, rules: vec![rule], ..Policy::default() };
+    let plan = TablePlan { firewall: compile(&policy).plan.unwrap(), ..plan() };
+    rules(
+        &plan,
+        "fw_bypass_in",
+        &expect![[r#"
+        iifname { eth*, wg0 } meta l4proto 6 tcp flags & 0x12 == 0x02 iiftype ether ether saddr != 02:00:00:00:00:01 counter name "fw_probe_f97691246db266f1" meta mark set meta mark and 0xf3ffffff xor 0x0c000000 return
+    "#]],
+    );
+    rules(
+        &plan,
+        "fw_input",
+        &expect![[r"
+        meta mark and 0x04000000 != 0x0 accept
+        ct state and 0x6 != 0x0 jump fw_bypass_in
+        ct state and 0x6 != 0x0 accept
+        iiftype loopback jump fw_bypass_in
+        iiftype loopback accept
+        meta l4proto 17 th sport 67 th dport 68 accept
+        meta l4proto 17 th sport 547 th dport 546 accept
+        meta l4proto 58 @th,0,16 { 130/0-137/255, 143/0-143/255 } accept
+        jump fw_in
+    "]],
+    );
+    rules(
+        &plan,
+        "input",
+        &expect![[r#"
+        meta mark and 0x0c000000 == 0x0c000000 ct mark and 0x03000000 != 0x0 meta l4proto tcp tcp flags and 0x17 == 0x2 ct mark set ct mark and 0xfcffffff
+        meta mark and 0x0c000000 == 0x0c000000 meta mark set meta mark and 0xf3ffffff accept
+        meta mark and 0x04000000 != 0x0 accept
+        ct mark and 0x03000000 != 0x0 meta l4proto tcp tcp flags and 0x17 == 0x2 ct mark set ct mark and 0xfcffffff
+        ct mark and 0x02000000 != 0x0 counter name "blocked_input" drop
+        ct mark and 0x01000000 != 0x0 counter name "done_input" accept
+        meta l4proto tcp tcp dport { 80, 8000-8090 } jump input_to_server
+    "#]],
+    );
 }
