@@ -1,4 +1,6 @@
 //! Accept loops: TLS, bounds on connections and slow senders, and an end that finishes what was begun.
+mod unread;
+
 use crate::app::stopped;
 use crate::authority::PeerIdentity;
 use crate::metrics::{Metrics, count};
@@ -8,10 +10,11 @@ use axum::extract::ConnectInfo;
 use axum::{BoxError, Router};
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
-use hyper::header::{HOST, HeaderValue};
+use hyper::header::{CONNECTION, EXPECT, HOST, HeaderValue};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -171,13 +174,23 @@ impl Connection {
             if let Some(identity) = &identity {
                 request.extensions_mut().insert(identity.clone());
             }
-            router.clone().oneshot(request.map(|body| {
-                let pieces = TimeoutBody::new(patience, Box::pin(body));
-                Body::new(Whole {
-                    pieces: Box::pin(pieces),
-                    left: Box::pin(tokio::time::sleep(patience * WHOLE)),
-                })
-            }))
+            let expects = request.headers().contains_key(EXPECT);
+            let (head, body) = request.into_parts();
+            let pieces = TimeoutBody::new(patience, Box::pin(body));
+            let whole =
+                Whole { pieces: Box::pin(pieces), left: Box::pin(tokio::time::sleep(patience * WHOLE)) };
+            let (watched, unread) = unread::watch(whole);
+            let answer = router.clone().oneshot(hyper::Request::from_parts(head, Body::new(watched)));
+            async move {
+                let mut answer = answer.await?;
+                // Who waits for a word before it sends has sent nothing.
+                let at_its_end = if expects { unread.is_nothing() } else { unread.read_away().await };
+                // A stream of HTTP/2 ends for itself.
+                if !at_its_end && !http2 {
+                    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(answer)
+            }
         });
         let builder = auto::Builder::new(TokioExecutor::new());
         let mut builder = if http2 { builder.http2_only() } else { builder.http1_only() };

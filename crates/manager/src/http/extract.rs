@@ -6,7 +6,6 @@ use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use axum::response::{IntoResponse as _, Response};
-use futures_util::StreamExt as _;
 use sakimori_protocol::paths;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -90,11 +89,8 @@ fn nul() -> Refused {
 
 /// The whole of a message's body.
 pub(crate) async fn whole<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Refused> {
+    // What is sent of it is read away where the answer goes out: who is cut off while sending does not read it.
     if says_too_much(request.headers()) {
-        // Who waits to be told to send has sent nothing.
-        if !request.headers().contains_key(header::EXPECT) {
-            read_away(request).await;
-        }
         return Err(refuse_too_large());
     }
     Bytes::from_request(request, state).await.map_err(|e| too_large(&e))
@@ -117,19 +113,6 @@ fn says_too_much(headers: &HeaderMap) -> bool {
     let length =
         headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     length.is_some_and(|length| length > paths::MESSAGE_BYTES)
-}
-
-/// Lets go of what is sent of a message that is too large. Who is cut off while sending does not read the answer; who sends
-/// very much more is cut off nevertheless.
-async fn read_away(request: Request) {
-    const MOST: usize = 16 * paths::MESSAGE_BYTES;
-    let mut pieces = request.into_body().into_data_stream();
-    let mut read = 0_usize;
-    while read < MOST
-        && let Some(Ok(piece)) = pieces.next().await
-    {
-        read = read.saturating_add(piece.len());
-    }
 }
 
 /// Query parameters.

@@ -231,6 +231,43 @@ async fn who_sends_a_little_too_much_reads_why() {
     }
 }
 
+/// The head of one answer, and its body by the length that it says.
+async fn read_answer(stream: &mut TlsStream<TcpStream>) -> String {
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        answer.push(stream.read_u8().await.unwrap());
+    }
+    let head = String::from_utf8(answer).unwrap();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+    let mut body = vec![0; length.parse().unwrap()];
+    stream.read_exact(&mut body).await.unwrap();
+    head + &String::from_utf8(body).unwrap()
+}
+
+/// The refusal is known with the head, the body comes later: it belongs to this request, and the connection goes on.
+#[tokio::test]
+async fn who_is_refused_before_the_body_has_come_goes_on_with_the_connection() {
+    let site = Site::new().await;
+    let mut stream = connect(&site).await;
+    let head = "POST /api/v1/policies HTTP/1.1\r\nhost: manager\r\ncontent-type: application/json\r\n\
+        content-length: 20\r\n\r\n";
+    for _ in 0..3 {
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.flush().await.unwrap();
+        let early = tokio::time::timeout(Duration::from_millis(200), stream.read_u8()).await;
+        assert!(early.is_err(), "answered, or cut off, before the body has come: {early:?}");
+        stream.write_all(&[b' '; 20]).await.unwrap();
+        let answer = read_answer(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+        assert!(!answer.contains("connection: close"), "{answer}");
+    }
+    // Who waits to be told to send is told the end instead.
+    let waits = head.replace("content-length", "expect: 100-continue\r\ncontent-length");
+    stream.write_all(waits.as_bytes()).await.unwrap();
+    let answer = read_all(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 401 ") && answer.contains("connection: close"), "{answer}");
+}
+
 #[tokio::test]
 async fn a_text_with_a_nul_is_refused_wherever_it_stands() {
     let site = Site::new().await;
