@@ -119,7 +119,7 @@ impl Options {
             content: None,
             content_source: None,
             bundles_per_second: 500,
-            connections_per_second: 1_000,
+            connections_per_second: 500,
             alert_sweep: Duration::from_secs(15),
             node_beat: Duration::from_secs(3),
             rate_limits: RateLimits::default(),
