@@ -112,6 +112,8 @@ enum Conformance {
 enum Bench {
     /// nginx behind the agent against bare nginx and an accept-all queue reader.
     Inline,
+    /// Throughput and new connections with 10, 300 and 10,000 firewall rules over none; time from an API call to enforced.
+    Firewall,
     /// Memory and processor time of the agent at rest.
     Rest,
     /// The manager under a simulated fleet: activations, idle agents, policy edits, durable events, memory; on `SQLite` and
@@ -171,6 +173,7 @@ fn run(command: Command) -> anyhow::Result<bool> {
             build::measure_computers()
         }
         Command::Bench { what: Bench::Inline } => measure(bench::inline),
+        Command::Bench { what: Bench::Firewall } => measure(|programs, _| bench::firewall(programs)),
         Command::Bench { what: Bench::Rest } => measure(|programs, _| bench::rest(programs)),
         Command::Drill { what: Drill::Autoscale(Passed { arguments }) } => simulate("autoscale", &arguments),
         Command::Drill { what: Drill::Outage(Passed { arguments }) } => simulate("outage", &arguments),

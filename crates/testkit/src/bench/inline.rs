@@ -85,7 +85,8 @@ pub fn inline(programs: &Programs, accept_all: Option<&Path>) -> anyhow::Result<
     Ok(report)
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+/// The middle one.
+pub(super) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or_default()
 }
