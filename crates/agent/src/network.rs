@@ -8,6 +8,7 @@
 //!
 //! Plain threads, no async runtime: [`Network`]'s methods may block for as long as it takes to compile a rule set.
 
+mod accounts;
 mod channel;
 mod context;
 mod gathering;
@@ -25,6 +26,7 @@ pub mod worker;
 
 use crate::enforcement::Refusal;
 use crate::identity::IdentityFiles;
+use accounts::Accounts;
 use context::Observer;
 use guard::{Command, Guard, Totals};
 use outage::Outage;
@@ -215,18 +217,21 @@ pub enum ApplyError {
 /// What the network part calls with each event.
 type Sink = Box<dyn FnMut(&[Event]) + Send>;
 
-/// The sink, shared by the network part's threads.
+/// The sink, shared by the network part's threads, with what is known of the firewall's packets.
 #[derive(Clone)]
-struct SharedEvents(Arc<Mutex<Sink>>);
+struct SharedEvents {
+    sink: Arc<Mutex<Sink>>,
+    accounts: Accounts,
+}
 
 impl SharedEvents {
     fn new(events: impl FnMut(&[Event]) + Send + 'static) -> Self {
-        Self(Arc::new(Mutex::new(Box::new(events))))
+        Self { sink: Arc::new(Mutex::new(Box::new(events))), accounts: Accounts::default() }
     }
 
     /// Hands events on; returns when they are durable.
     fn give(&self, events: &[Event]) {
-        match self.0.lock() {
+        match self.sink.lock() {
             Ok(mut sink) => sink(events),
             Err(poisoned) => (poisoned.into_inner())(events),
         }

@@ -8,6 +8,8 @@
     reason = "a test: it waits, starts `ip`, says why it is skipped, and fails by panicking"
 )]
 
+#[path = "network/flood.rs"]
+mod flood;
 #[path = "network/lab.rs"]
 mod lab;
 #[path = "network/modules.rs"]

@@ -310,20 +310,58 @@ pub struct FirewallEvent {
     pub rule: String,
     /// `in` or `out`.
     pub direction: Direction,
-    /// `tcp`, `udp`, `icmp` or the protocol's number.
+    /// `tcp`, `udp`, `icmp` or the protocol's number; `*` where the event stands for packets of several sources.
     pub protocol: String,
-    /// Address that opened the connection.
+    /// Address that opened the connection; `*` for several.
     pub source: String,
     /// Its port; 0 where there is none.
     pub source_port: u16,
-    /// Address that was connected to.
+    /// Address that was connected to; `*` for several.
     pub destination: String,
     /// Its port; 0 where there is none.
     pub destination_port: u16,
     /// The interface.
     pub interface: String,
-    /// How many packets this event stands for.
+    /// How many packets this event stands for: all that the kernel counted of the rule, spread by what was sampled.
     pub count: u64,
+    /// How many of them were looked at; where it is less than `count`, how they are spread over addresses is an estimate.
+    #[serde(default)]
+    pub sampled: u64,
+    /// When the first of them came, in RFC 3339.
+    #[serde(default)]
+    pub first: String,
+    /// When the last of them came.
+    #[serde(default)]
+    pub last: String,
+}
+
+/// In the place of what is not one address, protocol or interface.
+const SEVERAL: &str = "*";
+
+impl FirewallEvent {
+    /// About packets of one rule from several sources, or of which nothing but their number is known. Times are in
+    /// microseconds since 1970.
+    pub fn of_several(rule: String, direction: Direction, first: i64, last: i64) -> Self {
+        let time = |micros| {
+            jiff::Timestamp::from_microsecond(micros)
+                .map_or_else(|_beyond| String::new(), |at| at.to_string())
+        };
+        let several = || SEVERAL.to_owned();
+        Self {
+            rule,
+            direction,
+            protocol: several(),
+            source: several(),
+            source_port: 0,
+            destination: several(),
+            destination_port: 0,
+            interface: several(),
+            count: 0,
+            sampled: 0,
+            first: time(first),
+            last: time(last),
+        }
+    }
 }
 
 impl EventDetail for FirewallEvent {
@@ -346,6 +384,16 @@ impl EventDetail for FirewallEvent {
             "detected" => ("would have denied", "（検出モードのため通過）拒否の対象でした"),
             _ => ("let pass", "許可しました"),
         };
+        if source == SEVERAL {
+            return Explanation::new(
+                format!(
+                    "The firewall of {computer} {verb} {count} packets from several sources by rule “{rule}”."
+                ),
+                format!(
+                    "{computer} のファイアウォールは、ルール「{rule}」により複数の送信元からのパケット {count} 個を{verb_ja}。"
+                ),
+            );
+        }
         Explanation::new(
             format!(
                 "The firewall of {computer} {verb} {count} {protocol} packets from {source} to {destination} port \

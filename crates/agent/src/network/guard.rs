@@ -496,6 +496,7 @@ impl Guard {
         };
         let inspected = plan.settings.mode != Mode::Off;
         let outgoing = if plan.has_web() { translate::web_ports(&plan.web) } else { Vec::new() };
+        self.events.accounts.follow(&self.firewall);
         self.table.apply(&TablePlan {
             capabilities: self.capabilities,
             queue: self.fixed.number,

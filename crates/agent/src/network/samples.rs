@@ -1,10 +1,10 @@
 //! Samples of the firewall's packets, gathered to events. In the worker: the bytes are an attacker's.
 //!
-//! Samples are limited in the kernel and gathered here over a window, so a flood is a few events; how many packets
-//! there were in truth is what the rule's counter says.
+//! Samples are limited in the kernel, for each rule and in total, and gathered here over a window, so a flood is a few
+//! events a second. How many packets there were in truth, the supervisor takes from the rules' counters (`accounts.rs`).
 
 use sakimori_kernel::nflog::Sample;
-use sakimori_model::{Action, Now, Severity};
+use sakimori_model::{Action, Now, Severity, Timestamp};
 use sakimori_modules::firewall::{self, Direction, FirewallEvent};
 use sakimori_protocol::Event;
 use serde::{Deserialize, Serialize};
@@ -14,8 +14,12 @@ use std::time::Duration;
 
 /// How long like packets are gathered to one event.
 const WINDOW: Duration = Duration::from_secs(2);
-/// Different (rule, addresses, port) of one window; what comes on top is in the rules' counters alone.
-const KEYS: usize = 512;
+/// Events of one rule in a window, besides one for all others of it: a scan must not hide what other rules see.
+const OF_RULE: usize = 40;
+/// Events of a window, besides those for all others of a rule.
+const KEYS: usize = 160;
+/// Rules of a window that have an event for all others of them. What is seen of further rules is in their counters.
+const OTHERS: usize = 40;
 /// IPv6 extension headers that are stepped over.
 const EXTENSIONS: usize = 8;
 
@@ -38,12 +42,26 @@ struct Facts {
 /// What is alike in one event: the label, both ends without the source port, the interface.
 type Key = (Vec<u8>, u8, IpAddr, IpAddr, u16, u32);
 
+/// Like packets of a window.
+#[derive(Clone, Copy, Debug)]
+struct Alike {
+    samples: u64,
+    /// Of the first one.
+    source_port: u16,
+    first: Timestamp,
+    last: Timestamp,
+}
+
 /// The samples of the window at hand.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
     /// By the counter's name, which is the sample's label without its last character.
     labels: BTreeMap<String, Label>,
-    alike: BTreeMap<Key, (u64, u16)>,
+    alike: BTreeMap<Key, Alike>,
+    /// Different keys by label.
+    of_label: BTreeMap<Vec<u8>, usize>,
+    /// By label, what found no room.
+    others: BTreeMap<Vec<u8>, Alike>,
     began: Duration,
 }
 
@@ -54,16 +72,24 @@ impl Gathered {
         self.labels = labels;
     }
 
-    pub(super) fn take(&mut self, sample: &Sample<'_>) {
+    pub(super) fn take(&mut self, at: Timestamp, sample: &Sample<'_>) {
         let Some(facts) = facts(sample.packet) else { return };
         let (source_port, port) = facts.ports.unwrap_or((0, 0));
         let interface = if sample.in_ifindex == 0 { sample.out_ifindex } else { sample.in_ifindex };
         let label = sample.label.get(..128).unwrap_or(sample.label).to_vec();
         let key = (label, facts.protocol, facts.source, facts.destination, port, interface);
-        if self.alike.len() >= KEYS && !self.alike.contains_key(&key) {
-            return;
+        let fresh = Alike { samples: 0, source_port, first: at, last: at };
+        if let Some(alike) = self.alike.get_mut(&key) {
+            return alike.add(at);
         }
-        self.alike.entry(key).or_insert((0, source_port)).0 += 1;
+        let of_label = self.of_label.get(&key.0).copied().unwrap_or_default();
+        if self.alike.len() < KEYS && of_label < OF_RULE {
+            self.of_label.insert(key.0.clone(), of_label + 1);
+            return self.alike.entry(key).or_insert(fresh).add(at);
+        }
+        if self.others.len() < OTHERS || self.others.contains_key(&key.0) {
+            self.others.entry(key.0).or_insert(fresh).add(at);
+        }
     }
 
     /// The events of a window that is over.
@@ -72,12 +98,16 @@ impl Gathered {
             return Vec::new();
         }
         self.began = now.monotonic;
+        self.of_label.clear();
         let alike = std::mem::take(&mut self.alike);
-        alike.into_iter().filter_map(|(key, (count, port))| self.event(now, &key, count, port)).collect()
+        let others = std::mem::take(&mut self.others);
+        let events = alike.into_iter().filter_map(|(key, alike)| self.event(now, &key, alike));
+        let more = others.into_iter().filter_map(|(label, alike)| self.event_of_others(now, &label, alike));
+        events.chain(more).collect()
     }
 
-    fn event(&self, now: Now, key: &Key, count: u64, source_port: u16) -> Option<Event> {
-        let (label, protocol, source, destination, port, interface) = key;
+    /// Whose the label is, and what became of the packets.
+    fn known(&self, label: &[u8]) -> Option<(&Label, Action, Severity)> {
         let (outcome, counter) = label.split_last()?;
         let known = self.labels.get(std::str::from_utf8(counter).ok()?)?;
         let (action, severity) = match outcome {
@@ -85,9 +115,23 @@ impl Gathered {
             b'?' => (Action::Detected, Severity::Low),
             _ => (Action::Noted, Severity::Info),
         };
+        Some((known, action, severity))
+    }
+
+    fn event_of_others(&self, now: Now, label: &[u8], alike: Alike) -> Option<Event> {
+        let (known, action, severity) = self.known(label)?;
         let detail = FirewallEvent {
-            rule: known.rule.clone(),
-            direction: if known.inward { Direction::In } else { Direction::Out },
+            count: alike.samples,
+            sampled: alike.samples,
+            ..FirewallEvent::of_several(known.rule.clone(), known.direction(), alike.first.0, alike.last.0)
+        };
+        Some(Event::new(now.wall, firewall::MODULE.id, severity, action, &detail))
+    }
+
+    fn event(&self, now: Now, key: &Key, alike: Alike) -> Option<Event> {
+        let (label, protocol, source, destination, port, interface) = key;
+        let (known, action, severity) = self.known(label)?;
+        let detail = FirewallEvent {
             protocol: match protocol {
                 1 => "icmp".to_owned(),
                 6 => "tcp".to_owned(),
@@ -96,14 +140,29 @@ impl Gathered {
                 other => other.to_string(),
             },
             source: source.to_string(),
-            source_port,
+            source_port: alike.source_port,
             destination: destination.to_string(),
             destination_port: *port,
             // The supervisor knows the name.
             interface: interface.to_string(),
-            count,
+            count: alike.samples,
+            sampled: alike.samples,
+            ..FirewallEvent::of_several(known.rule.clone(), known.direction(), alike.first.0, alike.last.0)
         };
         Some(Event::new(now.wall, firewall::MODULE.id, severity, action, &detail))
+    }
+}
+
+impl Alike {
+    fn add(&mut self, at: Timestamp) {
+        self.samples += 1;
+        self.last = at;
+    }
+}
+
+impl Label {
+    const fn direction(&self) -> Direction {
+        if self.inward { Direction::In } else { Direction::Out }
     }
 }
 
@@ -158,7 +217,6 @@ fn facts(packet: &[u8]) -> Option<Facts> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use sakimori_model::Timestamp;
 
     fn udp4() -> Vec<u8> {
         let mut packet = vec![0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 198, 51, 100, 7];
@@ -200,9 +258,9 @@ mod tests {
         let packet = udp4();
         let sample = |label| Sample { label, in_ifindex: 3, out_ifindex: 0, packet: &packet };
         for _ in 0..5 {
-            gathered.take(&sample(b"fw_a!"));
+            gathered.take(Timestamp(7), &sample(b"fw_a!"));
         }
-        gathered.take(&sample(b"fw_unknown!"));
+        gathered.take(Timestamp(9), &sample(b"fw_unknown!"));
         let at = |seconds| Now { wall: Timestamp(1), monotonic: Duration::from_secs(seconds) };
         assert!(gathered.drain(at(1)).is_empty());
         let events = gathered.drain(at(2));
@@ -212,12 +270,32 @@ mod tests {
             (detail.rule.as_str(), detail.count, detail.destination_port, event.action.as_str()),
             ("a", 5, 53, "blocked")
         );
+        assert_eq!((detail.sampled, detail.first.as_str()), (5, "1970-01-01T00:00:00.000007Z"));
+        for rule in 0..200_u8 {
+            gathered.labels.insert(format!("fw_{rule}"), Label { rule: rule.to_string(), inward: true });
+        }
         for host in 0..2_000_u16 {
             let mut packet = udp4();
             packet[14..16].copy_from_slice(&host.to_be_bytes());
-            gathered.take(&Sample { label: b"fw_a?", in_ifindex: 3, out_ifindex: 0, packet: &packet });
+            let mut take = |label: &str| {
+                let label = label.as_bytes();
+                gathered
+                    .take(Timestamp(1), &Sample { label, in_ifindex: 3, out_ifindex: 0, packet: &packet });
+            };
+            take("fw_a?");
+            take(&format!("fw_{}?", host / 10));
         }
-        assert_eq!(gathered.drain(at(5)).len(), KEYS);
+        let events = gathered.drain(at(5));
+        let details: Vec<FirewallEvent> = events.iter().map(|event| event.read().unwrap()).collect();
+        let others: Vec<&FirewallEvent> = details.iter().filter(|one| one.source == "*").collect();
+        assert_eq!((details.len() - others.len(), others.len()), (KEYS, OTHERS));
+        let of_a: Vec<u64> = details.iter().filter(|one| one.rule == "a").map(|one| one.sampled).collect();
+        assert_eq!(
+            (of_a.len(), of_a.iter().sum::<u64>()),
+            (OF_RULE + 1, 2_000),
+            "nothing of it is forgotten"
+        );
+        assert!(gathered.alike.is_empty() && gathered.others.is_empty() && gathered.of_label.is_empty());
     }
 
     proptest! {

@@ -4,6 +4,7 @@
 //! the kernel asks of a verdict, and parses nothing. The *event drainer* hands events to the spool. Both
 //! treat what they read as written by an attacker: a worker that writes nonsense is ended.
 
+use super::accounts;
 use super::channel::{Answer, CageReport, Channel, Order, Settings};
 use super::samples::Label;
 use super::tally::Tally;
@@ -203,8 +204,7 @@ impl Session {
     pub(super) fn send_plan(&self, plan: &NetworkPlan, firewall: &Plan) -> Result<(), ConfigureError> {
         let files: Vec<&RuleFile> = plan.rules.iter().chain(&plan.lists).collect();
         let label = |counter: &Counter| {
-            let default = format!("default-{}bound", counter.direction.as_str());
-            let rule = counter.rule.clone().unwrap_or(default);
+            let rule = accounts::name_of(counter);
             (counter.name.clone(), Label { rule, inward: counter.direction == Direction::In })
         };
         let order = Order::Configure {
@@ -377,10 +377,12 @@ fn drain_events(mut ring: EventConsumer, events: &SharedEvents, progress: &Progr
     let mut bytes = Vec::new();
     let mut batch = Vec::new();
     let mut lost = ring.lost();
+    let mut looked = sakimori_kernel::clock::monotonic();
     loop {
         let last_round = progress.ending.load(Ordering::SeqCst);
         let honest = copy_events(&mut ring, &mut bytes, &mut batch);
         if !batch.is_empty() {
+            events.accounts.settle(&mut batch);
             events.give(&batch);
             // Durable now: their room may be used again.
             ring.release();
@@ -399,10 +401,18 @@ fn drain_events(mut ring: EventConsumer, events: &SharedEvents, progress: &Progr
             events.give(&[gap("events", now_lost - lost, "event-ring-full")]);
             lost = now_lost;
         }
+        let now = sakimori_kernel::clock::monotonic();
+        if now.saturating_sub(looked) >= accounts::EVERY {
+            looked = now;
+            let unseen = events.accounts.unseen();
+            if !unseen.is_empty() {
+                events.give(&unseen);
+            }
+        }
         if last_round {
             return;
         }
-        let _woken = ring.wait(None);
+        let _woken = ring.wait(Some(accounts::EVERY));
     }
 }
 
@@ -441,6 +451,9 @@ fn accept(bytes: &[u8]) -> Option<Event> {
 /// Puts an interface's name in the place of its number, which is all that a worker knows. One that has gone keeps it.
 fn name_interface(event: &mut Event) -> Option<()> {
     let place = event.detail.get_mut("interface")?;
+    if place == "*" {
+        return Some(());
+    }
     let number = place.as_str()?.parse::<u32>().ok()?;
     if let Some(name) = sakimori_kernel::interface::name(number) {
         *place = name.into();

@@ -373,7 +373,7 @@ impl Judge {
         let Some(samples) = &mut self.samples else { return };
         let gathered = &mut self.gathered;
         for _ in 0..READS {
-            if !samples.read(|sample| gathered.take(&sample)).is_ok_and(|count| count > 0) {
+            if !samples.read(|sample| gathered.take(now.wall, &sample)).is_ok_and(|count| count > 0) {
                 break;
             }
         }
