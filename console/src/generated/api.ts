@@ -511,6 +511,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/computers/{id}/firewall/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What the firewall of a computer does to a packet, with what is set on the computer itself. */
+        post: operations["explainFirewallOfComputer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/computers/{id}/firewall/lint": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What is noticed about the firewall rules of a computer, with what is set on the computer itself. */
+        post: operations["lintFirewallOfComputer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/computers/{id}/inventory": {
         parameters: {
             query?: never;
@@ -806,6 +840,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/firewall/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What a firewall with these settings, over the built-in defaults, does to a packet. Lists are the manager's. */
+        post: operations["explainFirewall"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/firewall/lint": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What is noticed about these settings over the built-in defaults. Lists are the manager's. */
+        post: operations["lintFirewall"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/fleet-settings": {
         parameters: {
             query?: never;
@@ -964,6 +1032,46 @@ export interface paths {
          *     would be refused is refused.
          */
         post: operations["dryRunPolicy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/{id}/firewall/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What the firewall of a policy does to a packet: which rule decides, and why the others do not. It is asked of the same
+         *     plan that agents enforce.
+         */
+        post: operations["explainFirewallOfPolicy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/{id}/firewall/lint": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What is noticed about the firewall rules of a policy, as they are or with other settings: rules that never decide,
+         *     contradict each other or do nothing, and whether somebody would be locked out.
+         */
+        post: operations["lintFirewallOfPolicy"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2527,6 +2635,11 @@ export interface components {
              * @description How many computers would enforce something else.
              */
             computers: number;
+            /**
+             * @description What is noticed about the firewall rules as they would be; empty where they stay as they are, and
+             *     for a document of policies.
+             */
+            firewall?: components["schemas"]["FirewallFinding"][];
             /** @description Computers for which the same changes, those with most computers first; the first 200. */
             groups: components["schemas"]["DryRunGroup"][];
         };
@@ -2827,6 +2940,39 @@ export interface components {
          * @enum {string}
          */
         FirewallAction: "allow" | "deny" | "force-allow" | "bypass" | "log-only";
+        /** @description The answer to a question. */
+        FirewallAnswer: {
+            /** @description What happens; contexts of which nothing is known do not hold. */
+            decision: components["schemas"]["FirewallDecision"];
+            /** @description What happens instead where contexts hold of which nothing is known. */
+            otherwise: components["schemas"]["FirewallDecision"][];
+            /**
+             * @description The rules of its direction in the order in which they are asked, then those that do not count; of very many,
+             *     those that came nearest.
+             */
+            rules: components["schemas"]["FirewallRuleAnswer"][];
+            /**
+             * Format: int64
+             * @description Rules that the answer does not speak of.
+             */
+            rulesLeftOut: number;
+        };
+        /**
+         * @description Who decides.
+         * @enum {string}
+         */
+        FirewallDecider: "rule" | "default" | "always-open" | "nobody";
+        /** @description What happens, and who decides it. */
+        FirewallDecision: {
+            /** @description Who decides. */
+            by: components["schemas"]["FirewallDecider"];
+            /** @description The rule's name. */
+            rule: string | null;
+            /** @description A sentence on it. */
+            text: components["schemas"]["Explanation"];
+            /** @description What happens. */
+            verdict: components["schemas"]["FirewallVerdict"];
+        };
         /**
          * @description What happens to traffic that no rule names.
          * @enum {string}
@@ -2836,10 +2982,10 @@ export interface components {
         FirewallDetail: {
             /**
              * Format: int64
-             * @description How many packets this event stands for.
+             * @description How many packets this event stands for: all that the kernel counted of the rule, spread by what was sampled.
              */
             count: number;
-            /** @description Address that was connected to. */
+            /** @description Address that was connected to; `*` for several. */
             destination: string;
             /**
              * Format: int32
@@ -2848,13 +2994,22 @@ export interface components {
             destinationPort: number;
             /** @description `in` or `out`. */
             direction: components["schemas"]["Direction"];
+            /** @description When the first of them came, in RFC 3339. */
+            first?: string;
             /** @description The interface. */
             interface: string;
-            /** @description `tcp`, `udp`, `icmp` or the protocol's number. */
+            /** @description When the last of them came. */
+            last?: string;
+            /** @description `tcp`, `udp`, `icmp` or the protocol's number; `*` where the event stands for packets of several sources. */
             protocol: string;
             /** @description The rule's name; `default-inbound` or `default-outbound` where none named it. */
             rule: string;
-            /** @description Address that opened the connection. */
+            /**
+             * Format: int64
+             * @description How many of them were looked at; where it is less than `count`, how they are spread over addresses is an estimate.
+             */
+            sampled?: number;
+            /** @description Address that opened the connection; `*` for several. */
             source: string;
             /**
              * Format: int32
@@ -2867,11 +3022,82 @@ export interface components {
          * @enum {string}
          */
         FirewallExcept: "remote" | "local" | "ports" | "sourcePorts" | "macs" | "interfaces" | "flags" | "icmp";
+        /** @description Something that should be looked at before it is enforced. */
+        FirewallFinding: {
+            /** @description Stable code: `F102`. */
+            code: string;
+            /** @description `error` refuses the rules, `warning` does not. */
+            level: string;
+            /** @description What to do about it. */
+            remedy: components["schemas"]["Explanation"];
+            /** @description The rule; `null` for all of them together. */
+            rule: string | null;
+            /** @description What is wrong. */
+            text: components["schemas"]["Explanation"];
+        };
+        /** @description What was noticed. */
+        FirewallFindings: {
+            /** @description Errors first. */
+            findings: components["schemas"]["FirewallFinding"][];
+        };
         /**
          * @description What kind of packets a rule looks at.
          * @enum {string}
          */
         FirewallFrame: "ip" | "ipv4" | "ipv6";
+        /** @description What is to be looked at. */
+        FirewallLint: {
+            /**
+             * Format: int32
+             * @description The TCP port by which the computer is managed; 22 where absent.
+             */
+            managementPort?: number | null;
+            /** @description The address that has to be let in; the caller's own where absent. */
+            operator?: string | null;
+            settings?: components["schemas"]["SettingsPatch"] | null;
+        };
+        /** @description A packet, and when and where it comes. What is left out is as with a new connection. */
+        FirewallQuestion: {
+            /**
+             * Format: date-time
+             * @description The moment; now where absent.
+             */
+            at?: string | null;
+            /** @description It goes to a container of the computer, or comes from one. */
+            container?: boolean;
+            /** @description Whether contexts hold, by their names; of the others nothing is known. */
+            contexts?: {
+                [key: string]: boolean;
+            };
+            direction?: components["schemas"]["Direction"] | null;
+            /** @description It belongs to an established connection. */
+            established?: boolean;
+            /** @description The TCP flags that are set, `syn,ack`; where absent `syn`, and `ack` in an established connection. */
+            flags?: string | null;
+            /** @description The address that it comes from. One of the two addresses has to be there; the other one is any. */
+            from?: string | null;
+            /** @description ICMP type, with its code `3/4`; an echo request where absent. */
+            icmp?: string | null;
+            /** @description The interface that it comes in by, or leaves by; not known where absent. */
+            interface?: string | null;
+            /** @description The MAC address of whoever sent its Ethernet frame; not known where absent. */
+            mac?: string | null;
+            /**
+             * Format: int32
+             * @description The port that it goes to. Has to be there where the protocol has ports.
+             */
+            port?: number | null;
+            /** @description `tcp` (where absent), `udp`, `icmp`, `icmpv6` or another protocol, or its number. */
+            protocol?: string | null;
+            settings?: components["schemas"]["SettingsPatch"] | null;
+            /**
+             * Format: int32
+             * @description The port that it comes from; 49152 where absent.
+             */
+            sourcePort?: number | null;
+            /** @description The address that it goes to. */
+            to?: string | null;
+        };
         /** @description One rule. */
         FirewallRule: {
             /** @description What happens. */
@@ -2926,6 +3152,26 @@ export interface components {
             /** @description The ports that are connected from, or a list of ports, `list:NAME`; any where empty. Only with TCP, UDP and SCTP. */
             sourcePorts?: components["schemas"]["Ports"][];
         };
+        /** @description How one rule is with the packet. */
+        FirewallRuleAnswer: {
+            /** @description What it does: `allow`, `deny`, … */
+            action: string;
+            /**
+             * @description `decided`, `counted` (it is in Detect or only logs), `earlier-decided`, or why it does not match: `address`,
+             *     `ip-version`, `port`, `protocol`, `mac`, `interface`, `flags`, `icmp-type`, `schedule`, `context`,
+             *     `context-unknown`, `off`, `module-off`, `other`.
+             */
+            reason: string;
+            /** @description Its name; `null` for the default. */
+            rule: string | null;
+            /** @description A sentence on it. */
+            text: components["schemas"]["Explanation"];
+        };
+        /**
+         * @description What becomes of a packet.
+         * @enum {string}
+         */
+        FirewallVerdict: "passes" | "bypasses" | "would-be-dropped" | "dropped";
         /** @description The brake is on. */
         FleetBrake: {
             /**
@@ -8522,6 +8768,82 @@ export interface operations {
             };
         };
     };
+    explainFirewallOfComputer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FirewallQuestion"];
+            };
+        };
+        responses: {
+            /** @description What the firewall of a computer does to a packet, with what is set on the computer itself. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FirewallAnswer"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    lintFirewallOfComputer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FirewallLint"];
+            };
+        };
+        responses: {
+            /** @description What is noticed about the firewall rules of a computer, with what is set on the computer itself. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FirewallFindings"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getInventory: {
         parameters: {
             query?: never;
@@ -9314,6 +9636,78 @@ export interface operations {
             };
         };
     };
+    explainFirewall: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FirewallQuestion"];
+            };
+        };
+        responses: {
+            /** @description What a firewall with these settings, over the built-in defaults, does to a packet. Lists are the manager's. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FirewallAnswer"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    lintFirewall: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FirewallLint"];
+            };
+        };
+        responses: {
+            /** @description What is noticed about these settings over the built-in defaults. Lists are the manager's. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FirewallFindings"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getFleetSettings: {
         parameters: {
             query?: never;
@@ -9749,6 +10143,88 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DryRun"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    explainFirewallOfPolicy: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FirewallQuestion"];
+            };
+        };
+        responses: {
+            /**
+             * @description What the firewall of a policy does to a packet: which rule decides, and why the others do not. It is asked of the same
+             *     plan that agents enforce.
+             */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FirewallAnswer"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    lintFirewallOfPolicy: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FirewallLint"];
+            };
+        };
+        responses: {
+            /**
+             * @description What is noticed about the firewall rules of a policy, as they are or with other settings: rules that never decide,
+             *     contradict each other or do nothing, and whether somebody would be locked out.
+             */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FirewallFindings"];
                 };
             };
             /** @description Refused; `code` and `detail` say why and what to do. */

@@ -1,6 +1,7 @@
 import { administrationEn } from "./administration";
 import { alertsEn } from "./alerts";
 import { bulkEn, dashboardEn } from "./dashboard";
+import { firewallEn } from "./firewall";
 import { fleetEn } from "./fleet.en";
 import { formsEn } from "./forms";
 import { notesEn } from "./notes";
@@ -12,6 +13,7 @@ export const en = {
   ...administrationEn,
   ...alertsEn,
   ...formsEn,
+  ...firewallEn,
   ...upgradesEn,
   app: {
     skipToContent: "Skip to content",

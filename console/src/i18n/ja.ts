@@ -2,6 +2,7 @@ import { administrationJa } from "./administration";
 import { alertsJa } from "./alerts";
 import { bulkJa, dashboardJa } from "./dashboard";
 import type { Texts } from "./en";
+import { firewallJa } from "./firewall";
 import { fleetJa } from "./fleet.ja";
 import { formsJa } from "./forms";
 import { notesJa } from "./notes";
@@ -13,6 +14,7 @@ export const ja: Texts = {
   ...administrationJa,
   ...alertsJa,
   ...formsJa,
+  ...firewallJa,
   ...upgradesJa,
   app: {
     skipToContent: "本文へスキップ",

@@ -14,6 +14,7 @@ pub mod computer;
 mod content;
 pub mod event;
 pub mod event_based_task;
+pub mod firewall;
 pub mod fleet;
 pub mod group;
 pub mod inventory;
@@ -51,6 +52,10 @@ pub use event_based_task::{
     CloudFacts, ConditionTried, EventBasedTask, EventBasedTaskPatch, NewEventBasedTask, TaskAction,
     TaskActionKind, TaskCondition, TaskFacts, TaskField, TaskOutcome, TaskPattern, TaskTrial, TaskTried,
     TaskVerdict, Trigger,
+};
+pub use firewall::{
+    FirewallAnswer, FirewallDecider, FirewallDecision, FirewallFinding, FirewallFindings, FirewallLint,
+    FirewallQuestion, FirewallRuleAnswer, FirewallVerdict,
 };
 pub use fleet::{
     ComputerCoverage, CoverageFinding, CoverageState, FleetBrake, FleetCoverage, FleetFinding,

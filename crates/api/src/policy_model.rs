@@ -1,4 +1,5 @@
 //! History of policies, what differs between two of them, what a change would do, and settings of one computer.
+use crate::firewall::FirewallFinding;
 use crate::policy::{LocalSettingsView, SettingsInForce, SettingsPatch};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -150,6 +151,10 @@ pub struct DryRun {
     pub computers: u64,
     /// Computers for which the same changes, those with most computers first; the first 200.
     pub groups: Vec<DryRunGroup>,
+    /// What is noticed about the firewall rules as they would be; empty where they stay as they are, and
+    /// for a document of policies.
+    #[serde(default)]
+    pub firewall: Vec<FirewallFinding>,
 }
 
 /// Computers for which the same would change.

@@ -2,6 +2,7 @@
 pub(crate) mod alerts;
 pub(crate) mod computers;
 pub(crate) mod events;
+pub(crate) mod firewall;
 pub(crate) mod fleet;
 pub(crate) mod operations;
 pub(crate) mod policies;
@@ -55,6 +56,9 @@ pub(crate) enum Command {
     /// Policies.
     #[command(subcommand, alias = "policy")]
     Policies(policies::Policies),
+    /// What the firewall does to a packet, and what is noticed about its rules.
+    #[command(subcommand)]
+    Firewall(firewall::Firewall),
     /// Lists of addresses, ports, files, folders, extensions and times of the week that policies refer to as list:NAME.
     #[command(subcommand)]
     Lists(policies::Lists),
@@ -323,6 +327,11 @@ mod tests {
         CommandLine::command().debug_assert();
         let line = ["sakimori", "computers", "settings", "web1", "--set", "firewall.mode=detect"];
         assert!(CommandLine::try_parse_from(line).is_ok());
+        let line =
+            "sakimori firewall explain --from 192.0.2.7 --to 192.0.2.1 --proto tcp --port 443 --policy Shop";
+        assert!(CommandLine::try_parse_from(line.split(' ')).is_ok());
+        let nobodys = "sakimori firewall explain --from 192.0.2.7 --port 443";
+        assert!(CommandLine::try_parse_from(nobodys.split(' ')).is_err(), "whose rules?");
         assert!(
             CommandLine::try_parse_from(["sakimori", "policy", "apply", "-f", "dir", "--dry-run"]).is_ok()
         );

@@ -6,6 +6,7 @@ mod auto_tags;
 mod channels;
 mod computers;
 mod events;
+mod firewall;
 mod fleet;
 mod inventory;
 mod lists;
@@ -45,6 +46,7 @@ pub(crate) async fn execute(line: CommandLine) -> Result<ExitCode, Failure> {
         Command::Fleet(command) => fleet::fleet(out, &client()?, command).await,
         Command::Searches(command) => fleet::searches(out, &client()?, command).await,
         Command::Policies(command) => policies::execute(out, &client()?, command).await,
+        Command::Firewall(command) => return firewall::execute(out, &client()?, command).await,
         Command::Lists(command) => lists::execute(out, &client()?, command).await,
         Command::Events(command) => events::execute(out, &client()?, command).await,
         Command::AutoTags(command) => auto_tags::execute(out, &client()?, command).await,

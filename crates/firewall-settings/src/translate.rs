@@ -18,6 +18,21 @@ pub fn compile(
     always: &[SocketAddr],
     counts: impl Fn(&FirewallRule) -> bool,
 ) -> Result<(engine::Plan, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let (policy, mut findings) = policy(settings, always, counts);
+    let compiled = engine::compile(&policy);
+    findings.extend(compiled.diagnostics);
+    match compiled.plan {
+        Some(plan) if findings.iter().all(|finding| finding.level != Level::Error) => Ok((plan, findings)),
+        _ => Err(findings),
+    }
+}
+
+/// What the engine takes, and errors about entries that cannot be read: rules with them are not in it.
+pub(crate) fn policy(
+    settings: &Firewall,
+    always: &[SocketAddr],
+    counts: impl Fn(&FirewallRule) -> bool,
+) -> (Policy, Vec<Diagnostic>) {
     let mut findings = Vec::new();
     let mut rules = Vec::new();
     for (name, rule) in &settings.rules {
@@ -37,12 +52,7 @@ pub fn compile(
             .map(|end| Endpoint { address: end.ip().to_canonical(), port: end.port() })
             .collect(),
     };
-    let compiled = engine::compile(&policy);
-    findings.extend(compiled.diagnostics);
-    match compiled.plan {
-        Some(plan) if findings.iter().all(|finding| finding.level != Level::Error) => Ok((plan, findings)),
-        _ => Err(findings),
-    }
+    (policy, findings)
 }
 
 fn one(name: &str, rule: &FirewallRule) -> Result<Rule, Vec<Diagnostic>> {

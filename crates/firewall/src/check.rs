@@ -1,8 +1,8 @@
 //! Mistakes that can be seen before anything is enforced.
+use crate::lint;
 use crate::plan::{self, Plan};
 use crate::ranges::{addresses, meant, ports};
-use crate::rule::{Action, Among, Direction, Policy, Protocol, Rule};
-use crate::shape::{Shape, versions};
+use crate::rule::{Action, Among, Direction, Frame, Policy, Protocol, Rule};
 use sakimori_model::{Diagnostic, Level, Mode};
 use std::collections::BTreeMap;
 
@@ -50,10 +50,20 @@ pub fn compile(policy: &Policy) -> Compiled {
         }
     }
     let broken = findings.0.iter().any(|finding| finding.level == Level::Error);
-    if !broken && policy.mode != Mode::Off {
-        findings.order(policy);
+    let plan = (!broken).then(|| plan::plan(policy));
+    if let Some(plan) = plan.as_ref().filter(|_| policy.mode != Mode::Off) {
+        findings.idle(policy);
+        for found in lint::shadowed(policy, plan) {
+            findings.add(
+                found.code,
+                Level::Warning,
+                found.rule.as_deref().unwrap_or_default(),
+                found.title,
+                found.help,
+            );
+        }
     }
-    Compiled { plan: (!broken).then(|| plan::plan(policy)), diagnostics: findings.0 }
+    Compiled { plan, diagnostics: findings.0 }
 }
 
 struct Findings(Vec<Diagnostic>);
@@ -218,9 +228,8 @@ impl Findings {
         }
     }
 
-    /// Rules that never decide anything.
-    fn order(&mut self, policy: &Policy) {
-        let ordered = policy.ordered();
+    /// A firewall that does nothing.
+    fn idle(&mut self, policy: &Policy) {
         let closed = [Direction::In, Direction::Out].map(|direction| policy.closes(direction));
         if policy.rules.iter().all(|rule| rule.mode == Mode::Off) && closed == [false, false] {
             let title = "the firewall is on, has no rules and lets everything pass".to_owned();
@@ -232,40 +241,17 @@ impl Findings {
                 "Add rules, or set the default for incoming traffic to deny.",
             );
         }
-        let shapes: Vec<Shape> = ordered.iter().map(|rule| Shape::of(rule)).collect();
-        for (at, (rule, shape)) in ordered.iter().zip(&shapes).enumerate() {
-            let earlier = ordered.iter().zip(&shapes).take(at).find(|(other, covering)| {
-                // A rule in Detect or one that only logs decides nothing.
-                other.mode == Mode::Prevent && other.action != Action::LogOnly && covering.covers(shape)
-            });
-            let Some((other, _)) = earlier else { continue };
-            let passes = |action| matches!(action, Action::ForceAllow | Action::Allow);
-            let alike = other.action == rule.action || (passes(other.action) && passes(rule.action));
-            // An Allow rule is more than what it matches.
-            let closing = rule.action == Action::Allow
-                && !policy.rules.iter().any(|one| {
-                    one.name != rule.name
-                        && one.action == Action::Allow
-                        && one.direction == rule.direction
-                        && one.mode == Mode::Prevent
-                });
-            let help = match (alike, closing) {
-                (_, true) => {
-                    "It only closes its direction to what no rule names: say that by the default, deny."
-                }
-                (true, _) => "One of the two can go.",
-                (false, _) => "Raise its priority, or narrow the earlier rule.",
-            };
-            if alike {
-                let title = format!("everything it matches is decided by the rule '{}' already", other.name);
-                self.warning("F101", rule, title, help);
-            } else {
-                let title =
-                    format!("it is never asked: the rule '{}' decides first, the other way", other.name);
-                self.warning("F102", rule, title, help);
-            }
-        }
     }
+}
+
+/// Whether a rule can match packets of IPv4 and of IPv6, as far as its frame type and addresses say.
+fn versions(rule: &Rule) -> [bool; 2] {
+    [true, false].map(|v4| {
+        let some = |among| addresses(among, v4).is_none_or(|ranges| !ranges.is_empty());
+        (rule.frame == Frame::Ip || (rule.frame == Frame::V4) == v4)
+            && some(&rule.remote)
+            && some(&rule.local)
+    })
 }
 
 fn said<T>(among: &Among<T>) -> (usize, bool) {

@@ -53,6 +53,9 @@ pub struct Judged {
     pub counted: Vec<String>,
 }
 
+/// Hears of each step that is come to, and whether all its conditions are met; says whether it is taken.
+type Taken<'s, 'p> = &'s mut dyn FnMut(&'p Step, bool) -> bool;
+
 enum End {
     Passed,
     Returned,
@@ -87,33 +90,41 @@ impl Plan {
     /// What the plan does to a packet.
     pub fn judge(&self, packet: &Packet) -> Judged {
         let mut judged = Judged::default();
-        for chain in self.chains.iter().filter(|chain| chain.hook == Some(packet.hook)) {
-            judged.dropped |= matches!(self.walk(&chain.steps, packet, &mut judged, 0), End::Dropped);
-        }
+        judged.dropped = self.follow(packet, &mut |step, met| {
+            if met {
+                judged.counted.extend(step.counter.clone());
+                judged.bypassed |= step.then == Then::Bypass;
+            }
+            met
+        });
         judged.bypassed &= !judged.dropped;
         judged
     }
 
-    fn walk(&self, steps: &[Step], packet: &Packet, judged: &mut Judged, depth: usize) -> End {
+    /// Takes a packet through the chains of its hook; whether it is dropped.
+    pub(crate) fn follow<'p>(&'p self, packet: &Packet, taken: Taken<'_, 'p>) -> bool {
+        let mut dropped = false;
+        for chain in self.chains.iter().filter(|chain| chain.hook == Some(packet.hook)) {
+            dropped |= matches!(self.walk(&chain.steps, packet, taken, 0), End::Dropped);
+        }
+        dropped
+    }
+
+    fn walk<'p>(&'p self, steps: &'p [Step], packet: &Packet, taken: Taken<'_, 'p>, depth: usize) -> End {
         for step in steps {
-            if !step.conditions.iter().all(|condition| condition.is_met(packet)) {
+            if !taken(step, step.conditions.iter().all(|condition| condition.is_met(packet))) {
                 continue;
             }
-            judged.counted.extend(step.counter.clone());
             match step.then {
                 Then::Next => {}
                 Then::Accept => return End::Passed,
                 Then::Drop => return End::Dropped,
-                Then::Return => return End::Returned,
-                Then::Bypass => {
-                    judged.bypassed = true;
-                    return End::Returned;
-                }
+                Then::Return | Then::Bypass => return End::Returned,
                 Then::Jump(name) => {
                     let target = self.chains.iter().find(|chain| chain.name == name);
                     // Two levels are planned; a bound keeps a plan made by hand from running in circles.
                     let Some(target) = target.filter(|_| depth < 8) else { continue };
-                    match self.walk(&target.steps, packet, judged, depth + 1) {
+                    match self.walk(&target.steps, packet, taken, depth + 1) {
                         End::Returned => {}
                         decided => return decided,
                     }

@@ -26,16 +26,20 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod area;
 mod check;
+mod explain;
 mod judge;
+mod lint;
 mod plan;
 mod ranges;
 mod rule;
-mod shape;
 
 pub use address::{InterfaceName, Mac, Network, ParseInterfaceError, ParseNetworkError};
 pub use check::{Compiled, compile};
+pub use explain::{Answer, Asked, Decider, Explained};
 pub use judge::{Judged, Link, Packet};
+pub use lint::{Finding, Looking, lint};
 pub use plan::{
     AddressRanges, Chain, Condition, Counter, DEFAULT_INBOUND, DEFAULT_OUTBOUND, Hook, Interface, Outcome,
     PREFIX, Plan, Side, Step, Then,

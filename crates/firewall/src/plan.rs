@@ -2,7 +2,7 @@
 mod build;
 mod show;
 
-pub(crate) use build::{counter_name, plan};
+pub(crate) use build::{CHAIN_IN, CHAIN_OUT, counter_name, plan};
 
 use crate::address::{Mac, number};
 use crate::ranges::holds;

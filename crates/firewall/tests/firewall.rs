@@ -247,9 +247,9 @@ fn findings() {
     check(
         &policy(vec![ssh_from(&["10.7.0.0/16"]), wide]),
         expect![[r"
-        F103 firewall rule 'all of 10': an address has bits behind its prefix; 10.0.0.0/8 is meant
-        F102 firewall rule 'ssh': it is never asked: the rule 'all of 10' decides first, the other way
-    "]],
+            F103 firewall rule 'all of 10': an address has bits behind its prefix; 10.0.0.0/8 is meant
+            F110 firewall rule 'ssh': it contradicts 'all of 10': with the same priority, all that it matches is decided there first
+        "]],
     );
     let again = Rule { name: "web again".into(), local_ports: vec![PortRange::single(8001)].into(), ..web() };
     check(

@@ -21,6 +21,7 @@ mod event_notes;
 pub(crate) mod event_search;
 pub(crate) mod events;
 mod extract;
+mod firewall;
 mod fleet_settings;
 mod groups;
 mod idempotency;
@@ -115,6 +116,12 @@ fn api() -> OpenApiRouter<Arc<App>> {
             .routes(routes!(policy_history::roll_back))
             .routes(routes!(policy_history::diff))
             .routes(routes!(policy_dry_run::dry_run))
+            .routes(routes!(firewall::explain_policy))
+            .routes(routes!(firewall::explain_computer))
+            .routes(routes!(firewall::explain_settings))
+            .routes(routes!(firewall::lint_policy))
+            .routes(routes!(firewall::lint_computer))
+            .routes(routes!(firewall::lint_settings))
             .routes(routes!(policy_document::export, policy_document::apply))
             .routes(routes!(computer_settings::get, computer_settings::update))
             .routes(routes!(computer_settings::dry_run))

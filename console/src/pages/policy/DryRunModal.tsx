@@ -11,6 +11,7 @@ import {
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { DryRun } from "../../api/types";
+import { FirewallFindings } from "./FirewallFindings";
 import { SettingChanges } from "./SettingChanges";
 
 interface Props {
@@ -46,6 +47,7 @@ export function DryRunModal({ run, commented = true, pending, onSave, onClose }:
             />
           </FormGroup>
         )}
+        {(run.firewall ?? []).length > 0 && <FirewallFindings findings={run.firewall ?? []} />}
         {run.groups.map((group) => (
           <div key={`${group.policyId} ${group.examples[0]?.id ?? ""}`}>
             <Title headingLevel="h2" size="md" className="skm-gap-below">

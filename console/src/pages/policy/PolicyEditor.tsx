@@ -29,6 +29,7 @@ import { useMayChange } from "../../session";
 import { Conflict } from "../../ui/Conflict";
 import { SaveError } from "../../ui/states";
 import { DryRunModal } from "./DryRunModal";
+import { FirewallTools } from "./FirewallTools";
 import type { Typed } from "./fieldText";
 import { ModuleSettings } from "./ModuleSettings";
 import { PolicyVersions } from "./PolicyVersions";
@@ -197,6 +198,9 @@ export function PolicyEditor({ policy, policies, module, onModule, ofComputer = 
           />
         )}
       </StackItem>
+      {shown === "firewall" && module !== "versions" && valid && (
+        <FirewallTools id={policy.id} ofComputer={ofComputer} settings={patchOf(draft).settings} />
+      )}
       {would && (
         <DryRunModal
           run={would}

@@ -17,8 +17,8 @@ const PORTS: u16 = 300;
 fn cpu(id: u32) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-    ticks as f64 / 100.0
+    let ticks: u32 = fields[11].parse::<u32>().unwrap() + fields[12].parse::<u32>().unwrap();
+    f64::from(ticks) / 100.0
 }
 
 /// Memory of a process, in KiB.
@@ -99,9 +99,8 @@ fn a_flood_is_few_events_that_tell_of_every_packet() {
     assert!(grown < 8 << 10, "the worker grew by {grown} KiB");
     // A core has `flood` seconds; the worker must not need one for what is dropped anyhow.
     assert!(used < flood.as_secs_f64().max(1.0), "{used} s of processor time in {flood:?}");
-    println!(
-        "{:?} packets in {flood:?}: {number} events, worker +{grown} KiB, {used:.2} s of processor time",
-        counts
+    eprintln!(
+        "{counts:?} packets in {flood:?}: {number} events, worker +{grown} KiB, {used:.2} s of processor time",
     );
     network.stop();
 }

@@ -1,6 +1,8 @@
 //! `sakimori policies versions`, `roll-back`, `diff` and dry runs.
+use super::firewall::findings_text;
 use super::{NAMES_MAX, Out, policy_id, word};
 use crate::client::Client;
+use crate::command_line::firewall::Language;
 use crate::problem::Failure;
 use crate::table::{Table, shown};
 use sakimori_api::{
@@ -111,6 +113,10 @@ pub(super) fn effect(run: &DryRun) -> String {
         for change in &group.changes {
             line(&mut text, "  ", change);
         }
+    }
+    if !run.firewall.is_empty() {
+        text.push_str("\nThe firewall's rules as they would be:\n");
+        text.push_str(&findings_text(&run.firewall, Language::En));
     }
     text
 }

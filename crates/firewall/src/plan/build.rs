@@ -9,8 +9,8 @@ use crate::rule::{Action, Among, Direction, Endpoint, Frame, IcmpType, Policy, R
 use sakimori_model::Mode;
 use std::ops::RangeInclusive;
 
-const CHAIN_IN: &str = "fw_in";
-const CHAIN_OUT: &str = "fw_out";
+pub(crate) const CHAIN_IN: &str = "fw_in";
+pub(crate) const CHAIN_OUT: &str = "fw_out";
 /// The Bypass rules alone, for packets that no other rule is asked about.
 const CHAIN_BYPASS_IN: &str = "fw_bypass_in";
 const CHAIN_BYPASS_OUT: &str = "fw_bypass_out";

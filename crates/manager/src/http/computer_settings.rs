@@ -1,6 +1,7 @@
 //! Settings of one computer, above its policy.
 use super::auth::{Access, Caller, Resource};
 use super::extract::{Id, Message, check_if_match, with_etag};
+use super::firewall;
 use super::policy_dry_run::answer;
 use crate::app::App;
 use crate::clock;
@@ -9,13 +10,14 @@ use crate::problem::Refused;
 use crate::settings;
 use crate::store::{Change, ComputerSettingsRow, Write};
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use sakimori_api::{
     ComputerDryRun, ComputerSettings, ComputerSettingsPatch, DryRun, LocalSettingsView, SettingsInForce,
     SettingsPatch,
 };
+use std::net::SocketAddr;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -55,7 +57,11 @@ pub(super) async fn get(
 }
 
 /// Changes what is set on one computer, and checks what that comes to with its policy.
-fn patched(tree: &Tree, row: &mut ComputerSettingsRow, patch: &SettingsPatch) -> Result<(), Refused> {
+pub(super) fn patched(
+    tree: &Tree,
+    row: &mut ComputerSettingsRow,
+    patch: &SettingsPatch,
+) -> Result<(), Refused> {
     let lists = tree.lists();
     row.settings.patch(patch, &lists).map_err(Refused::fields)?;
     let policy = tree.policy(row.policy).ok_or_else(|| Refused::not_found("policy"))?;
@@ -81,6 +87,7 @@ pub(super) async fn check_with_policy(write: &mut Write, id: Uuid, policy: Uuid)
 pub(super) async fn dry_run(
     State(app): State<Arc<App>>,
     caller: Caller,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Id(id): Id,
     Message(tried): Message<ComputerDryRun>,
 ) -> Result<Json<DryRun>, Refused> {
@@ -98,7 +105,13 @@ pub(super) async fn dry_run(
     }
     patched(&tree, &mut after, &tried.settings)?;
     let reach = tree.reach_of(&own, &after).filter(|reach| !reach.changes.is_empty());
-    Ok(Json(answer(reach.as_slice())))
+    let mut answer = answer(reach.as_slice());
+    if let (Some(before), Some(policy)) = (tree.policy(own.policy), tree.policy(after.policy)) {
+        let old = firewall::firewall_of(tree.in_force(before, Some(&own)), &tree)?;
+        let new = firewall::firewall_of(tree.in_force(policy, Some(&after)), &tree)?;
+        answer.firewall = firewall::findings_of_change(&app, old, new, peer).await?;
+    }
+    Ok(Json(answer))
 }
 
 /// Changes what is set on one computer, above its policy. Merge patch; `null` follows the policy again.

@@ -1,17 +1,19 @@
 //! What a change of a policy would do, without making it.
 use super::auth::{Access, Caller, Resource};
 use super::extract::{Id, Message};
+use super::firewall;
 use super::policies::patched;
 use super::policy_history::CHANGES;
 use crate::app::App;
 use crate::policy_tree::{Reach, Tree};
 use crate::problem::Refused;
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 use sakimori_api::{
     ChangeKind, DryRun, DryRunGroup, ModuleChanges, NamedComputer, PolicyPatch, SettingChange,
 };
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Most groups that one answer names.
@@ -26,6 +28,7 @@ const EXAMPLES: usize = 50;
 pub(super) async fn dry_run(
     State(app): State<Arc<App>>,
     caller: Caller,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Id(id): Id,
     Message(patch): Message<PolicyPatch>,
 ) -> Result<Json<DryRun>, Refused> {
@@ -37,7 +40,13 @@ pub(super) async fn dry_run(
     after.put(row);
     after.check_below(&BTreeSet::from([id]))?;
     let assignments = app.store.assignments(ctx).await?;
-    Ok(Json(answer(&tree.reach(&after, &assignments))))
+    let row = after.policy(id).ok_or_else(|| Refused::not_found("policy"))?;
+    let new = firewall::firewall_of(after.in_force(row, None), &after)?;
+    let row = tree.policy(id).ok_or_else(|| Refused::not_found("policy"))?;
+    let old = firewall::firewall_of(tree.in_force(row, None), &tree)?;
+    let mut answer = answer(&tree.reach(&after, &assignments));
+    answer.firewall = firewall::findings_of_change(&app, old, new, peer).await?;
+    Ok(Json(answer))
 }
 
 /// What a change reaches, as the API says it.
@@ -57,7 +66,7 @@ pub(super) fn answer(reached: &[Reach]) -> DryRun {
         modules: by_module(&reach.changes),
         changes: reach.changes.iter().take(CHANGES).cloned().collect(),
     });
-    DryRun { computers, groups: groups.collect() }
+    DryRun { computers, groups: groups.collect(), firewall: Vec::new() }
 }
 
 fn by_module(changes: &[SettingChange]) -> Vec<ModuleChanges> {

@@ -71,6 +71,9 @@ pub(crate) fn body(operation: &str) -> Option<Value> {
         "createAutoTagRule" => json!({"name": Uuid::now_v7(), "filter": "severity >= high", "tag": "grave"}),
         "applyPolicies" => json!({"document": {"sakimori": 1}}),
         "rollBackPolicy" => json!({"version": 1}),
+        "explainFirewall" | "explainFirewallOfPolicy" | "explainFirewallOfComputer" => {
+            json!({"from": "192.0.2.7", "port": 22})
+        }
         "updateComputerSettings" => json!({"settings": {}}),
         "createCommonObject" => json!({"kind": "ports", "name": Uuid::now_v7(), "items": ["80"]}),
         "commentEvent" => json!({"text": "seen"}),
@@ -89,6 +92,9 @@ pub(crate) fn body(operation: &str) -> Option<Value> {
         | "updateComputer"
         | "updatePolicy"
         | "dryRunPolicy"
+        | "lintFirewall"
+        | "lintFirewallOfPolicy"
+        | "lintFirewallOfComputer"
         | "updateCommonObject"
         | "updateSavedSearch"
         | "updateAutoTagRule"

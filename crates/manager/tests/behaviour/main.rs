@@ -15,6 +15,7 @@ mod computer_list;
 mod content;
 mod delivery;
 mod events;
+mod firewall;
 mod fleet;
 mod groups;
 mod inventory;

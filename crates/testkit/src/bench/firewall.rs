@@ -135,7 +135,7 @@ fn rule(number: usize) -> (String, Value) {
         4..7 => json!({"action": "allow", "direction": "in", "protocol": "tcp", "ports": ["22", "443"],
             "remote": [network(100)]}),
         7 | 8 => {
-            json!({"action": "allow", "direction": "in", "protocol": if number % 2 == 0 { "udp" } else { "tcp" },
+            json!({"action": "allow", "direction": "in", "protocol": if number.is_multiple_of(2) { "udp" } else { "tcp" },
             "ports": [port]})
         }
         _ => json!({"action": "deny", "direction": "in", "protocol": "tcp", "ports": ["25", "110-143"],
