@@ -62,6 +62,8 @@ pub(super) enum Expression {
     InterfaceKind { side: Side, kind: &'static str },
     /// So many packets a second pass on, in bursts of at most so many; others end the rule.
     Limit { per_second: u64, burst: u32 },
+    /// As [`Self::Limit`], by the named limit that several rules share.
+    LimitBy(&'static str),
     /// A copy of the packet's beginning goes to the group.
     Sample { group: u16, bytes: u32, label: String },
     /// Back to where this chain was jumped to from.
@@ -165,11 +167,10 @@ impl Expression {
                 name.iter_mut().zip(kind.bytes().take(IFNAMSIZ - 1)).for_each(|(place, byte)| *place = byte);
                 compare(w, NFT_CMP_EQ, &name);
             }
-            Self::Limit { per_second, burst } => element(w, "limit", |w| {
-                w.be64(NFTA_LIMIT_RATE, *per_second);
-                w.be64(NFTA_LIMIT_UNIT, 1);
-                w.be32(NFTA_LIMIT_BURST, *burst);
-                w.be32(NFTA_LIMIT_TYPE, 0);
+            Self::Limit { per_second, burst } => element(w, "limit", |w| limit(w, *per_second, *burst)),
+            Self::LimitBy(name) => element(w, "objref", |w| {
+                w.be32(NFTA_OBJREF_IMM_TYPE, super::request::NFT_OBJECT_LIMIT);
+                w.string(NFTA_OBJREF_IMM_NAME, name);
             }),
             Self::Sample { group, bytes, label } => element(w, "log", |w| {
                 w.be16(NFTA_LOG_GROUP, *group);
@@ -261,6 +262,7 @@ impl fmt::Display for Expression {
             Self::Limit { per_second, burst } => {
                 write!(f, "limit rate {per_second}/second burst {burst} packets")
             }
+            Self::LimitBy(name) => write!(f, "limit name \"{name}\""),
             Self::Sample { group, bytes, label } => {
                 write!(f, "log prefix \"{label}\" group {group} snaplen {bytes}")
             }
@@ -494,4 +496,12 @@ fn verdict(w: &mut Writer, code: u32, chain: Option<&str>) {
             });
         });
     });
+}
+
+/// What a limit says, in its expression and in a named one alike.
+pub(super) fn limit(w: &mut Writer, per_second: u64, burst: u32) {
+    w.be64(NFTA_LIMIT_RATE, per_second);
+    w.be64(NFTA_LIMIT_UNIT, 1);
+    w.be32(NFTA_LIMIT_BURST, burst);
+    w.be32(NFTA_LIMIT_TYPE, 0);
 }

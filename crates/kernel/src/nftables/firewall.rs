@@ -17,6 +17,8 @@ const RANGES: usize = 500;
 /// Samples of one rule. The counter has the true number; a flood must not drown its reader.
 const SAMPLES_PER_SECOND: u64 = 20;
 const SAMPLE_BURST: u32 = 40;
+/// Samples of all rules together: of 10,000 rules a flood must not make 200,000 a second.
+const ALL_SAMPLES: (&str, u64, u32) = ("samples", 400, 800);
 /// Bytes of a sample: the longest IPv4 header and ports, or IPv6 with a few extension headers and ports.
 const SAMPLE_BYTES: u32 = 128;
 
@@ -40,6 +42,9 @@ pub(super) fn content(requests: &mut Vec<Request>, plan: &TablePlan, values: &BT
         let value = values.get(&counter.name).copied().unwrap_or_default();
         Request::AddCounter { name: counter.name.clone().into(), value }
     }));
+    if plan.sample_group.is_some() && plan.capabilities.samples && !plan.firewall.chains.is_empty() {
+        requests.push(all_samples());
+    }
     for chain in &plan.firewall.chains {
         if chain.hook == Some(Hook::Forward) && !plan.container_traffic {
             continue;
@@ -48,6 +53,21 @@ pub(super) fn content(requests: &mut Vec<Request>, plan: &TablePlan, values: &BT
             rules(requests, chain.name, step, plan);
         }
     }
+}
+
+/// The limit of all samples together.
+pub(super) const fn all_samples() -> Request {
+    let (name, per_second, burst) = ALL_SAMPLES;
+    Request::AddLimit { name, per_second, burst }
+}
+
+/// The expressions that take a sample, as far as their limits go.
+pub(super) fn sampling(group: u16, label: String) -> [Expression; 3] {
+    [
+        Expression::Limit { per_second: SAMPLES_PER_SECOND, burst: SAMPLE_BURST },
+        Expression::LimitBy(ALL_SAMPLES.0),
+        Expression::Sample { group, bytes: SAMPLE_BYTES, label },
+    ]
 }
 
 /// A step is one rule, or two where a sample is taken: a limit that is used up ends its rule.
@@ -70,10 +90,11 @@ fn rules(requests: &mut Vec<Request>, chain: &'static str, step: &Step, plan: &T
         return;
     }
     let count = step.counter.clone().map(|name| Expression::Count(name.into()));
-    let sample = step.sample.zip(group).zip(step.counter.as_ref()).map(|((outcome, group), name)| {
-        let label = format!("{name}{}", outcome.letter());
-        Expression::Sample { group, bytes: SAMPLE_BYTES, label }
-    });
+    let sample = step
+        .sample
+        .zip(group)
+        .zip(step.counter.as_ref())
+        .map(|((outcome, group), name)| sampling(group, format!("{name}{}", outcome.letter())));
     let Some(sample) = sample else {
         let mut rule = conditions(requests, &step.conditions);
         rule.extend(count.into_iter().chain(end));
@@ -82,8 +103,7 @@ fn rules(requests: &mut Vec<Request>, chain: &'static str, step: &Step, plan: &T
     };
     let mut rule = conditions(requests, &step.conditions);
     rule.extend(count);
-    rule.push(Expression::Limit { per_second: SAMPLES_PER_SECOND, burst: SAMPLE_BURST });
-    rule.push(sample);
+    rule.extend(sample);
     requests.push(Request::AddRule { chain, rule });
     if !end.is_empty() {
         let mut rule = conditions(requests, &step.conditions);

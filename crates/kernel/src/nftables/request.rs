@@ -27,6 +27,8 @@ const NFNL_MSG_BATCH_END: u16 = 0x11;
 
 /// A named object that counts.
 pub(super) const NFT_OBJECT_COUNTER: u32 = 1;
+/// A named object that lets so many packets on.
+pub(super) const NFT_OBJECT_LIMIT: u32 = 4;
 pub(super) const NFTA_TABLE_NAME: u16 = 1;
 const NFTA_CHAIN_TABLE: u16 = 1;
 const NFTA_CHAIN_NAME: u16 = 3;
@@ -87,6 +89,8 @@ pub(super) enum Request {
     AddCounter { name: Cow<'static, str>, value: Count },
     /// Removes a counter that no rule uses.
     DeleteCounter { name: String },
+    /// Creates the limit that several rules share, unless it is there.
+    AddLimit { name: &'static str, per_second: u64, burst: u32 },
     /// Creates an anonymous set for values of this field: single ones (`exact`), or ranges.
     AddSet { id: u32, field: Field, exact: bool },
     /// Adds ranges to it.
@@ -104,7 +108,7 @@ impl Request {
             Self::DeleteTable => (NFT_MSG_DELTABLE, 0),
             Self::AddChain { .. } => (NFT_MSG_NEWCHAIN, CREATE),
             Self::FlushRules => (NFT_MSG_DELRULE, 0),
-            Self::AddCounter { .. } => (NFT_MSG_NEWOBJ, CREATE),
+            Self::AddCounter { .. } | Self::AddLimit { .. } => (NFT_MSG_NEWOBJ, CREATE),
             Self::DeleteCounter { .. } => (NFT_MSG_DELOBJ, 0),
             Self::AddSet { .. } => (NFT_MSG_NEWSET, CREATE),
             Self::AddElements { .. } => (NFT_MSG_NEWSETELEM, CREATE),
@@ -136,6 +140,11 @@ impl Request {
                     w.be64(NFTA_COUNTER_BYTES, value.bytes);
                     w.be64(NFTA_COUNTER_PACKETS, value.packets);
                 });
+            }
+            Self::AddLimit { name, per_second, burst } => {
+                w.string(NFTA_OBJ_NAME, name);
+                w.be32(NFTA_OBJ_TYPE, NFT_OBJECT_LIMIT);
+                w.nested(NFTA_OBJ_DATA, |w| super::expression::limit(w, *per_second, *burst));
             }
             Self::DeleteCounter { name } => {
                 w.string(NFTA_OBJ_NAME, name);
@@ -197,6 +206,9 @@ impl fmt::Display for Request {
             Self::FlushRules => write!(f, "flush table inet {TABLE}"),
             Self::AddCounter { name, value: Count { packets, bytes } } => {
                 write!(f, "add counter {name} {{ packets {packets} bytes {bytes} }}")
+            }
+            Self::AddLimit { name, per_second, burst } => {
+                write!(f, "add limit {name} {{ rate {per_second}/second burst {burst} packets }}")
             }
             Self::DeleteCounter { name } => write!(f, "delete counter {name}"),
             Self::AddSet { id, .. } => write!(f, "add set #{id}"),

@@ -10,7 +10,9 @@ use super::request::{
     NFTA_COUNTER_BYTES, NFTA_COUNTER_PACKETS, NFTA_OBJ_DATA, NFTA_OBJ_NAME, NFTA_OBJ_TABLE, NFTA_OBJ_TYPE,
     NFTA_TABLE_NAME, Request, transaction,
 };
-use super::{Capabilities, Count, Counters, Mechanism, PayloadMatch, TABLE, TableError, TablePlan, plan};
+use super::{
+    Capabilities, Count, Counters, Mechanism, PayloadMatch, TABLE, TableError, TablePlan, firewall, plan,
+};
 use crate::netlink::{self, Message, NETFILTER_HEADER, Writer};
 
 const ENOENT: i32 = 2;
@@ -50,9 +52,8 @@ pub fn probe() -> Result<Capabilities, TableError> {
     };
     let kind = Expression::InterfaceKind { side: sakimori_firewall::Side::Source, kind: "veth" };
     let interface_kinds = table.try_rule(kind)?.is_ok();
-    let limit = table.try_rule(Expression::Limit { per_second: 1, burst: 1 })?.is_ok();
-    let sample = Expression::Sample { group: 1, bytes: 64, label: "probe".to_owned() };
-    let samples = limit && table.try_rule(sample)?.is_ok();
+    let sampling = firewall::sampling(1, "probe".to_owned()).into();
+    let samples = table.try_rules(firewall::all_samples(), sampling)?.is_ok();
     Ok(Capabilities { mechanism, payload, interface_kinds, samples })
 }
 
@@ -167,11 +168,17 @@ impl Table {
 
     /// Whether the kernel takes a rule with this expression. Never committed.
     fn try_rule(&self, expression: Expression) -> Result<io::Result<()>, TableError> {
+        self.try_rules(Request::AddTable, vec![expression])
+    }
+
+    /// Whether the kernel takes a rule behind another request. Never committed.
+    fn try_rules(&self, before: Request, rule: Vec<Expression>) -> Result<io::Result<()>, TableError> {
         const CHAIN: &str = "probe";
         let requests = [
             Request::AddTable,
+            before,
             Request::AddChain { name: CHAIN, hook: None },
-            Request::AddRule { chain: CHAIN, rule: vec![expression] },
+            Request::AddRule { chain: CHAIN, rule },
         ];
         match self.transact(&requests, false) {
             Ok(()) => Ok(Ok(())),

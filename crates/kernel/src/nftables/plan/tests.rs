@@ -288,9 +288,9 @@ fn the_firewalls_chains_come_first_and_stale_counters_go() {
         &plan,
         "fw_in",
         &expect![[r#"
-            meta l4proto 6 ip saddr 10.0.0.0-10.255.255.255 th dport 22 counter name "fw_no_ssh_bc4e0fb6866b195c" limit rate 20/second burst 40 packets log prefix "fw_no_ssh_bc4e0fb6866b195c!" group 9 snaplen 128
+            meta l4proto 6 ip saddr 10.0.0.0-10.255.255.255 th dport 22 counter name "fw_no_ssh_bc4e0fb6866b195c" limit rate 20/second burst 40 packets limit name "samples" log prefix "fw_no_ssh_bc4e0fb6866b195c!" group 9 snaplen 128
             meta l4proto 6 ip saddr 10.0.0.0-10.255.255.255 th dport 22 drop
-            meta l4proto 6 ip6 saddr 2001:db8::-2001:db8:ffff:ffff:ffff:ffff:ffff:ffff th dport 22 counter name "fw_no_ssh_bc4e0fb6866b195c" limit rate 20/second burst 40 packets log prefix "fw_no_ssh_bc4e0fb6866b195c!" group 9 snaplen 128
+            meta l4proto 6 ip6 saddr 2001:db8::-2001:db8:ffff:ffff:ffff:ffff:ffff:ffff th dport 22 counter name "fw_no_ssh_bc4e0fb6866b195c" limit rate 20/second burst 40 packets limit name "samples" log prefix "fw_no_ssh_bc4e0fb6866b195c!" group 9 snaplen 128
             meta l4proto 6 ip6 saddr 2001:db8::-2001:db8:ffff:ffff:ffff:ffff:ffff:ffff th dport 22 drop
         "#]],
     );
