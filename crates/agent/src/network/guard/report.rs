@@ -44,6 +44,32 @@ pub(in crate::network) struct KernelTotals {
     done: u64,
 }
 
+/// Counters of rules that a status has: a manager takes 256 counters of a module.
+const RULE_COUNTERS: usize = 160;
+
+/// Those of the rules that counted most, and the sum of the others.
+fn most_used(counters: Vec<(String, u64)>) -> Vec<(String, u64)> {
+    if counters.len() <= RULE_COUNTERS {
+        return counters;
+    }
+    let mut order: Vec<usize> = (0..counters.len()).collect();
+    // Of those that counted alike, the ones that are asked first.
+    order.sort_by_key(|at| std::cmp::Reverse(counters.get(*at).map(|(_, value)| *value)));
+    let kept: BTreeSet<usize> = order.into_iter().take(RULE_COUNTERS).collect();
+    let mut others = 0_u64;
+    let mut most = Vec::with_capacity(RULE_COUNTERS + 1);
+    for (at, (name, value)) in counters.into_iter().enumerate() {
+        // What no rule named is always told.
+        if kept.contains(&at) || name.starts_with("default-") {
+            most.push((name, value));
+        } else {
+            others = others.saturating_add(value);
+        }
+    }
+    most.push(("other-rules".to_owned(), others));
+    most
+}
+
 // === impl Guard ===
 
 impl Guard {
@@ -180,7 +206,7 @@ impl Guard {
             let name = counter.rule.as_ref().map_or(default, |rule| format!("rule:{rule}"));
             (name, values.get(&counter.name).map_or(0, |count| count.packets))
         });
-        let named: Vec<(String, u64)> = named.collect();
+        let named = most_used(named.collect());
         let contexts = self.plan.as_ref().map(|plan| self.contexts(plan.firewall_contexts()));
         let counters = named.into_iter().chain(contexts.unwrap_or_default()).collect();
         let rules = self.firewall.counters.iter().filter(|counter| counter.rule.is_some()).count();
@@ -297,4 +323,29 @@ pub(super) fn notice(code: &str, args: &[(&str, &str)]) -> Event {
     let module = intrusion_prevention::MODULE.id;
     let at = Timestamp(clock::wall_micros());
     Event::new(at, module, Severity::Medium, Action::Noted, &Notice::new(code, args))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_has_the_rules_that_counted_most_and_the_sum_of_the_others() {
+        let counters: Vec<(String, u64)> = (0..1000).map(|n| (format!("rule:{n}"), n % 500)).collect();
+        let mut with_default = counters.clone();
+        with_default.push(("default-inbound".to_owned(), 0));
+        let shown = most_used(with_default);
+        assert_eq!(shown.len(), RULE_COUNTERS + 2);
+        assert_eq!(
+            shown.iter().map(|(_, value)| value).sum::<u64>(),
+            counters.iter().map(|(_, value)| value).sum()
+        );
+        assert!(
+            shown.iter().any(|(name, _)| name == "rule:499")
+                && shown.iter().any(|(name, _)| name == "rule:999")
+        );
+        assert!(!shown.iter().any(|(name, _)| name == "rule:0"));
+        let few = counters.into_iter().take(RULE_COUNTERS).collect::<Vec<_>>();
+        assert_eq!(most_used(few.clone()), few);
+    }
 }
