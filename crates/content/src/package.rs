@@ -125,9 +125,10 @@ impl SignedStatement {
     /// Where it has not the form.
     pub fn parse(text: &str) -> Result<Self, Untrue> {
         let mut lines = text.lines();
+        let is_line = |line: &str| !line.is_empty() && !line.contains(char::is_control);
         match (lines.next(), lines.next(), lines.next()) {
             (Some(statement), Some(signature), None)
-                if text.len() <= SIGNATURE_FILE_BYTES && !statement.is_empty() && !signature.is_empty() =>
+                if text.len() <= SIGNATURE_FILE_BYTES && is_line(statement) && is_line(signature) =>
             {
                 Ok(Self { statement: statement.to_owned(), signature: signature.to_owned() })
             }

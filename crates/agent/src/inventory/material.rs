@@ -31,7 +31,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 9] = [
+    /// All of them, in the order of their numbers in a pipe.
+    pub const ALL: [Self; 9] = [
         Self::DpkgStatus,
         Self::WordPressVersion,
         Self::WordPressPlugin,
