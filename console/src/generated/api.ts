@@ -3000,16 +3000,19 @@ export interface components {
             interface: string;
             /** @description When the last of them came. */
             last?: string;
-            /** @description `tcp`, `udp`, `icmp` or the protocol's number; `*` where the event stands for packets of several sources. */
+            /** @description `tcp`, `udp`, `icmp`, `arp` … or the protocol's number; `*` where the event stands for packets of several sources. */
             protocol: string;
-            /** @description The rule's name; `default-inbound` or `default-outbound` where none named it. */
+            /**
+             * @description The rule's name; `default-inbound`, `default-outbound`, `default-arp-inbound` or `default-arp-outbound` where none
+             *     named it.
+             */
             rule: string;
             /**
              * Format: int64
              * @description How many of them were looked at; where it is less than `count`, how they are spread over addresses is an estimate.
              */
             sampled?: number;
-            /** @description Address that opened the connection; `*` for several. */
+            /** @description Address that opened the connection, or sent the ARP message; `*` for several. */
             source: string;
             /**
              * Format: int32
@@ -3044,7 +3047,7 @@ export interface components {
          * @description What kind of packets a rule looks at.
          * @enum {string}
          */
-        FirewallFrame: "ip" | "ipv4" | "ipv6";
+        FirewallFrame: "ip" | "ipv4" | "ipv6" | "arp";
         /** @description What is to be looked at. */
         FirewallLint: {
             /**

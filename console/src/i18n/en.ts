@@ -293,6 +293,7 @@ export const en = {
       ip: "IPv4 and IPv6",
       ipv4: "IPv4",
       ipv6: "IPv6",
+      arp: "ARP",
     },
     FirewallExcept: {
       remote: "Remote addresses",
@@ -319,6 +320,7 @@ export const en = {
       esp: "ESP",
       ah: "AH",
       sctp: "SCTP",
+      arp: "ARP",
     },
     MalwareAction: {
       pass: "Report only",
@@ -806,6 +808,8 @@ export const en = {
     firewallRule: {
       "default-inbound": "Inbound connections that no rule names",
       "default-outbound": "Outbound connections that no rule names",
+      "default-arp-inbound": "ARP for this computer that no rule names",
+      "default-arp-outbound": "ARP of this computer that no rule names",
     },
     malwareEngine: {
       eicar: "EICAR test file",

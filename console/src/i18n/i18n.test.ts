@@ -34,6 +34,8 @@ const SAME = new Set([
   "choice.Protocol.sctp",
   "choice.FirewallFrame.ipv4",
   "choice.FirewallFrame.ipv6",
+  "choice.FirewallFrame.arp",
+  "choice.Protocol.arp",
 ]);
 
 describe("texts", () => {

@@ -294,6 +294,7 @@ export const ja: Texts = {
       ip: "IPv4 と IPv6",
       ipv4: "IPv4",
       ipv6: "IPv6",
+      arp: "ARP",
     },
     FirewallExcept: {
       remote: "接続相手のアドレス",
@@ -320,6 +321,7 @@ export const ja: Texts = {
       esp: "ESP",
       ah: "AH",
       sctp: "SCTP",
+      arp: "ARP",
     },
     MalwareAction: {
       pass: "報告のみ",
@@ -807,6 +809,8 @@ export const ja: Texts = {
     firewallRule: {
       "default-inbound": "ルールにない受信接続",
       "default-outbound": "ルールにない送信接続",
+      "default-arp-inbound": "ルールにない受信 ARP",
+      "default-arp-outbound": "ルールにない送信 ARP",
     },
     malwareEngine: {
       eicar: "EICAR テストファイル",

@@ -86,6 +86,7 @@ fn one(name: &str, rule: &FirewallRule) -> Result<Rule, Vec<Diagnostic>> {
             Frame::Ip => engine::Frame::Ip,
             Frame::Ipv4 => engine::Frame::V4,
             Frame::Ipv6 => engine::Frame::V6,
+            Frame::Arp => engine::Frame::Arp,
         },
         protocol: match rule.protocol {
             Protocol::Any => engine::Protocol::Any,

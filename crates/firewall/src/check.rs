@@ -21,7 +21,7 @@ pub struct Compiled {
 /// F001 name · F002 two rules of one name · F003 ports turned around · F004 ports without a protocol that has them ·
 /// F005 protocol, frame type and addresses exclude each other · F006 priority · F007 too many · F009 MAC addresses with
 /// outgoing traffic · F010 the action's priority · F011 "not" without entries · F012 everything is excluded · F013 TCP
-/// flags · F014 ICMP types · warnings: F101 repeats an earlier rule · F102 never asked, because an earlier rule decides ·
+/// flags · F014 ICMP types · F016 a protocol with ARP · warnings: F101 repeats an earlier rule · F102 never asked, because an earlier rule decides ·
 /// F103 address with bits behind its prefix · F104 the firewall is on and does nothing · F105 entries that overlap.
 pub fn compile(policy: &Policy) -> Compiled {
     let mut findings = Findings(Vec::new());
@@ -105,6 +105,10 @@ impl Findings {
             let title = "the rule names MAC addresses, but what goes out has that of this computer";
             let help = "Name the other end's addresses, or write the direction 'in'.";
             self.error("F009", rule, title, help);
+        }
+        if rule.frame == Frame::Arp && rule.protocol != Protocol::Any {
+            let title = "the rule is for ARP and names a protocol over IP";
+            self.error("F016", rule, title, "Leave out the protocol: ARP has none.");
         }
         if !rule.tcp_flags.is_all() && rule.protocol != Protocol::Tcp {
             self.error(
@@ -248,9 +252,12 @@ impl Findings {
 fn versions(rule: &Rule) -> [bool; 2] {
     [true, false].map(|v4| {
         let some = |among| addresses(among, v4).is_none_or(|ranges| !ranges.is_empty());
-        (rule.frame == Frame::Ip || (rule.frame == Frame::V4) == v4)
-            && some(&rule.remote)
-            && some(&rule.local)
+        let of_frame = match rule.frame {
+            Frame::Ip => true,
+            Frame::V4 | Frame::Arp => v4,
+            Frame::V6 => !v4,
+        };
+        of_frame && some(&rule.remote) && some(&rule.local)
     })
 }
 

@@ -103,12 +103,14 @@ impl Plan {
                 steps.entry(counter).or_default().push(step);
             }
         }
-        let concerned = |direction| match packet.hook {
-            Hook::Input => direction == Direction::In,
-            Hook::Output => direction == Direction::Out,
+        let this_way = |direction| match packet.hook {
+            Hook::Input | Hook::ArpInput => direction == Direction::In,
+            Hook::Output | Hook::ArpOutput => direction == Direction::Out,
             Hook::Forward => true,
         };
-        let counters = self.counters.iter().filter(|counter| concerned(counter.direction));
+        let concerned =
+            |counter: &&Counter| counter.arp == packet.hook.is_arp() && this_way(counter.direction);
+        let counters = self.counters.iter().filter(concerned);
         let answer = |counter: &Counter| {
             if left_out.contains(counter.name.as_str()) {
                 return Answer::LeftOut;

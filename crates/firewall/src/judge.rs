@@ -19,11 +19,11 @@ pub struct Packet {
     pub injected: bool,
     /// The card that sent the Ethernet frame which brought it.
     pub card: Option<Mac>,
-    /// Where it comes from.
+    /// Where it comes from; the sender's address of an ARP message.
     pub source: IpAddr,
-    /// Where it goes to; of the same family.
+    /// Where it goes to, of the same family; the target's address of an ARP message.
     pub destination: IpAddr,
-    /// IP protocol number; of IPv6 the one behind all extension headers, AH included.
+    /// IP protocol number, of no matter for ARP; of IPv6 the one behind all extension headers, AH included.
     pub protocol: u8,
     /// Source and destination port, where the protocol has them.
     pub ports: Option<(u16, u16)>,

@@ -20,6 +20,9 @@
 //!   if it were not there.
 //! - A rule with MAC addresses looks at the Ethernet frame that brought an incoming packet: the card of who sent it, or
 //!   of the last router. What came by another kind of link has none and is not matched, also not by "none of these".
+//! - Rules for ARP are asked about ARP messages and no others about them. Without an Allow rule for ARP all others pass:
+//!   what is said of IP does not cut off who answers for an address. Addresses are those that a message says of its sender
+//!   and its target.
 //! - A rule with interfaces looks at the one that an incoming packet came in by, and an outgoing one leaves by.
 //! - Forwarded packets: what goes to an interface of a container or virtual machine (a bridge or a veth) is incoming,
 //!   what comes from one is outgoing, between two of them it is both. Traffic that the host only routes is left alone.
@@ -41,8 +44,8 @@ pub use explain::{Answer, Asked, Decider, Explained};
 pub use judge::{Judged, Link, Packet};
 pub use lint::{Finding, Looking, lint};
 pub use plan::{
-    AddressRanges, Chain, Condition, Counter, DEFAULT_INBOUND, DEFAULT_OUTBOUND, Hook, Interface, Outcome,
-    PREFIX, Plan, Side, Step, Then,
+    AddressRanges, Chain, Condition, Counter, DEFAULT_ARP, DEFAULT_INBOUND, DEFAULT_OUTBOUND, Hook,
+    Interface, Outcome, PREFIX, Plan, Side, Step, Then,
 };
 pub use rule::{
     Action, Among, Direction, Endpoint, Fallback, Frame, IcmpType, Policy, Protocol, Rule, TcpFlags,

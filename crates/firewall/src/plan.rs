@@ -18,6 +18,9 @@ pub const DEFAULT_INBOUND: &str = "fw_default_inbound";
 /// The counter of outgoing packets that no rule decided and the default denies.
 pub const DEFAULT_OUTBOUND: &str = "fw_default_outbound";
 
+/// The counters of ARP messages that no rule decided and that are denied.
+pub const DEFAULT_ARP: [&str; 2] = ["fw_default_arp_in", "fw_default_arp_out"];
+
 /// Where a packet is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Hook {
@@ -27,6 +30,10 @@ pub enum Hook {
     Forward,
     /// From this host.
     Output,
+    /// ARP messages for this host.
+    ArpInput,
+    /// ARP messages from this host.
+    ArpOutput,
 }
 
 /// One end of a packet.
@@ -172,6 +179,8 @@ pub struct Counter {
     pub direction: Direction,
     /// What the rule does.
     pub action: Action,
+    /// Whether it counts ARP messages; IP packets otherwise.
+    pub arp: bool,
 }
 
 /// All chains, and all counters in the order in which rules are asked.
@@ -181,6 +190,29 @@ pub struct Plan {
     pub chains: Vec<Chain>,
     /// The counters.
     pub counters: Vec<Counter>,
+}
+
+// === impl Counter ===
+
+impl Counter {
+    /// What events and statuses call it where it is of no rule.
+    pub const fn default_name(&self) -> &'static str {
+        match (self.direction, self.arp) {
+            (Direction::In, false) => "default-inbound",
+            (Direction::Out, false) => "default-outbound",
+            (Direction::In, true) => "default-arp-inbound",
+            (Direction::Out, true) => "default-arp-outbound",
+        }
+    }
+}
+
+// === impl Hook ===
+
+impl Hook {
+    /// Whether ARP messages are looked at there.
+    pub const fn is_arp(self) -> bool {
+        matches!(self, Self::ArpInput | Self::ArpOutput)
+    }
 }
 
 // === impl AddressRanges ===
@@ -202,6 +234,11 @@ impl AddressRanges {
 // === impl Plan ===
 
 impl Plan {
+    /// Whether it has something to do with ARP messages.
+    pub fn has_arp(&self) -> bool {
+        self.chains.iter().any(|chain| chain.hook.is_some_and(Hook::is_arp) && !chain.steps.is_empty())
+    }
+
     /// Whether some packets are looked at by nothing else of the product.
     pub fn bypasses(&self) -> bool {
         self.chains.iter().flat_map(|chain| &chain.steps).any(|step| step.then == Then::Bypass)

@@ -96,6 +96,9 @@ pub enum Frame {
     V4,
     /// IPv6.
     V6,
+    /// ARP over Ethernet and IPv4: who has which address. Addresses are those that its sender and its target say of
+    /// themselves.
+    Arp,
 }
 
 /// Which packets a rule looks at. Of IPv6 the number is that behind all extension headers, AH included.
@@ -297,6 +300,13 @@ impl Rule {
     }
 }
 
+impl Rule {
+    /// Whether it closes its direction to what no rule names.
+    fn allows(&self, direction: Direction) -> bool {
+        self.action == Action::Allow && self.direction == direction && self.mode == Mode::Prevent
+    }
+}
+
 /// An address and a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Endpoint {
@@ -337,15 +347,19 @@ impl Policy {
         rules
     }
 
-    /// Whether packets of a direction that no rule decides are denied.
+    /// Whether ARP messages of a direction that no rule decides are denied: where an Allow rule for ARP is on. What is said
+    /// of IP is not said of them.
+    pub fn closes_arp(&self, direction: Direction) -> bool {
+        self.rules.iter().any(|rule| rule.frame == Frame::Arp && rule.allows(direction))
+    }
+
+    /// Whether IP packets of a direction that no rule decides are denied.
     ///
     /// [`Fallback::Auto`] looks at Allow rules that are on and in Prevent, also at those that do not count now: what
     /// they close must not open when an hour is over. A rule in Detect only says what it would do, and closes nothing.
     pub fn closes(&self, direction: Direction) -> bool {
         let fallback = if direction == Direction::In { self.default_inbound } else { self.default_outbound };
-        let allows = |rule: &Rule| {
-            rule.action == Action::Allow && rule.direction == direction && rule.mode == Mode::Prevent
-        };
+        let allows = |rule: &Rule| rule.frame != Frame::Arp && rule.allows(direction);
         match fallback {
             Fallback::Allow => false,
             Fallback::Deny => true,

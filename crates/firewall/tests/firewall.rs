@@ -10,8 +10,8 @@
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 use sakimori_firewall::{
-    Action, Among, DEFAULT_INBOUND, Direction, Endpoint, Fallback, Frame, Hook, IcmpType, Interface,
-    InterfaceName, Link, Mac, Network, Packet, Plan, Policy, Protocol, Rule, TcpFlags, compile,
+    Action, Among, DEFAULT_ARP, DEFAULT_INBOUND, Direction, Endpoint, Fallback, Frame, Hook, IcmpType,
+    Interface, InterfaceName, Link, Mac, Network, Packet, Plan, Policy, Protocol, Rule, TcpFlags, compile,
 };
 use sakimori_model::{Mode, PortRange};
 use std::net::IpAddr;
@@ -306,7 +306,7 @@ const PROTOCOLS: [Protocol; 8] = [
 
 fn rule() -> impl Strategy<Value = Rule> {
     let what =
-        (0..5_usize, 0..=4_u8, any::<bool>(), 0..3_usize, 0..PROTOCOLS.len(), 0..4_usize, any::<bool>());
+        (0..5_usize, 0..=4_u8, any::<bool>(), 0..4_usize, 0..PROTOCOLS.len(), 0..4_usize, any::<bool>());
     let cards = proptest::collection::vec((0..3_u8).prop_map(card), 0..3);
     let names = proptest::collection::vec(
         (0..5_usize).prop_map(|at| NAMES[at].parse::<InterfaceName>().unwrap()),
@@ -337,7 +337,7 @@ fn rule() -> impl Strategy<Value = Rule> {
                 action,
                 priority: action.only_priority().unwrap_or(priority),
                 direction: if inward { Direction::In } else { Direction::Out },
-                frame: [Frame::Ip, Frame::V4, Frame::V6][frame],
+                frame: [Frame::Ip, Frame::V4, Frame::V6, Frame::Arp][frame],
                 protocol,
                 remote,
                 local,
@@ -425,6 +425,7 @@ fn matches(rule: &Rule, packet: &Packet) -> bool {
             Frame::Ip => true,
             Frame::V4 => packet.source.is_ipv4(),
             Frame::V6 => packet.source.is_ipv6(),
+            Frame::Arp => false,
         }
         && (rule.protocol == Protocol::Any || rule.protocol.numbers().contains(&packet.protocol))
         && says(&rule.remote, |network| network.contains(remote))
@@ -469,7 +470,10 @@ fn closed(policy: &Policy) -> [bool; 2] {
         Fallback::Deny => true,
         Fallback::Allow => false,
         Fallback::Auto => policy.rules.iter().any(|rule| {
-            rule.mode == Mode::Prevent && rule.action == Action::Allow && rule.direction == direction
+            rule.mode == Mode::Prevent
+                && rule.action == Action::Allow
+                && rule.direction == direction
+                && rule.frame != Frame::Arp
         }),
     };
     [of(policy.default_inbound, Direction::In), of(policy.default_outbound, Direction::Out)]
@@ -679,4 +683,32 @@ fn wrong_rules_are_each_named_with_their_cause() {
         check(Rule { remote: vec![net("192.0.2.0/24"), net("192.0.3.0/24")].into(), ..tcp() }),
         [""; 0]
     );
+}
+
+#[test]
+fn arp_has_rules_of_its_own_and_ip_closes_it_not() {
+    let arp = |from: &str| Packet {
+        card: Some(card(1)),
+        ..Packet::new(Hook::ArpInput, ip(from), ip("192.0.2.1"), 0)
+    };
+    let closed = policy(vec![web(), of_all("nothing", Action::Deny, Direction::In)]);
+    assert!(!plan(&closed).has_arp() && !plan(&closed).judge(&arp("192.0.2.7")).dropped);
+    let answer = Rule {
+        frame: Frame::Arp,
+        remote: vec![net("192.0.2.0/29")].into(),
+        macs: Among { entries: vec![card(2)], not: true },
+        ..of_all("neighbours", Action::Allow, Direction::In)
+    };
+    let planned = plan(&policy(vec![web(), answer.clone()]));
+    assert!(planned.has_arp() && !planned.judge(&arp("192.0.2.7")).dropped);
+    let denied = planned.judge(&arp("192.0.2.8"));
+    assert_eq!((denied.dropped, denied.counted), (true, vec![DEFAULT_ARP[0].to_owned()]));
+    assert!(planned.judge(&Packet { card: Some(card(2)), ..arp("192.0.2.7") }).dropped);
+    assert!(!planned.judge(&Packet { hook: Hook::ArpOutput, ..arp("192.0.2.8") }).dropped, "the other way");
+    assert!(planned.judge(&to_here("192.0.2.7", 22)).dropped, "IP by its own rules");
+    let alone = Policy { default_inbound: Fallback::Auto, ..policy(vec![answer.clone()]) };
+    assert!(!plan(&alone).judge(&to_here("192.0.2.7", 22)).dropped, "and the other way round");
+    let wrong = |rule: Rule| codes(&policy(vec![rule]))[..4].to_owned();
+    assert_eq!(wrong(Rule { protocol: Protocol::Tcp, ..answer.clone() }), "F016");
+    assert_eq!(wrong(Rule { remote: vec![net("2001:db8::/32")].into(), ..answer }), "F005");
 }

@@ -1,4 +1,4 @@
-//! Our own nftables table, `inet sakimori`, put by raw netlink: no `nft`, no `iptables`, no C library.
+//! Our own nftables table, `inet sakimori` (and `arp sakimori` while a rule is about ARP), put by raw netlink: no `nft`, no `iptables`, no C library.
 //!
 //! [`TablePlan`] says what is wanted; `plan` turns it into a deterministic list of netlink messages (pure);
 //! [`Table`] sends them in one transaction. Foreign tables are never read,

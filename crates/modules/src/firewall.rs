@@ -47,6 +47,13 @@ pub static MODULE: Module = Module {
             },
         },
         Reason {
+            code: "arp-not-filtered",
+            text: Text {
+                en: "The kernel filters no ARP (CONFIG_NF_TABLES_ARP): rules for ARP are not enforced.",
+                ja: "カーネルが ARP のフィルタリングに対応していない（CONFIG_NF_TABLES_ARP）ため、ARP のルールは適用されません。",
+            },
+        },
+        Reason {
             code: "interface-missing",
             text: Text {
                 en: "A rule names an interface that the computer does not have now: it will match once the interface is \
@@ -149,6 +156,9 @@ pub enum Frame {
     Ipv4,
     /// IPv6.
     Ipv6,
+    /// ARP: who has which IPv4 address. Such a rule names addresses, MAC addresses and interfaces alone, and one that
+    /// allows closes its direction to other ARP alone.
+    Arp,
 }
 
 /// A member of a rule of which everything but its entries may be meant.
@@ -306,13 +316,14 @@ impl Settings for Firewall {
 #[serde(rename_all = "camelCase")]
 #[schema(as = FirewallDetail)]
 pub struct FirewallEvent {
-    /// The rule's name; `default-inbound` or `default-outbound` where none named it.
+    /// The rule's name; `default-inbound`, `default-outbound`, `default-arp-inbound` or `default-arp-outbound` where none
+    /// named it.
     pub rule: String,
     /// `in` or `out`.
     pub direction: Direction,
-    /// `tcp`, `udp`, `icmp` or the protocol's number; `*` where the event stands for packets of several sources.
+    /// `tcp`, `udp`, `icmp`, `arp` … or the protocol's number; `*` where the event stands for packets of several sources.
     pub protocol: String,
-    /// Address that opened the connection; `*` for several.
+    /// Address that opened the connection, or sent the ARP message; `*` for several.
     pub source: String,
     /// Its port; 0 where there is none.
     pub source_port: u16,

@@ -51,7 +51,7 @@ impl std::fmt::Debug for Accounts {
 
 /// A rule's name as events have it.
 pub(super) fn name_of(counter: &Counter) -> String {
-    counter.rule.clone().unwrap_or_else(|| format!("default-{}bound", counter.direction.as_str()))
+    counter.rule.clone().unwrap_or_else(|| counter.default_name().to_owned())
 }
 
 impl Accounts {

@@ -20,6 +20,8 @@ const OF_RULE: usize = 40;
 const KEYS: usize = 160;
 /// Rules of a window that have an event for all others of them. What is seen of further rules is in their counters.
 const OTHERS: usize = 40;
+/// The Ethernet type of ARP.
+const ARP: u16 = 0x0806;
 /// IPv6 extension headers that are stepped over.
 const EXTENSIONS: usize = 8;
 
@@ -33,14 +35,15 @@ pub(super) struct Label {
 /// What a packet says about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Facts {
-    protocol: u8,
+    /// The IP protocol's number; [`ARP`] is none.
+    protocol: u16,
     source: IpAddr,
     destination: IpAddr,
     ports: Option<(u16, u16)>,
 }
 
 /// What is alike in one event: the label, both ends without the source port, the interface.
-type Key = (Vec<u8>, u8, IpAddr, IpAddr, u16, u32);
+type Key = (Vec<u8>, u16, IpAddr, IpAddr, u16, u32);
 
 /// Like packets of a window.
 #[derive(Clone, Copy, Debug)]
@@ -132,12 +135,9 @@ impl Gathered {
         let (label, protocol, source, destination, port, interface) = key;
         let (known, action, severity) = self.known(label)?;
         let detail = FirewallEvent {
-            protocol: match protocol {
-                1 => "icmp".to_owned(),
-                6 => "tcp".to_owned(),
-                17 => "udp".to_owned(),
-                58 => "icmpv6".to_owned(),
-                other => other.to_string(),
+            protocol: match u8::try_from(*protocol) {
+                Ok(number) => firewall::Protocol::Number(number).to_string(),
+                Err(_above) => "arp".to_owned(),
             },
             source: source.to_string(),
             source_port: alike.source_port,
@@ -206,11 +206,28 @@ fn facts(packet: &[u8]) -> Option<Facts> {
                 }
                 (next, address(8)?, address(24)?, at)
             }
+            // ARP begins with the kind of link, which is a small number.
+            0 => return arp(packet),
             _ => return None,
         };
-    let ports =
-        transport.filter(|_| matches!(protocol, 6 | 17)).and_then(|at| Some((half(at)?, half(at + 2)?)));
-    Some(Facts { protocol, source, destination, ports })
+    let ports = transport
+        .filter(|_| matches!(protocol, 6 | 17 | 33 | 132 | 136))
+        .and_then(|at| Some((half(at)?, half(at + 2)?)));
+    Some(Facts { protocol: protocol.into(), source, destination, ports })
+}
+
+/// What an ARP message over Ethernet and IPv4 says of its sender and its target.
+///
+/// # Source
+/// RFC 826
+fn arp(packet: &[u8]) -> Option<Facts> {
+    let address = |at: usize| {
+        let bytes: [u8; 4] = packet.get(at..at + 4)?.try_into().ok()?;
+        Some(IpAddr::V4(Ipv4Addr::from(bytes)))
+    };
+    let known = packet.get(..6)? == [0, 1, 8, 0, 6, 4];
+    known.then_some(())?;
+    Some(Facts { protocol: ARP, source: address(14)?, destination: address(24)?, ports: None })
 }
 
 #[cfg(test)]
@@ -249,6 +266,21 @@ mod tests {
         let mut fragment = udp4();
         fragment[7] = 9;
         assert_eq!(facts(&fragment).unwrap().ports, None, "a later fragment has none");
+    }
+
+    #[test]
+    fn arp_says_who_asks_for_whom() {
+        let mut message = vec![0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0x5e, 0x10, 0, 2, 192, 0, 2, 7];
+        message.extend([0, 0, 0, 0, 0, 0, 192, 0, 2, 1]);
+        let read = facts(&message).unwrap();
+        assert_eq!((read.protocol, read.ports), (ARP, None));
+        assert_eq!(
+            (read.source.to_string(), read.destination.to_string()),
+            ("192.0.2.7".into(), "192.0.2.1".into())
+        );
+        message[3] = 1;
+        assert_eq!(facts(&message), None, "addresses of another kind");
+        assert_eq!(facts(&message[..20]), None);
     }
 
     #[test]

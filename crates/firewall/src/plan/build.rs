@@ -1,7 +1,7 @@
 //! From a policy to its plan.
 use super::{
-    AddressRanges, Chain, Condition, Counter, DEFAULT_INBOUND, DEFAULT_OUTBOUND, Hook, Interface, Outcome,
-    PREFIX, Plan, Side, Step, Then,
+    AddressRanges, Chain, Condition, Counter, DEFAULT_ARP, DEFAULT_INBOUND, DEFAULT_OUTBOUND, Hook,
+    Interface, Outcome, PREFIX, Plan, Side, Step, Then,
 };
 use crate::address::Network;
 use crate::ranges::{addresses, meant, narrowed, ports};
@@ -25,21 +25,34 @@ pub(crate) fn plan(policy: &Policy) -> Plan {
     }
     let mut counters = Vec::new();
     let (mut inward, mut outward) = (Way::default(), Way::default());
+    let (mut arp_in, mut arp_out) = (Way::default(), Way::default());
     for rule in policy.ordered() {
         let name = counter_name(&rule.name);
-        let way = if rule.direction == Direction::In { &mut inward } else { &mut outward };
+        let arp = rule.frame == Frame::Arp;
+        let way = match (rule.direction, arp) {
+            (Direction::In, false) => &mut inward,
+            (Direction::Out, false) => &mut outward,
+            (Direction::In, true) => &mut arp_in,
+            (Direction::Out, true) => &mut arp_out,
+        };
         way.rule(policy.mode, rule, &name);
         counters.push(Counter {
             name,
             rule: Some(rule.name.clone()),
             direction: rule.direction,
             action: rule.action,
+            arp,
         });
     }
-    let defaults =
-        [(&mut inward, DEFAULT_INBOUND, Direction::In), (&mut outward, DEFAULT_OUTBOUND, Direction::Out)];
-    for (way, name, direction) in defaults {
-        if !policy.closes(direction) {
+    let [arp_denied_in, arp_denied_out] = DEFAULT_ARP;
+    let defaults = [
+        (&mut inward, DEFAULT_INBOUND, Direction::In, false),
+        (&mut outward, DEFAULT_OUTBOUND, Direction::Out, false),
+        (&mut arp_in, arp_denied_in, Direction::In, true),
+        (&mut arp_out, arp_denied_out, Direction::Out, true),
+    ];
+    for (way, name, direction, arp) in defaults {
+        if !(if arp { policy.closes_arp(direction) } else { policy.closes(direction) }) {
             continue;
         }
         let prevent = policy.mode == Mode::Prevent;
@@ -50,13 +63,20 @@ pub(crate) fn plan(policy: &Policy) -> Plan {
             sample: policy.log_default.then_some(outcome),
             then: if prevent { Then::Drop } else { Then::Return },
         });
-        counters.push(Counter { name: name.to_owned(), rule: None, direction, action: Action::Deny });
+        let action = Action::Deny;
+        counters.push(Counter { name: name.to_owned(), rule: None, direction, action, arp });
     }
-    let chains = vec![
+    let mut chains = vec![
         Chain { name: "fw_input", hook: Some(Hook::Input), steps: input(&inward) },
         Chain { name: "fw_forward", hook: Some(Hook::Forward), steps: forward(&inward, &outward) },
         Chain { name: "fw_output", hook: Some(Hook::Output), steps: output(&outward, &policy.always) },
     ];
+    for (name, hook, way) in [("fw_arp_in", Hook::ArpInput, arp_in), ("fw_arp_out", Hook::ArpOutput, arp_out)]
+    {
+        if !way.steps.is_empty() {
+            chains.push(Chain { name, hook: Some(hook), steps: way.steps });
+        }
+    }
     let own = [
         (CHAIN_BYPASS_IN, inward.bypass),
         (CHAIN_IN, inward.steps),
@@ -104,7 +124,8 @@ impl Way {
             _ if !deciding => Then::Next,
             Action::Deny if enforced => Then::Drop,
             // What is only detected goes on to everything else that looks at packets.
-            Action::Bypass if enforced => Then::Bypass,
+            // Nothing else looks at ARP.
+            Action::Bypass if enforced && rule.frame != Frame::Arp => Then::Bypass,
             Action::Bypass | Action::Deny | Action::ForceAllow | Action::Allow => Then::Return,
         };
         for conditions in alternatives(rule) {
@@ -257,14 +278,18 @@ fn alternatives(rule: &Rule) -> Vec<Vec<Condition>> {
             .filter_map(|(side, among)| family(among, v4).map(|ranges| Condition::Address(side, ranges)));
         (v4, named.collect::<Vec<_>>())
     });
-    let wanted = |v4: bool| rule.frame == Frame::Ip || (rule.frame == Frame::V4) == v4;
+    let wanted = |v4: bool| match rule.frame {
+        Frame::Ip => true,
+        Frame::V4 | Frame::Arp => v4,
+        Frame::V6 => !v4,
+    };
     let anything = rule.frame == Frame::Ip && families.iter().all(|(_, named)| named.is_empty());
+    let bare = |v4| if rule.frame == Frame::Arp { Vec::new() } else { vec![Condition::Family { v4 }] };
     let alternatives: Vec<Vec<Condition>> = if anything {
         vec![whole(Vec::new())]
     } else {
         let families = families.into_iter().filter(|(v4, _)| wanted(*v4));
-        let families = families
-            .map(|(v4, named)| whole(if named.is_empty() { vec![Condition::Family { v4 }] } else { named }));
+        let families = families.map(|(v4, named)| whole(if named.is_empty() { bare(v4) } else { named }));
         families.collect()
     };
     alternatives.into_iter().filter(|conditions| !conditions.iter().any(is_never_met)).collect()

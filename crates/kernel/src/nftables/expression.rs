@@ -137,9 +137,17 @@ impl Expression {
                     (None, Some((first, last))) if first == last => {
                         compare(w, if *not { NFT_CMP_NEQ } else { NFT_CMP_EQ }, &field.key(*first));
                     }
+                    // Names that begin alike, as listings know them.
+                    (None, Some(range)) if field.beginning(*range).is_some() => {
+                        compare(w, NFT_CMP_EQ, &field.beginning(*range).unwrap_or_default());
+                    }
                     (None, Some((first, last))) => {
-                        compare(w, NFT_CMP_GTE, &field.key(*first));
-                        compare(w, NFT_CMP_LTE, &field.key(*last));
+                        if *first > 0 {
+                            compare(w, NFT_CMP_GTE, &field.key(*first));
+                        }
+                        if *last < field.highest() {
+                            compare(w, NFT_CMP_LTE, &field.key(*last));
+                        }
                     }
                     (None, None) => {}
                 }

@@ -20,6 +20,8 @@ pub(super) enum Field {
     Port(Side),
     /// The address; the packet is of this IP version.
     Address(Side, Version),
+    /// The address that an ARP message over Ethernet says of its sender, or of its target.
+    ArpAddress(Side),
     /// The name of the interface that it came in by, or leaves by.
     InterfaceName(Side),
     /// The card that an Ethernet frame came from.
@@ -66,10 +68,15 @@ impl Field {
         match self {
             Self::Protocol | Self::TcpFlags => 1,
             Self::Port(_) | Self::Icmp => 2,
-            Self::Address(_, Version::V4) => 4,
+            Self::Address(_, Version::V4) | Self::ArpAddress(_) => 4,
             Self::Card => 6,
             Self::Address(_, Version::V6) | Self::InterfaceName(_) => 16,
         }
+    }
+
+    /// The highest value.
+    pub(super) const fn highest(self) -> u128 {
+        u128::MAX >> (128 - 8 * self.bytes())
     }
 
     /// What listings show a set's keys as: a number of the `nft` program, no matter to the kernel.
@@ -78,7 +85,7 @@ impl Field {
             Self::Protocol => 12,
             Self::Port(_) => 13,
             Self::Icmp => 4,
-            Self::Address(_, Version::V4) => 7,
+            Self::Address(_, Version::V4) | Self::ArpAddress(_) => 7,
             Self::Address(_, Version::V6) => 8,
             Self::Card => 9,
             Self::TcpFlags => 19,
@@ -109,6 +116,12 @@ impl Field {
                 };
                 payload(w, NFT_PAYLOAD_NETWORK_HEADER, offset, length);
             }
+            Self::ArpAddress(side) => {
+                // Of Ethernet (1) and IPv4 (0x0800), with addresses of 6 and 4 bytes: only then they are at these places.
+                payload(w, NFT_PAYLOAD_NETWORK_HEADER, 0, 6);
+                compare(w, NFT_CMP_EQ, &[0, 1, 8, 0, 6, 4]);
+                payload(w, NFT_PAYLOAD_NETWORK_HEADER, if side == Side::Source { 14 } else { 24 }, 4);
+            }
             Self::InterfaceName(side) => {
                 meta(w, if side == Side::Source { NFT_META_IIFNAME } else { NFT_META_OIFNAME });
             }
@@ -123,6 +136,16 @@ impl Field {
         }
     }
 
+    /// The beginning that all names of a range have, where it is just those.
+    pub(super) fn beginning(self, (first, last): (u128, u128)) -> Option<Vec<u8>> {
+        if !matches!(self, Self::InterfaceName(_)) || first == last {
+            return None;
+        }
+        let name: Vec<u8> = self.key(first).into_iter().take_while(|byte| *byte != 0).collect();
+        let rest = u128::MAX.checked_shr(u32::try_from(name.len() * 8).unwrap_or(u32::MAX))?;
+        (!name.is_empty() && first & rest == 0 && last == first | rest).then_some(name)
+    }
+
     /// A value as people write it.
     fn show(self, value: u128) -> String {
         let key = self.key(value);
@@ -130,7 +153,9 @@ impl Field {
             Self::Protocol | Self::Port(_) => value.to_string(),
             Self::TcpFlags => format!("0x{value:02x}"),
             Self::Icmp => format!("{}/{}", value >> 8, value & 0xFF),
-            Self::Address(_, Version::V4) => Ipv4Addr::from(u32::try_from(value).unwrap_or(0)).to_string(),
+            Self::Address(_, Version::V4) | Self::ArpAddress(_) => {
+                Ipv4Addr::from(u32::try_from(value).unwrap_or(0)).to_string()
+            }
             Self::Address(_, Version::V6) => Ipv6Addr::from(value).to_string(),
             Self::InterfaceName(_) => {
                 let name: Vec<u8> = key.into_iter().take_while(|byte| *byte != 0).collect();
@@ -144,7 +169,7 @@ impl Field {
     pub(super) fn list(self, f: &mut fmt::Formatter<'_>, ranges: &Ranges) -> fmt::Result {
         let text = |(first, last): &(u128, u128)| match self {
             _ if first == last => self.show(*first),
-            Self::InterfaceName(_) => format!("{}*", self.show(*first)),
+            _ if self.beginning((*first, *last)).is_some() => format!("{}*", self.show(*first)),
             _ => format!("{}-{}", self.show(*first), self.show(*last)),
         };
         let texts: Vec<String> = ranges.0.iter().map(text).collect();
@@ -179,6 +204,13 @@ impl fmt::Display for Field {
                     "ip6 saddr"
                 } else {
                     "ip6 daddr"
+                }
+            }
+            Self::ArpAddress(side) => {
+                if is_source(side) {
+                    "arp saddr ip"
+                } else {
+                    "arp daddr ip"
                 }
             }
             Self::InterfaceName(side) => {

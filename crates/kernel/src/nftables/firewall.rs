@@ -1,12 +1,14 @@
 //! The firewall's plan as messages: chains of their own, before the queue's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 
 use sakimori_firewall::{AddressRanges, Condition, Hook, Interface, Plan, Side, Step, Then};
 
 use super::expression::{ESTABLISHED_OR_RELATED, Expression, Mark, kind_name};
 use super::field::{Field, Ranges, Version};
+use super::plan::Present;
 use super::request::{ChainHook, Request};
 use super::{Count, MARK_BYPASS, MARK_INJECTED, TablePlan};
 
@@ -14,6 +16,8 @@ use super::{Count, MARK_BYPASS, MARK_INJECTED, TablePlan};
 const PRIORITY: u32 = 5;
 /// Ranges of a set that go into one message: an attribute holds 64 KiB, a range of IPv6 takes 72 bytes.
 const RANGES: usize = 500;
+/// Rules that a step may become in place of looking into sets.
+const WITHOUT_SETS: usize = 4;
 /// Samples of one rule. The counter has the true number; a flood must not drown its reader.
 const SAMPLES_PER_SECOND: u64 = 20;
 const SAMPLE_BURST: u32 = 40;
@@ -22,35 +26,34 @@ const ALL_SAMPLES: (&str, u64, u32) = ("samples", 400, 800);
 /// Bytes of a sample: the longest IPv4 header and ports, or IPv6 with a few extension headers and ports.
 const SAMPLE_BYTES: u32 = 128;
 
-/// Creates the plan's chains.
-pub(super) fn chains(plan: &Plan) -> Vec<Request> {
+/// Creates the plan's chains, for ARP or for IP.
+pub(super) fn chains(plan: &Plan, arp: bool) -> Vec<Request> {
     let hook = |hook| {
         let (number, name) = match hook {
             Hook::Input => (1, "input"),
             Hook::Forward => (2, "forward"),
             Hook::Output => (3, "output"),
+            Hook::ArpInput => (0, "input"),
+            Hook::ArpOutput => (1, "output"),
         };
         ChainHook { number, name, kind: "filter", priority: PRIORITY }
     };
-    let chains = plan.chains.iter();
+    let chains = plan.chains.iter().filter(|chain| chain.hook.is_some_and(Hook::is_arp) == arp);
     chains.map(|chain| Request::AddChain { name: chain.name, hook: chain.hook.map(hook) }).collect()
 }
 
-/// Creates counters and rules.
+/// Creates counters and rules for IP.
 pub(super) fn content(requests: &mut Vec<Request>, plan: &TablePlan, values: &BTreeMap<String, Count>) {
-    requests.extend(plan.firewall.counters.iter().map(|counter| {
-        let value = values.get(&counter.name).copied().unwrap_or_default();
-        Request::AddCounter { name: counter.name.clone().into(), value }
-    }));
+    counters(requests, &plan.firewall, values, false);
     if plan.sample_group.is_some() && plan.capabilities.samples && !plan.firewall.chains.is_empty() {
         requests.push(all_samples());
     }
-    for chain in &plan.firewall.chains {
+    for chain in plan.firewall.chains.iter().filter(|chain| !chain.hook.is_some_and(Hook::is_arp)) {
         if chain.hook == Some(Hook::Forward) && !plan.container_traffic {
             continue;
         }
         for step in &chain.steps {
-            rules(requests, chain.name, step, plan);
+            rules(requests, chain.name, step, plan, false);
         }
     }
 }
@@ -70,8 +73,94 @@ pub(super) fn sampling(group: u16, label: String) -> [Expression; 3] {
     ]
 }
 
+/// What becomes of our table for ARP, which stands only while a rule needs it.
+pub(super) fn arp(requests: &mut Vec<Request>, plan: &TablePlan, present: &Present) {
+    let wanted = present.filters_arp && plan.firewall.has_arp();
+    let present = present.arp.as_ref();
+    let begin = requests.len();
+    if wanted || present.is_some() {
+        requests.push(Request::AddTable);
+    }
+    if wanted {
+        requests.extend(chains(&plan.firewall, true));
+        requests.push(Request::FlushRules);
+        let counters_of_arp = plan.firewall.counters.iter().filter(|counter| counter.arp);
+        let names: BTreeSet<&String> = counters_of_arp.map(|counter| &counter.name).collect();
+        let stale = present.into_iter().flat_map(BTreeMap::keys).filter(|name| !names.contains(name));
+        requests.extend(stale.map(|name| Request::DeleteCounter { name: name.clone() }));
+        counters(requests, &plan.firewall, &BTreeMap::new(), true);
+        if plan.sample_group.is_some() && plan.capabilities.samples {
+            requests.push(all_samples());
+        }
+        let chains = plan.firewall.chains.iter().filter(|chain| chain.hook.is_some_and(Hook::is_arp));
+        for (chain, step) in chains.flat_map(|chain| chain.steps.iter().map(move |step| (chain, step))) {
+            rules(requests, chain.name, step, plan, true);
+        }
+    } else if present.is_some() {
+        requests.push(Request::DeleteTable);
+    }
+    let own = requests.split_off(begin);
+    requests.extend(own.into_iter().map(|request| Request::Arp(Box::new(request))));
+}
+
+fn counters(requests: &mut Vec<Request>, plan: &Plan, values: &BTreeMap<String, Count>, arp: bool) {
+    requests.extend(plan.counters.iter().filter(|counter| counter.arp == arp).map(|counter| {
+        let value = values.get(&counter.name).copied().unwrap_or_default();
+        Request::AddCounter { name: counter.name.clone().into(), value }
+    }));
+}
+
+/// The same condition in parts of one range each, of which a packet meets one at most; itself where there is no other way.
+fn parts(condition: &Condition) -> Vec<Condition> {
+    fn each<T: Clone>(
+        ranges: &[RangeInclusive<T>],
+        make: impl Fn(Vec<RangeInclusive<T>>) -> Condition,
+    ) -> Vec<Condition> {
+        ranges.iter().map(|range| make(vec![range.clone()])).collect()
+    }
+    match condition {
+        Condition::InterfaceName(side, names) => each(names, |one| Condition::InterfaceName(*side, one)),
+        Condition::Port(side, ports) => each(ports, |one| Condition::Port(*side, one)),
+        Condition::Icmp(types) => each(types, Condition::Icmp),
+        Condition::Address(side, AddressRanges::V4(ranges)) => {
+            each(ranges, |one| Condition::Address(*side, AddressRanges::V4(one)))
+        }
+        Condition::Address(side, AddressRanges::V6(ranges)) => {
+            each(ranges, |one| Condition::Address(*side, AddressRanges::V6(one)))
+        }
+        Condition::Protocol(numbers) => numbers.iter().map(|one| Condition::Protocol(vec![*one])).collect(),
+        Condition::FromCard { macs, not: false } => {
+            macs.iter().map(|one| Condition::FromCard { macs: vec![*one], not: false }).collect()
+        }
+        other => vec![other.clone()],
+    }
+}
+
+/// A step as several without sets, where these are few: a set costs the kernel a look through all the others.
+fn without_sets(step: &Step) -> Vec<Step> {
+    let mut all = vec![Vec::new()];
+    for condition in &step.conditions {
+        let parts = parts(condition);
+        let parts = if all.len() * parts.len() > WITHOUT_SETS { vec![condition.clone()] } else { parts };
+        all = all
+            .into_iter()
+            .flat_map(|before: Vec<Condition>| {
+                parts.iter().map(move |part| before.iter().cloned().chain([part.clone()]).collect())
+            })
+            .collect();
+    }
+    all.into_iter().map(|conditions| Step { conditions, ..step.clone() }).collect()
+}
+
+/// A step as rules.
+fn rules(requests: &mut Vec<Request>, chain: &'static str, step: &Step, plan: &TablePlan, arp: bool) {
+    for one in without_sets(step) {
+        rule(requests, chain, &one, plan, arp);
+    }
+}
+
 /// A step is one rule, or two where a sample is taken: a limit that is used up ends its rule.
-fn rules(requests: &mut Vec<Request>, chain: &'static str, step: &Step, plan: &TablePlan) {
+fn rule(requests: &mut Vec<Request>, chain: &'static str, step: &Step, plan: &TablePlan, arp: bool) {
     let group = plan.sample_group.filter(|_| plan.capabilities.samples);
     let end = match step.then {
         Then::Next => Vec::new(),
@@ -96,24 +185,24 @@ fn rules(requests: &mut Vec<Request>, chain: &'static str, step: &Step, plan: &T
         .zip(step.counter.as_ref())
         .map(|((outcome, group), name)| sampling(group, format!("{name}{}", outcome.letter())));
     let Some(sample) = sample else {
-        let mut rule = conditions(requests, &step.conditions);
+        let mut rule = conditions(requests, &step.conditions, arp);
         rule.extend(count.into_iter().chain(end));
         requests.push(Request::AddRule { chain, rule });
         return;
     };
-    let mut rule = conditions(requests, &step.conditions);
+    let mut rule = conditions(requests, &step.conditions, arp);
     rule.extend(count);
     rule.extend(sample);
     requests.push(Request::AddRule { chain, rule });
     if !end.is_empty() {
-        let mut rule = conditions(requests, &step.conditions);
+        let mut rule = conditions(requests, &step.conditions, arp);
         rule.extend(end);
         requests.push(Request::AddRule { chain, rule });
     }
 }
 
 /// The expressions of a rule, and the sets that they look into before it.
-fn conditions(requests: &mut Vec<Request>, conditions: &[Condition]) -> Vec<Expression> {
+fn conditions(requests: &mut Vec<Request>, conditions: &[Condition], arp: bool) -> Vec<Expression> {
     let mut within = |field, ranges, not| within(requests, field, ranges, not);
     conditions
         .iter()
@@ -137,7 +226,8 @@ fn conditions(requests: &mut Vec<Request>, conditions: &[Condition]) -> Vec<Expr
             }
             Condition::Port(side, ranges) => within(Field::Port(*side), Ranges::of(ranges), false),
             Condition::Address(side, AddressRanges::V4(ranges)) => {
-                within(Field::Address(*side, Version::V4), Ranges::of(ranges), false)
+                let field = if arp { Field::ArpAddress(*side) } else { Field::Address(*side, Version::V4) };
+                within(field, Ranges::of(ranges), false)
             }
             Condition::Address(side, AddressRanges::V6(ranges)) => {
                 within(Field::Address(*side, Version::V6), Ranges::of(ranges), false)

@@ -7,7 +7,7 @@
 
 use std::ops::RangeInclusive;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sakimori_firewall::Side;
 
@@ -124,35 +124,52 @@ pub(super) fn counters() -> impl Iterator<Item = (CounterKind, CounterPath, &'st
     paths.chain(bases).map(|(kind, path)| (kind, path, counter_name(kind, path)))
 }
 
+/// The firewall's counters that are there.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Present {
+    /// In our table.
+    pub(super) counters: BTreeMap<String, Count>,
+    /// In our table for ARP, where there is one.
+    pub(super) arp: Option<BTreeMap<String, Count>>,
+    /// Whether the kernel filters ARP; asked only where a rule needs it.
+    pub(super) filters_arp: bool,
+}
+
 /// Changes the table to the plan where it stands, or creates it.
 ///
 /// `present` are the firewall's counters that are there: those of rules that are no more go. A chain stays where its
 /// module is switched off: its hook's unregistering would make the kernel drop what waits in queues.
-pub(super) fn in_place(plan: &TablePlan, present: &BTreeMap<String, Count>) -> Vec<Request> {
+pub(super) fn in_place(plan: &TablePlan, present: &Present) -> Vec<Request> {
     let mut requests = vec![Request::AddTable];
     requests.extend(chains(plan));
     requests.push(Request::FlushRules);
-    let stale = |name: &&String| !plan.firewall.counters.iter().any(|counter| counter.name == **name);
-    requests.extend(present.keys().filter(stale).map(|name| Request::DeleteCounter { name: name.clone() }));
+    let names: BTreeSet<&String> =
+        plan.firewall.counters.iter().filter(|counter| !counter.arp).map(|counter| &counter.name).collect();
+    let stale = |name: &&String| !names.contains(name);
+    requests.extend(
+        present.counters.keys().filter(stale).map(|name| Request::DeleteCounter { name: name.clone() }),
+    );
     content(&mut requests, plan, &Counters::default(), &BTreeMap::new());
+    firewall::arp(&mut requests, plan, present);
     requests
 }
 
 /// Replaces a table that cannot be changed in place (another version's chains) and sets its counters.
-pub(super) fn replacement(
-    plan: &TablePlan,
-    values: &Counters,
-    firewall: &BTreeMap<String, Count>,
-) -> Vec<Request> {
+pub(super) fn replacement(plan: &TablePlan, values: &Counters, present: &Present) -> Vec<Request> {
     let mut requests = vec![Request::AddTable, Request::DeleteTable, Request::AddTable];
     requests.extend(chains(plan));
-    content(&mut requests, plan, values, firewall);
+    content(&mut requests, plan, values, &present.counters);
+    firewall::arp(&mut requests, plan, present);
     requests
 }
 
-/// Removes the table, also when there is none.
-pub(super) fn removal() -> Vec<Request> {
-    vec![Request::AddTable, Request::DeleteTable]
+/// Removes the table, also when there is none, and that for ARP where there is one.
+pub(super) fn removal(arp: bool) -> Vec<Request> {
+    let mut requests = vec![Request::AddTable, Request::DeleteTable];
+    if arp {
+        requests.push(Request::Arp(Box::new(Request::DeleteTable)));
+    }
+    requests
 }
 
 /// A chain is the same in every plan that has it: one of another kind would have to be replaced.
@@ -167,7 +184,7 @@ fn chains(plan: &TablePlan) -> Vec<Request> {
             Request::AddChain { name: base.save, hook: hook(base.save_kind, PRIORITY_SAVE) },
         ]
     });
-    own.chain(bases).chain(firewall::chains(&plan.firewall)).collect()
+    own.chain(bases).chain(firewall::chains(&plan.firewall, false)).collect()
 }
 
 fn content(

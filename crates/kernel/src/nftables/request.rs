@@ -10,6 +10,8 @@ use crate::netlink::{APPEND, CREATE, REQUEST, Writer};
 
 /// `inet`: IPv4 and IPv6 in one table.
 pub(super) const NFPROTO_INET: u8 = 1;
+/// ARP.
+pub(super) const NFPROTO_ARP: u8 = 3;
 const SUBSYSTEM: u16 = 10;
 pub(super) const NFT_MSG_NEWTABLE: u16 = SUBSYSTEM * 256;
 pub(super) const NFT_MSG_GETTABLE: u16 = SUBSYSTEM * 256 + 1;
@@ -97,13 +99,24 @@ pub(super) enum Request {
     AddElements { id: u32, field: Field, exact: bool, ranges: Ranges },
     /// Appends a rule.
     AddRule { chain: &'static str, rule: Vec<Expression> },
+    /// The same in our table for ARP.
+    Arp(Box<Request>),
 }
 
 // === impl Request ===
 
 impl Request {
     pub(super) fn encode(&self, w: &mut Writer, sequence: u32, extra_flags: u16) {
+        match self {
+            Self::Arp(request) => request.encode_in(NFPROTO_ARP, w, sequence, extra_flags),
+            request => request.encode_in(NFPROTO_INET, w, sequence, extra_flags),
+        }
+    }
+
+    fn encode_in(&self, family: u8, w: &mut Writer, sequence: u32, extra_flags: u16) {
         let (kind, flags) = match self {
+            // There is no table in a table.
+            Self::Arp(request) => return request.encode_in(family, w, sequence, extra_flags),
             Self::AddTable => (NFT_MSG_NEWTABLE, CREATE),
             Self::DeleteTable => (NFT_MSG_DELTABLE, 0),
             Self::AddChain { .. } => (NFT_MSG_NEWCHAIN, CREATE),
@@ -114,14 +127,14 @@ impl Request {
             Self::AddElements { .. } => (NFT_MSG_NEWSETELEM, CREATE),
             Self::AddRule { .. } => (NFT_MSG_NEWRULE, CREATE | APPEND),
         };
-        w.begin(kind, REQUEST | flags | extra_flags, sequence, NFPROTO_INET, 0);
+        w.begin(kind, REQUEST | flags | extra_flags, sequence, family, 0);
         // The table's name is attribute 1 of every kind.
         w.string(NFTA_TABLE_NAME, TABLE);
         const { assert!(NFTA_TABLE_NAME == NFTA_CHAIN_TABLE && NFTA_TABLE_NAME == NFTA_RULE_TABLE) };
         const { assert!(NFTA_TABLE_NAME == NFTA_SET_TABLE && NFTA_TABLE_NAME == NFTA_OBJ_TABLE) };
         const { assert!(NFTA_TABLE_NAME == NFTA_SET_ELEM_LIST_TABLE) };
         match self {
-            Self::AddTable | Self::DeleteTable | Self::FlushRules => {}
+            Self::AddTable | Self::DeleteTable | Self::FlushRules | Self::Arp(_) => {}
             Self::AddChain { name, hook } => {
                 w.string(NFTA_CHAIN_NAME, name);
                 if let Some(hook) = hook {
@@ -160,12 +173,11 @@ impl Request {
             Self::AddElements { id, field, exact, ranges } => {
                 w.string(NFTA_SET_ELEM_LIST_SET, ANONYMOUS_SET);
                 w.be32(NFTA_SET_ELEM_LIST_SET_ID, *id);
-                let highest = u128::MAX >> (128 - 8 * field.bytes());
                 w.nested(NFTA_SET_ELEM_LIST_ELEMENTS, |w| {
                     for (first, last) in &ranges.0 {
                         set_element(w, &field.key(*first), 0);
                         // An interval ends before the first value behind it; the last one has no end.
-                        if !exact && *last < highest {
+                        if !exact && *last < field.highest() {
                             set_element(w, &field.key(last + 1), NFT_SET_ELEM_INTERVAL_END);
                         }
                     }
@@ -196,6 +208,7 @@ fn set_element(w: &mut Writer, key: &[u8], flags: u32) {
 impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Arp(request) => write!(f, "arp: {request}"),
             Self::AddTable => write!(f, "add table inet {TABLE}"),
             Self::DeleteTable => write!(f, "delete table inet {TABLE}"),
             Self::AddChain { name, hook: None } => write!(f, "add chain {name}"),

@@ -5,10 +5,11 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use super::expression::Expression;
+use super::plan::Present;
 use super::request::{
-    NFPROTO_INET, NFT_MSG_GETOBJ, NFT_MSG_GETTABLE, NFT_MSG_NEWOBJ, NFT_MSG_NEWTABLE, NFT_OBJECT_COUNTER,
-    NFTA_COUNTER_BYTES, NFTA_COUNTER_PACKETS, NFTA_OBJ_DATA, NFTA_OBJ_NAME, NFTA_OBJ_TABLE, NFTA_OBJ_TYPE,
-    NFTA_TABLE_NAME, Request, transaction,
+    ChainHook, NFPROTO_ARP, NFPROTO_INET, NFT_MSG_GETOBJ, NFT_MSG_GETTABLE, NFT_MSG_NEWOBJ, NFT_MSG_NEWTABLE,
+    NFT_OBJECT_COUNTER, NFTA_COUNTER_BYTES, NFTA_COUNTER_PACKETS, NFTA_OBJ_DATA, NFTA_OBJ_NAME,
+    NFTA_OBJ_TABLE, NFTA_OBJ_TYPE, NFTA_TABLE_NAME, Request, transaction,
 };
 use super::{
     Capabilities, Count, Counters, Mechanism, PayloadMatch, TABLE, TableError, TablePlan, firewall, plan,
@@ -29,6 +30,8 @@ const QUERY: u32 = 1;
 #[derive(Debug)]
 pub struct Table {
     fd: OwnedFd,
+    /// Whether the kernel filters ARP, where it was asked.
+    filters_arp: Option<bool>,
 }
 
 /// Asks the kernel what it has, by transactions that are never committed.
@@ -65,7 +68,7 @@ impl Table {
         // A transaction is one datagram, and 10,000 firewall rules are some megabytes. The forced variant is not
         // bounded by net.core.wmem_max; where it is not allowed (in tests without privileges) small plans still go.
         let _smaller = sakimori_kernel_sys::netlink::set_send_buffer_force(&fd, SEND);
-        Ok(Self { fd })
+        Ok(Self { fd, filters_arp: None })
     }
 
     /// Creates the table or changes it to the plan, in one transaction. Counters keep their values.
@@ -73,7 +76,8 @@ impl Table {
     /// A table that another version made differently is replaced; packets that wait in queues at that moment
     /// are dropped by the kernel (senders repeat them), otherwise none is lost.
     pub fn apply(&mut self, plan: &TablePlan) -> Result<(), TableError> {
-        let present = self.read_firewall_counters()?;
+        let mut present = self.present()?;
+        present.filters_arp = plan.firewall.has_arp() && (present.arp.is_some() || self.asks_for_arp());
         let refused = match self.run(&plan::in_place(plan, &present)) {
             Err(refused @ TableError::Refused { .. }) => refused,
             other => return other,
@@ -87,14 +91,19 @@ impl Table {
 
     /// Removes the table and all that is in it; nothing to do is success.
     pub fn remove(&mut self) -> Result<(), TableError> {
-        self.run(&plan::removal())
+        let arp = self.table_exists(NFPROTO_ARP)?;
+        self.run(&plan::removal(arp))
     }
 
     /// Whether our table exists.
     pub fn exists(&mut self) -> Result<bool, TableError> {
+        self.table_exists(NFPROTO_INET)
+    }
+
+    fn table_exists(&self, family: u8) -> Result<bool, TableError> {
         self.drain()?;
         let mut w = Writer::default();
-        w.begin(NFT_MSG_GETTABLE, netlink::REQUEST | netlink::ACK, QUERY, NFPROTO_INET, 0);
+        w.begin(NFT_MSG_GETTABLE, netlink::REQUEST | netlink::ACK, QUERY, family, 0);
         w.string(NFTA_TABLE_NAME, TABLE);
         w.end();
         netlink::send(&self.fd, w.as_bytes()).map_err(TableError::Socket)?;
@@ -116,7 +125,7 @@ impl Table {
     /// The counters' values; empty when there is no table.
     pub fn read_counters(&mut self) -> Result<Counters, TableError> {
         let mut counters = Counters::default();
-        self.list_counters(|name, count| {
+        self.list_counters(NFPROTO_INET, |name, count| {
             if let Some((kind, path, _)) = plan::counters().find(|(_, _, known)| name == known.as_bytes()) {
                 counters.0.insert((kind, path), count);
             }
@@ -126,21 +135,48 @@ impl Table {
 
     /// The values of the firewall's counters by their names; empty when there is no table.
     pub fn read_firewall_counters(&mut self) -> Result<BTreeMap<String, Count>, TableError> {
-        let mut counters = BTreeMap::new();
-        self.list_counters(|name, count| {
-            if let Ok(name) = std::str::from_utf8(name)
-                && name.starts_with(sakimori_firewall::PREFIX)
-            {
-                counters.insert(name.to_owned(), count);
-            }
-        })?;
-        Ok(counters)
+        let present = self.present()?;
+        Ok(present.counters.into_iter().chain(present.arp.unwrap_or_default()).collect())
     }
 
-    fn list_counters(&mut self, mut each: impl FnMut(&[u8], Count)) -> Result<(), TableError> {
+    /// Whether rules for ARP are in force, as far as the plan had any.
+    pub const fn filters_arp(&self) -> bool {
+        !matches!(self.filters_arp, Some(false))
+    }
+
+    /// Asks whether the kernel takes chains for ARP. Not asked before a rule needs it: taking back a chain makes the
+    /// kernel drop everything that waits in queues.
+    fn asks_for_arp(&mut self) -> bool {
+        let hook = Some(ChainHook { number: 0, name: "input", kind: "filter", priority: 0 });
+        let requests = [Request::AddTable, Request::AddChain { name: "probe", hook }];
+        let known = match self.filters_arp {
+            Some(known) => known,
+            None => self.transact(&requests.map(|request| Request::Arp(Box::new(request))), false).is_ok(),
+        };
+        self.filters_arp = Some(known);
+        known
+    }
+
+    fn present(&self) -> Result<Present, TableError> {
+        let read = |family| {
+            let mut counters = BTreeMap::new();
+            self.list_counters(family, |name, count| {
+                if let Ok(name) = std::str::from_utf8(name)
+                    && name.starts_with(sakimori_firewall::PREFIX)
+                {
+                    counters.insert(name.to_owned(), count);
+                }
+            })?;
+            Ok::<_, TableError>(counters)
+        };
+        let arp = if self.table_exists(NFPROTO_ARP)? { Some(read(NFPROTO_ARP)?) } else { None };
+        Ok(Present { counters: read(NFPROTO_INET)?, arp, filters_arp: false })
+    }
+
+    fn list_counters(&self, family: u8, mut each: impl FnMut(&[u8], Count)) -> Result<(), TableError> {
         self.drain()?;
         let mut w = Writer::default();
-        w.begin(NFT_MSG_GETOBJ, netlink::REQUEST | netlink::DUMP, QUERY, NFPROTO_INET, 0);
+        w.begin(NFT_MSG_GETOBJ, netlink::REQUEST | netlink::DUMP, QUERY, family, 0);
         w.string(NFTA_OBJ_TABLE, TABLE);
         w.be32(NFTA_OBJ_TYPE, NFT_OBJECT_COUNTER);
         w.end();

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use sakimori_firewall::{
-    Action, Among, DEFAULT_INBOUND, Direction, Fallback, Hook, Mac, Network, Packet, Plan, Policy, Protocol,
-    Rule, compile,
+    Action, Among, DEFAULT_INBOUND, Direction, Fallback, Frame, Hook, Mac, Network, Packet, Plan, Policy,
+    Protocol, Rule, Step, Then, compile,
 };
 use sakimori_kernel::nflog::{SampleReader, SampleSocket};
 use sakimori_kernel::nftables::{Table, TablePlan};
@@ -205,29 +205,137 @@ fn a_deny_ends_no_connection_that_stands_and_a_swap_keeps_counters() {
     });
 }
 
+/// Who answers for an address, and who may ask, is decided by rules of its own, in a table that goes with them.
+#[test]
+fn arp_is_filtered_by_address_and_card_in_a_table_of_its_own() {
+    if !root() {
+        return;
+    }
+    let pair = pair();
+    pair.here.run(|| {
+        let before = foreign::everything();
+        let arp = |name: &str, action, direction| Rule {
+            frame: Frame::Arp,
+            log: true,
+            ..Rule::new(name, action, direction, Protocol::Any)
+        };
+        let host = |host| vec![Network::single(address(false, 2, host))].into();
+        let asks = Rule { remote: host(1), ..arp("asks", Action::Allow, Direction::In) };
+        let not_them = |macs: Vec<Mac>| Rule {
+            macs: Among { entries: macs, not: true },
+            interfaces: vec!["eth*".parse().unwrap()].into(),
+            ..arp("another card", Action::Deny, Direction::In)
+        };
+        let policy = |rules| Policy { mode: Mode::Prevent, rules, ..Policy::default() };
+        let mut reader = SampleReader::from_fd(SampleSocket::open(GROUP).unwrap().into_fd());
+        let mut table = apply(&firewall(&policy(vec![asks.clone(), not_them(vec![their_card()])])));
+        let arrived = |from: u8| {
+            let here = UdpSocket::bind((address(false, 1, 1), 0)).unwrap();
+            here.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+            pair.there.run(|| {
+                ip(&format!("-n {} neigh flush all", pair.there.0));
+                let socket = UdpSocket::bind((address(false, 2, from), 0)).unwrap();
+                socket.send_to(b"who has you", here.local_addr().unwrap()).unwrap();
+            });
+            here.recv_from(&mut [0; 16]).is_ok()
+        };
+        assert!(arrived(1), "it may ask");
+        assert!(!arrived(2), "no rule names that address");
+        let count = |table: &mut Table, begin: &str| {
+            let counters = table.read_firewall_counters().unwrap();
+            counters.into_iter().find(|(name, _)| name.starts_with(begin)).map(|(_, count)| count.packets)
+        };
+        assert!(
+            count(&mut table, "fw_asks_") >= Some(1) && count(&mut table, "fw_default_arp_in") >= Some(1)
+        );
+        assert_eq!(count(&mut table, "fw_another_card_"), Some(0));
+        let mut told = BTreeSet::new();
+        while reader
+            .read(|sample| {
+                told.insert((sample.label.to_vec(), sample.packet[17]));
+            })
+            .unwrap()
+            > 0
+        {}
+        assert!(told.contains(&(b"fw_default_arp_in!".to_vec(), 2)), "{told:?}");
+        let asked = count(&mut table, "fw_asks_");
+        table.apply(&firewall(&policy(vec![asks, not_them(vec![Mac::new([2, 0, 0, 0, 0, 9])])]))).unwrap();
+        assert_eq!(count(&mut table, "fw_asks_"), asked, "kept over the swap");
+        assert!(!arrived(1), "from another card than that one");
+        assert!(count(&mut table, "fw_another_card_") >= Some(1));
+        table.apply(&firewall(&denying(vec![]))).unwrap();
+        assert_eq!(table.read_firewall_counters().unwrap().len(), 1, "the table for ARP is gone");
+        let out = Rule { remote: host(3), ..arp("no question", Action::Deny, Direction::Out) };
+        table.apply(&firewall(&policy(vec![out]))).unwrap();
+        ip(&format!("-n {} neigh flush all", pair.here.0));
+        let socket = UdpSocket::bind((address(false, 1, 1), 0)).unwrap();
+        let _nobody_answers = socket.send_to(b"where are you", (address(false, 2, 3), PORT));
+        assert!(count(&mut table, "fw_no_question_") >= Some(1));
+        table.remove().unwrap();
+        assert_eq!(foreign::everything(), before, "nothing is left");
+    });
+}
+
+/// Rules as servers have them: addresses, ports, some denied and sampled.
+fn many(count: u32) -> Policy {
+    let rules = (0..count).map(|number| {
+        let networks = (0..number % 4).map(|host| IpAddr::V4((0x0B00_0000 + number * 64 + host * 2).into()));
+        let rule = allow_port(&format!("rule {number}"), &networks.collect::<Vec<_>>());
+        let port = u16::try_from(1_000 + number % 60_000).unwrap();
+        Rule {
+            action: if number % 4 == 0 { Action::Deny } else { Action::Allow },
+            log: number % 4 == 0,
+            local_ports: vec![PortRange { first: port, last: port + (number % 3) as u16 }].into(),
+            ..rule
+        }
+    });
+    denying(rules.collect())
+}
+
 #[test]
 fn a_large_plan_is_applied_at_once_and_removal_leaves_nothing() {
     in_namespace("fwbig", || {
         foreign::create();
         let before = foreign::everything();
-        let rules = (0..2_000_u32).map(|number| {
-            let networks = (0..5).map(|host| IpAddr::V4((0x0B00_0000 + number * 64 + host * 2).into()));
-            allow_port(&format!("rule {number}"), &networks.collect::<Vec<_>>())
-        });
-        let policy = denying(rules.collect());
-        let began = Instant::now();
-        let planned = firewall(&policy);
-        let compiled = began.elapsed();
-        let began = Instant::now();
-        let mut table = apply(&planned);
-        println!(
-            "2,000 rules with 5 networks each: planned in {compiled:?}, applied in {:?}",
-            began.elapsed()
-        );
-        table.apply(&planned).unwrap();
-        assert_eq!(table.read_firewall_counters().unwrap().len(), 2_001);
-        table.remove().unwrap();
+        for (count, most) in [(300, Duration::from_millis(500)), (10_000, Duration::from_secs(10))] {
+            let policy = many(count);
+            let began = Instant::now();
+            let planned = firewall(&policy);
+            let compiled = began.elapsed();
+            let began = Instant::now();
+            let mut table = apply(&planned);
+            let applied = began.elapsed();
+            let began = Instant::now();
+            table.apply(&planned).unwrap();
+            let again = began.elapsed();
+            println!(
+                "{count} rules: planned in {compiled:?}, applied in {applied:?}, in place of themselves in {again:?}"
+            );
+            assert!(compiled + again < most);
+            assert_eq!(table.read_firewall_counters().unwrap().len(), count as usize + 1);
+            table.remove().unwrap();
+        }
         assert_eq!(foreign::everything(), before);
+    });
+}
+
+/// The kernel refuses the last message of a long transaction: what was in force before is, whole.
+#[test]
+fn what_the_kernel_refuses_in_the_middle_changes_nothing() {
+    in_namespace("fwhalf", || {
+        let good = firewall(&many(20));
+        let mut table = apply(&good);
+        let listed = || foreign::everything();
+        let before = listed();
+        let mut broken = firewall(&many(300));
+        // A jump to a chain that is not there, behind everything else.
+        let chain = broken.firewall.chains.iter_mut().find(|chain| chain.name == "fw_input").unwrap();
+        let step = chain.steps.last().unwrap().clone();
+        chain.steps.push(Step { then: Then::Jump("nowhere"), ..step });
+        let refused = table.apply(&broken).unwrap_err();
+        assert!(refused.to_string().contains("jump nowhere"), "the cause is named: {refused}");
+        assert_eq!(listed(), before);
+        assert_eq!(table.read_firewall_counters().unwrap().len(), 21);
     });
 }
 

@@ -1,6 +1,6 @@
 //! Mistakes in the settings that can be seen without knowing the computer.
 use super::{
-    Direction, Except, Firewall, FirewallAction, FirewallRule, Protocol, WrongAddresses, is_interface,
+    Direction, Except, Firewall, FirewallAction, FirewallRule, Frame, Protocol, WrongAddresses, is_interface,
     wrong_addresses,
 };
 use crate::context;
@@ -96,6 +96,10 @@ impl Rule<'_> {
             let message = "Only what comes in has the MAC address of another card: write the direction 'in', or name \
                            addresses.";
             findings.push(self.finding("macs", "macs-outgoing", message, ""));
+        }
+        if rule.frame == Frame::Arp && rule.protocol != Protocol::Any {
+            let message = "ARP is no protocol over IP: leave out the protocol.";
+            findings.push(self.finding("protocol", "arp-protocol", message, &rule.protocol.to_string()));
         }
         if !rule.flags.is_empty() && rule.protocol != Protocol::TCP {
             let message = "Only TCP has flags: name the protocol tcp, or leave out the flags.";

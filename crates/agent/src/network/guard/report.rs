@@ -197,13 +197,16 @@ impl Guard {
         if !self.capabilities.interface_kinds {
             reasons.push("containers-not-seen".to_owned());
         }
+        if self.firewall.has_arp() && !self.table.filters_arp() {
+            reasons.push("arp-not-filtered".to_owned());
+        }
         if self.names_missing_interface() {
             reasons.push("interface-missing".to_owned());
         }
         let values = self.table.read_firewall_counters().unwrap_or_default();
         let named = self.firewall.counters.iter().map(|counter| {
-            let default = format!("default-{}bound", counter.direction.as_str());
-            let name = counter.rule.as_ref().map_or(default, |rule| format!("rule:{rule}"));
+            let default = || counter.default_name().to_owned();
+            let name = counter.rule.as_ref().map_or_else(default, |rule| format!("rule:{rule}"));
             (name, values.get(&counter.name).map_or(0, |count| count.packets))
         });
         let named = most_used(named.collect());
@@ -338,7 +341,7 @@ mod tests {
         assert_eq!(shown.len(), RULE_COUNTERS + 2);
         assert_eq!(
             shown.iter().map(|(_, value)| value).sum::<u64>(),
-            counters.iter().map(|(_, value)| value).sum()
+            counters.iter().map(|(_, value)| value).sum::<u64>()
         );
         assert!(
             shown.iter().any(|(name, _)| name == "rule:499")
