@@ -130,8 +130,12 @@ pub(crate) fn release_programs() -> anyhow::Result<PathBuf> {
     release_folder()
 }
 
-fn release_folder() -> anyhow::Result<PathBuf> {
+/// Where all is built: this program lies in it.
+pub(crate) fn target_folder() -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe()?;
-    let target = own.ancestors().nth(2).context("a built program lies in TARGET/PROFILE")?;
-    Ok(target.join("release"))
+    Ok(own.ancestors().nth(2).context("a built program lies in TARGET/PROFILE")?.to_owned())
+}
+
+fn release_folder() -> anyhow::Result<PathBuf> {
+    Ok(target_folder()?.join("release"))
 }

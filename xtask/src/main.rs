@@ -141,7 +141,11 @@ struct Passed {
 }
 
 fn main() -> ExitCode {
-    match run(Arguments::parse().command) {
+    let ended = run(Arguments::parse().command);
+    if let Err(error) = setup::give_back() {
+        println!("what was built stays root's: {error:#}");
+    }
+    match ended {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {

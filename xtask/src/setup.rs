@@ -4,7 +4,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use anyhow::Context as _;
-use sakimori_testkit::{debian, process};
+use sakimori_testkit::{debian, process, programs};
 
 use crate::{build, console};
 
@@ -53,4 +53,19 @@ pub(crate) fn as_root_again() -> anyhow::Result<()> {
         .arg("--preserve-env=PATH,CARGO,CARGO_HOME,RUSTUP_HOME,CARGO_TARGET_DIR,HOME,CI,SAKIMORI_KEEP_LOGS");
     command.arg(own).args(std::env::args_os().skip(1));
     Err(command.exec()).context("running through sudo")
+}
+
+/// Gives what root has built back to who called through sudo, so that they build again without it.
+pub(crate) fn give_back() -> anyhow::Result<()> {
+    let (Ok(user), Ok(group)) = (std::env::var("SUDO_UID"), std::env::var("SUDO_GID")) else {
+        return Ok(());
+    };
+    if process::call("id", &["-u"])?.trim() != "0" {
+        return Ok(());
+    }
+    let source = programs::source();
+    let folders = [build::target_folder()?, source.join("console"), source.join("fuzz")];
+    let mut chown = Command::new("chown");
+    chown.args(["--recursive", "--no-dereference", &format!("{user}:{group}")]).args(folders);
+    build::show(chown)
 }
