@@ -3116,7 +3116,7 @@ export interface components {
             flags?: components["schemas"]["TcpFlags"][];
             /** @description Which kind of packets. */
             frame?: components["schemas"]["FirewallFrame"];
-            /** @description ICMP types, `8` or `3/4` with a code, any of these; all where empty. Only with ICMP and ICMPv6. */
+            /** @description ICMP types, `8` or `3/4` with a code, any of these; all where empty. Only with `icmp` and `icmpv6`. */
             icmp?: components["schemas"]["IcmpType"][];
             /**
              * @description The interfaces, `eth0` or `eth*`, that packets come in by (`in`) or leave by (`out`), or a list of them,

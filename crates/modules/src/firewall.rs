@@ -229,7 +229,7 @@ pub struct FirewallRule {
     #[serde(default)]
     #[schema(max_items = 64)]
     pub flags: Vec<TcpFlags>,
-    /// ICMP types, `8` or `3/4` with a code, any of these; all where empty. Only with ICMP and ICMPv6.
+    /// ICMP types, `8` or `3/4` with a code, any of these; all where empty. Only with `icmp` and `icmpv6`.
     #[serde(default)]
     #[schema(max_items = 256)]
     pub icmp: Vec<IcmpType>,

@@ -299,8 +299,9 @@ fn alternatives(rule: &Rule) -> Vec<Vec<Condition>> {
 fn is_never_met(condition: &Condition) -> bool {
     match condition {
         Condition::Address(_, AddressRanges::V4(ranges)) => ranges.is_empty(),
-        Condition::Address(_, AddressRanges::V6(ranges)) => ranges.is_empty(),
-        Condition::InterfaceName(_, ranges) => ranges.is_empty(),
+        Condition::Address(_, AddressRanges::V6(ranges)) | Condition::InterfaceName(_, ranges) => {
+            ranges.is_empty()
+        }
         Condition::Port(_, ranges) | Condition::Icmp(ranges) => ranges.is_empty(),
         _ => false,
     }

@@ -158,7 +158,7 @@ fn probe(dropping: bool) {
     let hops = format!("{{ {}, {HOP_LIMIT} }}", HOP_LIMIT - 1);
     let own = format!("ip ttl != {hops} drop; ip6 hoplimit != {hops} drop;");
     for hook in ["input", "forward", "output"] {
-        script += &format!(
+        let chains = format!(
             " chain begin_{hook} {{ type filter hook {hook} priority 0; {} }}\n \
              chain tell_{hook} {{ type filter hook {hook} priority 7; \
              meta mark & {MARK_BYPASS} == {MARK_BYPASS} log prefix \"b\" group {GROUP} snaplen 64 queue-threshold 1 accept; \
@@ -168,6 +168,7 @@ fn probe(dropping: bool) {
             if dropping { &own } else { "" },
             if dropping { "drop;" } else { "" }
         );
+        script.push_str(&chains);
     }
     script += "}\n";
     let mut nft =
@@ -355,7 +356,7 @@ fn the_kernel_does_what_the_model_says() {
         one.set((0..1024).find(|at| before.is_set(*at)).unwrap());
         rustix::thread::sched_setaffinity(None, &one).unwrap();
         let set = |name: &str, value: &str| {
-            std::fs::write(format!("/proc/sys/net/netfilter/{name}"), value).unwrap()
+            std::fs::write(format!("/proc/sys/net/netfilter/{name}"), value).unwrap();
         };
         probe(false);
         set("nf_conntrack_checksum", "0");
@@ -392,9 +393,9 @@ fn run(sets: usize, seed: usize, from_there: &Raw, from_here: &Raw) {
         let names: BTreeSet<&String> =
             planned.firewall.counters.iter().map(|counter| &counter.name).collect();
         expected.retain(|name, _| names.contains(name));
-        names.iter().for_each(|name| {
-            expected.entry((*name).clone()).or_default();
-        });
+        for name in names {
+            expected.entry(name.clone()).or_default();
+        }
         let mut passing = BTreeMap::new();
         let mut packets = Vec::new();
         for at in 1..=PACKETS as u16 {
