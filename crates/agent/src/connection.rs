@@ -208,7 +208,7 @@ impl Connection {
     }
 
     async fn json<A: DeserializeOwned>(&self, response: Response) -> Result<A, CallError> {
-        let body = self.body(response, paths::MESSAGE_BYTES).await?;
+        let body = self.body(response, paths::ANSWER_BYTES).await?;
         serde_json::from_slice(&body).map_err(|error| self.malformed(error.to_string()))
     }
 

@@ -27,8 +27,10 @@ pub const FIRST_SEQUENCE: &str = "sakimori-first-sequence";
 pub const EVENT_BATCH_COMPRESSED_BYTES: usize = 1 << 20;
 /// Bound of a batch unpacked, in bytes.
 pub const EVENT_BATCH_BYTES: usize = 16 << 20;
-/// Bound of any JSON message, in bytes.
+/// Bound of any JSON message that a manager takes, in bytes.
 pub const MESSAGE_BYTES: usize = 1 << 20;
+/// Bound of what a manager answers an agent, in bytes: a bundle of 10,000 firewall rules is some megabytes.
+pub const ANSWER_BYTES: usize = 16 << 20;
 /// Bound of an inventory, in bytes.
 pub const INVENTORY_BYTES: usize = crate::Inventory::BYTES;
 /// Bound of a blob, in bytes: a full rule set of the field is 30 MB.
