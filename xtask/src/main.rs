@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use sakimori_testkit::lockout::{self, Windows};
 use sakimori_testkit::package::{self, Package, Packing, Recipe};
 use sakimori_testkit::report::Report;
 use sakimori_testkit::story::{self, Target};
@@ -129,6 +130,15 @@ enum Drill {
     Autoscale(Passed),
     /// The manager killed under ingest, and its database away: acknowledged events are neither lost nor doubled.
     Outage(Passed),
+    /// Firewall policies that cut the manager or the operator off, and how the agent comes back by itself.
+    Lockout {
+        /// Seconds in which the manager has to be reached after a change.
+        #[arg(long, default_value_t = 30)]
+        window: u32,
+        /// Seconds in which the operator has to confirm.
+        #[arg(long, default_value_t = 60)]
+        operator: u32,
+    },
 }
 
 /// What is passed on; `--help` says what there is.
@@ -181,6 +191,9 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Bench { what: Bench::Rest } => measure(|programs, _| bench::rest(programs)),
         Command::Drill { what: Drill::Autoscale(Passed { arguments }) } => simulate("autoscale", &arguments),
         Command::Drill { what: Drill::Outage(Passed { arguments }) } => simulate("outage", &arguments),
+        Command::Drill { what: Drill::Lockout { window, operator } } => {
+            lockout(Windows { manager: window, operator })
+        }
         Command::Conformance { what: Conformance::Api(asked) } => api_conformance::run(&asked),
         Command::Package { out, signing_key } => package_all(&out, &signing_key).map(|()| true),
         Command::Fuzz { seconds, target } => fuzz::run(seconds, target.as_deref()).map(|()| true),
@@ -199,6 +212,18 @@ fn demo(once: bool, wordpress: bool) -> anyhow::Result<bool> {
     build::programs()?;
     setup::as_root_again()?;
     story::play(target, once)
+}
+
+/// Plays the drill in namespaces of its own; whether every target was met.
+fn lockout(windows: Windows) -> anyhow::Result<bool> {
+    debian::require(&[debian::BUILD, debian::LAB].concat())?;
+    console::build_if_stale()?;
+    build::programs()?;
+    setup::as_root_again()?;
+    interrupt::watch()?;
+    let report = lockout::play(&Programs::find()?, windows)?;
+    report.print();
+    Ok(report.all_met())
 }
 
 /// Runs the simulator beside the manager as it is released; whether every target was met. It prints its report itself.

@@ -15,10 +15,12 @@ export type CreatedActivationToken = Schemas["CreatedActivationToken"];
 export type DryRun = Schemas["DryRun"];
 export type Event = Schemas["Event"];
 export type FieldError = Schemas["FieldError"];
+export type FirewallChangeDetail = Schemas["FirewallChangeDetail"];
 export type FirewallAnswer = Schemas["FirewallAnswer"];
 export type FirewallDetail = Schemas["FirewallDetail"];
 export type FirewallFinding = Schemas["FirewallFinding"];
 export type FirewallQuestion = Schemas["FirewallQuestion"];
+export type FirewallRuleGroup = Schemas["FirewallRuleGroup"];
 export type GapDetail = Schemas["GapDetail"];
 export type IntegrityDetail = Schemas["IntegrityDetail"];
 export type IntrusionDetail = Schemas["IntrusionDetail"];
@@ -89,6 +91,7 @@ export type Action = (typeof ACTIONS)[number];
 /** The fields of each kind of event that the console can name. */
 export interface Details {
   firewall: FirewallDetail;
+  "firewall-change": FirewallChangeDetail;
   intrusion: IntrusionDetail;
   malware: MalwareDetail;
   integrity: IntegrityDetail;
@@ -101,6 +104,7 @@ export interface Details {
 
 const KINDS: ReadonlySet<string> = new Set<keyof Details>([
   "firewall",
+  "firewall-change",
   "intrusion",
   "malware",
   "integrity",

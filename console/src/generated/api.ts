@@ -511,6 +511,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/computers/{id}/firewall": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How the last change of a computer's firewall stands. */
+        get: operations["getFirewallState"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/computers/{id}/firewall/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Confirms a change of a computer's firewall that waits for it: then it stays. */
+        post: operations["confirmFirewallChange"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/computers/{id}/firewall/explain": {
         parameters: {
             query?: never;
@@ -539,6 +573,40 @@ export interface paths {
         put?: never;
         /** What is noticed about the firewall rules of a computer, with what is set on the computer itself. */
         post: operations["lintFirewallOfComputer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/computers/{id}/firewall/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Has a computer try again the change of its firewall that was taken back. */
+        post: operations["retryFirewallChange"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/computers/{id}/firewall/revert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes back a change of a computer's firewall that is on trial. */
+        post: operations["revertFirewallChange"];
         delete?: never;
         options?: never;
         head?: never;
@@ -868,6 +936,23 @@ export interface paths {
         put?: never;
         /** What is noticed about these settings over the built-in defaults. Lists are the manager's. */
         post: operations["lintFirewall"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/firewall/rule-groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The ready groups of firewall rules. */
+        get: operations["listFirewallRuleGroups"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1977,6 +2062,11 @@ export interface components {
          * @enum {string}
          */
         ChangeKind: "added" | "removed" | "changed" | "moved";
+        /**
+         * @description How far a change of the firewall has come.
+         * @enum {string}
+         */
+        ChangeStep: "applied" | "confirmed" | "unverified" | "reverted" | "released" | "restored";
         /** @description A channel, with how far it is. */
         Channel: {
             /** @description Alerts of this severity and graver are sent; none where absent. */
@@ -2836,7 +2926,7 @@ export interface components {
              */
             to: string;
         };
-        EventDetail: components["schemas"]["FirewallDetail"] | components["schemas"]["IntrusionDetail"] | components["schemas"]["MalwareDetail"] | components["schemas"]["IntegrityDetail"] | components["schemas"]["LogDetail"] | components["schemas"]["WebReputationDetail"] | components["schemas"]["RecommendationDetail"] | components["schemas"]["GapDetail"] | components["schemas"]["NoticeDetail"] | Record<string, never>;
+        EventDetail: components["schemas"]["FirewallDetail"] | components["schemas"]["FirewallChangeDetail"] | components["schemas"]["IntrusionDetail"] | components["schemas"]["MalwareDetail"] | components["schemas"]["IntegrityDetail"] | components["schemas"]["LogDetail"] | components["schemas"]["WebReputationDetail"] | components["schemas"]["RecommendationDetail"] | components["schemas"]["GapDetail"] | components["schemas"]["NoticeDetail"] | Record<string, never>;
         /** @description An HTTP request in one line. */
         EventHttp: {
             /** @description Host header. */
@@ -2909,8 +2999,19 @@ export interface components {
             /** @description Whether the machine said its machine id. */
             machineId: boolean;
         };
-        /** @description Settings of the firewall. Established connections, loopback and the agent's way to its manager are always open. */
+        /** @description Settings of the firewall. Established connections and loopback are always open. */
         Firewall: {
+            /**
+             * @description Whether the agent's way to its manager is open whatever the rules say.
+             * @default true
+             */
+            alwaysAllowManager: boolean;
+            /**
+             * Format: int32
+             * @description A change of what is denied is taken back unless the manager is reached anew within so many seconds.
+             * @default 30
+             */
+            confirmWithinSecs: number;
             /**
              * @description What happens to inbound traffic that no rule names.
              * @default auto
@@ -2926,6 +3027,17 @@ export interface components {
              * @default off
              */
             mode: components["schemas"]["Mode"];
+            /**
+             * @description Whether an operator has to confirm each change too.
+             * @default false
+             */
+            operatorConfirms: boolean;
+            /**
+             * Format: int32
+             * @description How many seconds they have for it.
+             * @default 120
+             */
+            operatorWithinSecs: number;
             /**
              * @description The rules by their names: the highest priority is asked first, inside a priority `bypass`, `log-only`,
              *     `force-allow`, `deny`, `allow`, then by name.
@@ -2956,6 +3068,60 @@ export interface components {
              * @description Rules that the answer does not speak of.
              */
             rulesLeftOut: number;
+        };
+        /** @description A change of the firewall's rules, and what became of it. */
+        FirewallChangeDetail: {
+            /** @description Why they did it, in their own words. */
+            note: string;
+            /**
+             * Format: int64
+             * @description The change's number on this computer; 0 where it is about no change.
+             */
+            number: number;
+            /**
+             * @description Why, by code: `manager-unreachable`, `not-confirmed`, `by-operator`, `interrupted`, `by-hand`, `ended`,
+             *     `policy-changed`; empty where there is no more to say.
+             */
+            reason: string;
+            /** @description How far it has come. */
+            step: components["schemas"]["ChangeStep"];
+            /** @description Until when it holds or waits, RFC 3339; empty where there is no end. */
+            until: string;
+            /** @description Who did it at the computer; empty where nobody did. */
+            who: string;
+        };
+        /** @description A change that an operator means. */
+        FirewallChangeRef: {
+            /**
+             * Format: int64
+             * @description Its number, as it was read: another change that came meanwhile is not meant.
+             */
+            number: number;
+        };
+        /** @description What is known of it, as the computer last said. */
+        FirewallChangeState: {
+            /**
+             * Format: date-time
+             * @description It is taken back unless the manager is reached anew by then.
+             */
+            managerUntil?: string | null;
+            /**
+             * Format: int64
+             * @description The change's number on this computer, while it is on trial or after it was taken back.
+             */
+            number?: number | null;
+            /**
+             * Format: date-time
+             * @description It is taken back unless an operator confirms it by then.
+             */
+            operatorUntil?: string | null;
+            /**
+             * Format: date-time
+             * @description Until when everything passes.
+             */
+            releasedUntil?: string | null;
+            /** @description How it stands. */
+            standing: components["schemas"]["FirewallStanding"];
         };
         /**
          * @description Who decides.
@@ -3058,6 +3224,16 @@ export interface components {
             /** @description The address that has to be let in; the caller's own where absent. */
             operator?: string | null;
             settings?: components["schemas"]["SettingsPatch"] | null;
+        };
+        /** @description What an operator said is on its way to the computer. */
+        FirewallOrder: {
+            /** @description Whether the computer is in contact: else it is told when it comes back, if it still waits then. */
+            online: boolean;
+            /**
+             * Format: date-time
+             * @description When it was said.
+             */
+            requestedAt: string;
         };
         /** @description A packet, and when and where it comes. What is left out is as with a new connection. */
         FirewallQuestion: {
@@ -3170,6 +3346,29 @@ export interface components {
             /** @description A sentence on it. */
             text: components["schemas"]["Explanation"];
         };
+        /** @description A ready group of firewall rules. What is added to a policy is the policy's own from then on. */
+        FirewallRuleGroup: {
+            /** @description What it is for, and what to mind. */
+            about: components["schemas"]["Explanation"];
+            /**
+             * @description Whether the addresses of the other side are to be written into `remote` of each rule: without them the rules hold
+             *     for everybody.
+             */
+            asksRemote: boolean;
+            /** @description Registered name: `web-server`. */
+            id: string;
+            /** @description The rules by their names, as they go into `firewall.rules` of a policy. */
+            rules: {
+                [key: string]: components["schemas"]["FirewallRule"];
+            };
+            /** @description What it is called. */
+            title: components["schemas"]["Explanation"];
+        };
+        /**
+         * @description How the last change of a computer's firewall stands.
+         * @enum {string}
+         */
+        FirewallStanding: "settled" | "on-trial" | "reverted" | "released";
         /**
          * @description What becomes of a packet.
          * @enum {string}
@@ -3860,6 +4059,17 @@ export interface components {
             };
             firewall?: {
                 /**
+                 * @description Whether the agent's way to its manager is open whatever the rules say.
+                 * @default true
+                 */
+                alwaysAllowManager: boolean;
+                /**
+                 * Format: int32
+                 * @description A change of what is denied is taken back unless the manager is reached anew within so many seconds.
+                 * @default 30
+                 */
+                confirmWithinSecs: number;
+                /**
                  * @description What happens to inbound traffic that no rule names.
                  * @default auto
                  */
@@ -3874,6 +4084,17 @@ export interface components {
                  * @default off
                  */
                 mode: components["schemas"]["Mode"];
+                /**
+                 * @description Whether an operator has to confirm each change too.
+                 * @default false
+                 */
+                operatorConfirms: boolean;
+                /**
+                 * Format: int32
+                 * @description How many seconds they have for it.
+                 * @default 120
+                 */
+                operatorWithinSecs: number;
                 /**
                  * @description The rules by their names: the highest priority is asked first, inside a priority `bypass`, `log-only`,
                  *     `force-allow`, `deny`, `allow`, then by name.
@@ -5470,6 +5691,29 @@ export interface components {
             nextCursor: string | null;
         };
         /** @description Part of a list. */
+        Page_FirewallRuleGroup: {
+            /** @description The part's members. */
+            items: {
+                /** @description What it is for, and what to mind. */
+                about: components["schemas"]["Explanation"];
+                /**
+                 * @description Whether the addresses of the other side are to be written into `remote` of each rule: without them the rules hold
+                 *     for everybody.
+                 */
+                asksRemote: boolean;
+                /** @description Registered name: `web-server`. */
+                id: string;
+                /** @description The rules by their names, as they go into `firewall.rules` of a policy. */
+                rules: {
+                    [key: string]: components["schemas"]["FirewallRule"];
+                };
+                /** @description What it is called. */
+                title: components["schemas"]["Explanation"];
+            }[];
+            /** @description Give it as `cursor` to get what follows; `null` at the end. */
+            nextCursor: string | null;
+        };
+        /** @description Part of a list. */
         Page_Operation: {
             /** @description The part's members. */
             items: {
@@ -6355,9 +6599,13 @@ export interface components {
                 scheduleHours?: number | null;
             } | null;
             firewall?: {
+                alwaysAllowManager?: boolean | null;
+                confirmWithinSecs?: number | null;
                 defaultInbound?: components["schemas"]["FirewallDefault"] | null;
                 defaultOutbound?: components["schemas"]["FirewallDefault"] | null;
                 mode?: components["schemas"]["Mode"] | null;
+                operatorConfirms?: boolean | null;
+                operatorWithinSecs?: number | null;
                 rules?: {
                     [key: string]: (components["schemas"]["FirewallRule"] | "excluded") | null;
                 } | null;
@@ -8771,6 +9019,75 @@ export interface operations {
             };
         };
     };
+    getFirewallState: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How the last change of a computer's firewall stands. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FirewallChangeState"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    confirmFirewallChange: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FirewallChangeRef"];
+            };
+        };
+        responses: {
+            /** @description Confirms a change of a computer's firewall that waits for it: then it stays. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FirewallOrder"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     explainFirewallOfComputer: {
         parameters: {
             query?: never;
@@ -8834,6 +9151,78 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["FirewallFindings"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retryFirewallChange: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Has a computer try again the change of its firewall that was taken back. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FirewallOrder"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revertFirewallChange: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FirewallChangeRef"];
+            };
+        };
+        responses: {
+            /** @description Takes back a change of a computer's firewall that is on trial. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FirewallOrder"];
                 };
             };
             /** @description Refused; `code` and `detail` say why and what to do. */
@@ -9698,6 +10087,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["FirewallFindings"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listFirewallRuleGroups: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The ready groups of firewall rules. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_FirewallRuleGroup"];
                 };
             };
             /** @description Refused; `code` and `detail` say why and what to do. */

@@ -2,6 +2,7 @@ import { administrationEn } from "./administration";
 import { alertsEn } from "./alerts";
 import { bulkEn, dashboardEn } from "./dashboard";
 import { firewallEn } from "./firewall";
+import { firewallChangesEn } from "./firewallChanges";
 import { fleetEn } from "./fleet.en";
 import { formsEn } from "./forms";
 import { notesEn } from "./notes";
@@ -12,6 +13,7 @@ import { upgradesEn } from "./upgrades";
 export const en = {
   ...administrationEn,
   ...alertsEn,
+  ...firewallChangesEn,
   ...formsEn,
   ...firewallEn,
   ...upgradesEn,
@@ -182,6 +184,10 @@ export const en = {
       mode: "Mode",
       defaultInbound: "Inbound traffic that no rule names",
       defaultOutbound: "Outbound traffic that no rule names",
+      alwaysAllowManager: "The way to the manager is open whatever the rules say",
+      confirmWithinSecs: "Seconds in which the manager has to be reached after a change",
+      operatorConfirms: "An operator has to confirm each change",
+      operatorWithinSecs: "Seconds that the operator has for it",
       rules: "Firewall rules",
     },
     "intrusion-prevention": {
@@ -238,6 +244,11 @@ export const en = {
     firewall: {
       rules:
         "The highest priority is asked first; inside a priority bypass, log only, force allow, deny, allow, then by name. Log only has priority 4, allow 0.",
+      alwaysAllowManager:
+        "Without this only the trial of each change keeps you from cutting the computer off.",
+      confirmWithinSecs: "Otherwise the rules of before come back.",
+      operatorConfirms:
+        "On the computer's page or by 'sakimori firewall confirm'; otherwise the rules of before come back.",
     },
     "intrusion-prevention": {
       mode: "The upper bound for every rule: a rule blocks only where both this and its own mode say so.",
@@ -411,6 +422,12 @@ export const en = {
         "The kernel cannot tell containers' interfaces (before Linux 5.6): only the computer itself is protected.",
       "manager-unresolved":
         "The manager's name does not resolve, so rules that close ways out are not applied yet.",
+      unconfirmed:
+        "A change of the rules is in force on trial: it is taken back unless it is confirmed in time.",
+      reverted:
+        "The policy's firewall was taken back, because it cut the manager off or nobody confirmed it; the rules of before are in force.",
+      "released-by-hand":
+        "A person at the computer released the firewall: it lets everything pass for a while.",
     },
     "intrusion-prevention": {
       "rules-refused": "The newest rules do not compile; the former ones stay in force. Correct the rules.",
@@ -805,6 +822,28 @@ export const en = {
     noLongerRecommended: "No longer recommended",
     assigned: "Assigned by the policy",
     unassigned: "Unassigned by the policy",
+    step: "Step",
+    changeNumber: "Change",
+    byWhom: "By",
+    note: "Words",
+    until: "Until",
+    firewallStep: {
+      applied: "Firewall changed, waits for an operator",
+      confirmed: "Change of the firewall confirmed",
+      unverified: "Change of the firewall stays unverified",
+      reverted: "Change of the firewall taken back",
+      released: "Firewall released by hand",
+      restored: "Firewall in force again",
+    },
+    firewallWhy: {
+      "manager-unreachable": "The manager could not be reached any more.",
+      "not-confirmed": "Nobody confirmed it in time.",
+      "by-operator": "An operator took it back.",
+      interrupted: "The agent was interrupted before it was confirmed.",
+      "by-hand": "A person at the computer asked for it.",
+      ended: "Its time was over.",
+      "policy-changed": "The policy's firewall was changed.",
+    },
     firewallRule: {
       "default-inbound": "Inbound connections that no rule names",
       "default-outbound": "Outbound connections that no rule names",

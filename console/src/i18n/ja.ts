@@ -3,6 +3,7 @@ import { alertsJa } from "./alerts";
 import { bulkJa, dashboardJa } from "./dashboard";
 import type { Texts } from "./en";
 import { firewallJa } from "./firewall";
+import { firewallChangesJa } from "./firewallChanges";
 import { fleetJa } from "./fleet.ja";
 import { formsJa } from "./forms";
 import { notesJa } from "./notes";
@@ -13,6 +14,7 @@ import { upgradesJa } from "./upgrades";
 export const ja: Texts = {
   ...administrationJa,
   ...alertsJa,
+  ...firewallChangesJa,
   ...formsJa,
   ...firewallJa,
   ...upgradesJa,
@@ -183,6 +185,10 @@ export const ja: Texts = {
       mode: "モード",
       defaultInbound: "ルールにない受信トラフィック",
       defaultOutbound: "ルールにない送信トラフィック",
+      alwaysAllowManager: "マネージャへの通信をルールにかかわらず常に許可する",
+      confirmWithinSecs: "変更後にマネージャへ接続できるまでの制限時間 (秒)",
+      operatorConfirms: "変更のたびに運用者の確認を必要とする",
+      operatorWithinSecs: "運用者が確認するまでの制限時間 (秒)",
       rules: "ファイアウォールルール",
     },
     "intrusion-prevention": {
@@ -239,6 +245,10 @@ export const ja: Texts = {
     firewall: {
       rules:
         "優先度の高いルールから順に評価します。同じ優先度では、バイパス、ログのみ、強制的に許可、拒否、許可の順、次に名前順です。ログのみの優先度は 4、許可の優先度は 0 です。",
+      alwaysAllowManager: "無効にすると、通信が断たれるのを防ぐのは変更時の試験適用のみになります。",
+      confirmWithinSecs: "接続できなければ以前のルールに戻ります。",
+      operatorConfirms:
+        "コンピュータのページまたは「sakimori firewall confirm」で確認します。確認しなければ以前のルールに戻ります。",
     },
     "intrusion-prevention": {
       mode: "すべてのルールの上限です。この設定とルールのモードがともに「防御」の場合にのみブロックします。",
@@ -413,6 +423,10 @@ export const ja: Texts = {
         "カーネルがコンテナのインターフェースを区別できない (Linux 5.6 より前) ため、コンピュータ本体のみを保護しています。",
       "manager-unresolved":
         "マネージャの名前を解決できないため、外向き通信を閉じるルールはまだ適用していません。",
+      unconfirmed: "ルールの変更を試験的に適用しています。時間内に確認されなければ元に戻ります。",
+      reverted:
+        "ポリシーのファイアウォールは、マネージャとの通信を断ったか確認されなかったため取り消され、以前のルールが有効です。",
+      "released-by-hand": "コンピュータ上で手動により解除され、しばらくの間すべての通信を通過させます。",
     },
     "intrusion-prevention": {
       "rules-refused":
@@ -806,6 +820,28 @@ export const ja: Texts = {
     noLongerRecommended: "推奨解除",
     assigned: "ポリシーによる割り当て",
     unassigned: "ポリシーによる割り当て解除",
+    step: "段階",
+    changeNumber: "変更番号",
+    byWhom: "実行者",
+    note: "コメント",
+    until: "期限",
+    firewallStep: {
+      applied: "ファイアウォールを変更し、運用者の確認待ち",
+      confirmed: "ファイアウォールの変更を確認",
+      unverified: "ファイアウォールの変更は未検証のまま有効",
+      reverted: "ファイアウォールの変更を取り消し",
+      released: "ファイアウォールを手動で解除",
+      restored: "ファイアウォールを再び有効化",
+    },
+    firewallWhy: {
+      "manager-unreachable": "マネージャに接続できなくなりました。",
+      "not-confirmed": "時間内に確認されませんでした。",
+      "by-operator": "運用者が取り消しました。",
+      interrupted: "確認が終わる前にエージェントが中断されました。",
+      "by-hand": "コンピュータ上で指示されました。",
+      ended: "期限が過ぎました。",
+      "policy-changed": "ポリシーのファイアウォールが変更されました。",
+    },
     firewallRule: {
       "default-inbound": "ルールにない受信接続",
       "default-outbound": "ルールにない送信接続",

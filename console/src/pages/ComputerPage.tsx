@@ -18,6 +18,7 @@ import { ComputerPorts } from "./computer/ComputerPorts";
 import { ComputerRecommendations } from "./computer/ComputerRecommendations";
 import { ComputerSettings } from "./computer/ComputerSettings";
 import { DeleteComputer } from "./computer/DeleteComputer";
+import { FirewallTrial } from "./computer/FirewallTrial";
 import { Identity } from "./computer/Identity";
 
 const route = getRouteApi("/app/computers/$computerId");
@@ -112,6 +113,7 @@ export function ComputerPage() {
           </>
         }
       />
+      <FirewallTrial computer={computer} />
       <Parts computer={computer} />
     </>
   );

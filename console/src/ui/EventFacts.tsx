@@ -4,6 +4,7 @@ import { useTranslation } from "react-i18next";
 import {
   detailOf,
   type Event,
+  type FirewallChangeDetail,
   type FirewallDetail,
   type IntegrityDetail,
   type IntrusionDetail,
@@ -46,6 +47,23 @@ function FirewallFacts({ detail }: { detail: FirewallDetail }) {
       <Fact name={t("event.protocol")}>{textOfCode("choice.Protocol", detail.protocol)}</Fact>
       <Maybe name={t("event.interface")}>{detail.interface}</Maybe>
       <Fact name={t("event.packets")}>{format.number(detail.count)}</Fact>
+    </Facts>
+  );
+}
+
+function FirewallChangeFacts({ detail }: { detail: FirewallChangeDetail }) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  return (
+    <Facts>
+      <Fact name={t("event.step")}>{textOfCode("event.firewallStep", detail.step)}</Fact>
+      <Maybe name={t("event.changeNumber")}>{detail.number === 0 ? "" : format.number(detail.number)}</Maybe>
+      <Maybe name={t("event.lostReason")}>
+        {detail.reason === "" ? "" : textOfCode("event.firewallWhy", detail.reason)}
+      </Maybe>
+      <Maybe name={t("event.byWhom")}>{detail.who}</Maybe>
+      <Maybe name={t("event.note")}>{detail.note}</Maybe>
+      <Maybe name={t("event.until")}>{detail.until === "" ? "" : format.time(detail.until)}</Maybe>
     </Facts>
   );
 }
@@ -283,6 +301,8 @@ export function EventFacts({ event }: { event: Event }) {
   switch (known.kind) {
     case "firewall":
       return <FirewallFacts detail={known.detail} />;
+    case "firewall-change":
+      return <FirewallChangeFacts detail={known.detail} />;
     case "intrusion":
       return <IntrusionFacts detail={known.detail} />;
     case "malware":

@@ -8,6 +8,8 @@ export function eventHeadline(event: Event): string {
   switch (known.kind) {
     case "firewall":
       return `${textOfCode("event.firewallRule", known.detail.rule)}: ${known.detail.source} → ${endpoint(known.detail.destination, known.detail.destinationPort)}`;
+    case "firewall-change":
+      return textOfCode("event.firewallStep", known.detail.step);
     case "intrusion":
       return known.detail.message;
     case "malware":

@@ -3,6 +3,7 @@ use crate::bundle::{self, BundleError, VerifiedBundle};
 use crate::connection::{CallError, Connection, ConnectionError, explain};
 use crate::control::{Control, Link};
 use crate::enforcement::{Ordered, Progress, Refusal};
+use crate::firewall::HERE;
 use crate::host;
 use crate::identity::KeyedIdentity;
 use crate::upgrade::{self, Asked, package};
@@ -234,7 +235,13 @@ impl Conversation {
             return Ok(());
         }
         let control = Arc::clone(&self.control);
-        let begun = tokio::task::spawn_blocking(move || control.order(&order)).await;
+        let begun = tokio::task::spawn_blocking(move || {
+            if order.starts_with(HERE) {
+                return Err("only a person at the computer can give this order".to_owned());
+            }
+            control.order(&order)
+        });
+        let begun = begun.await;
         let error = match begun.unwrap_or_else(|panic| Err(panic.to_string())) {
             Ok(Ordered::Done) => None,
             Ok(Ordered::Goes(progress)) => {

@@ -1,5 +1,6 @@
 //! The command line of `sakimori-agent`.
 mod files;
+mod firewall;
 
 use crate::activation::{self, Outcome, Request};
 use crate::bundle::EnforcedFile;
@@ -76,6 +77,11 @@ enum Command {
     Integrity {
         #[command(subcommand)]
         order: IntegrityOrder,
+    },
+    /// Empty the firewall for a while when it locks you out, and put it back.
+    Firewall {
+        #[command(subcommand)]
+        order: firewall::Order,
     },
     /// Show what is installed and runs on this computer, as it is reported for recommendations.
     Inventory {
@@ -191,7 +197,7 @@ fn execute(line: CommandLine) -> anyhow::Result<ExitCode> {
         Command::Status { output } => show_status(&dirs, output),
         Command::Deactivate => deactivate(&dirs),
         Command::Upgrade => {
-            order(&dirs.run_dir, Order::Upgrade)?;
+            order(&dirs.run_dir, &Order::Upgrade)?;
             say("The agent is becoming the new program.")
         }
         Command::SelfCheck => self_check(&dirs),
@@ -202,13 +208,14 @@ fn execute(line: CommandLine) -> anyhow::Result<ExitCode> {
         Command::Scan(arguments) => files::scan(&dirs, arguments),
         Command::Quarantine { order } => files::quarantine(&dirs, order),
         Command::Integrity { order: IntegrityOrder::Scan } => {
-            order(&dirs.run_dir, Order::IntegrityScan)?;
+            order(&dirs.run_dir, &Order::IntegrityScan)?;
             say("The scan has begun; 'sakimori-agent status' shows when it has ended, events what it found.")
         }
         Command::Integrity { order: IntegrityOrder::Baseline } => {
-            order(&dirs.run_dir, Order::IntegrityBaseline)?;
+            order(&dirs.run_dir, &Order::IntegrityBaseline)?;
             say("The baseline is built anew; changes are seen from its end on.")
         }
+        Command::Firewall { order } => firewall::execute(&dirs, order),
         Command::Inventory { web_roots } => {
             let web_roots =
                 if web_roots.is_empty() { Recommendation::default().web_roots } else { web_roots };
@@ -246,7 +253,7 @@ fn activate(dirs: &Dirs, arguments: Activate) -> anyhow::Result<ExitCode> {
     let Activate { manager, token, policy, ca_pin, ca_file, proxy } = arguments;
     let request = Request { manager, token, policy, ca_pin, ca_file, proxy };
     let outcome = runtime()?.block_on(activation::activate(&dirs.state_dir, &request))?;
-    match order(&dirs.run_dir, Order::Reload) {
+    match order(&dirs.run_dir, &Order::Reload) {
         Ok(()) => tracing::debug!("the running agent knows"),
         Err(error) => tracing::debug!("no agent runs yet: {}", explain(error.as_ref())),
     }
@@ -259,7 +266,7 @@ fn activate(dirs: &Dirs, arguments: Activate) -> anyhow::Result<ExitCode> {
 }
 
 fn deactivate(dirs: &Dirs) -> anyhow::Result<ExitCode> {
-    match order(&dirs.run_dir, Order::Deactivate) {
+    match order(&dirs.run_dir, &Order::Deactivate) {
         Ok(()) => (),
         Err(error)
             if error
@@ -278,7 +285,7 @@ fn deactivate(dirs: &Dirs) -> anyhow::Result<ExitCode> {
     say("Deactivated. Delete the computer in the manager as well.")
 }
 
-fn order(run_dir: &Path, order: Order) -> anyhow::Result<()> {
+fn order(run_dir: &Path, order: &Order) -> anyhow::Result<()> {
     let done: status::Done = serde_json::from_str(&status::ask(run_dir, order)?)?;
     match done.error {
         Some(error) => Err(anyhow::anyhow!(error)),
@@ -287,7 +294,7 @@ fn order(run_dir: &Path, order: Order) -> anyhow::Result<()> {
 }
 
 fn show_status(dirs: &Dirs, output: Output) -> anyhow::Result<ExitCode> {
-    let text = status::ask(&dirs.run_dir, Order::Status)?;
+    let text = status::ask(&dirs.run_dir, &Order::Status)?;
     let report: Report = serde_json::from_str(&text).map_err(AskError::Malformed)?;
     match output {
         Output::Table => say(report.to_text().trim_end()),

@@ -134,6 +134,14 @@ impl Connection {
         self.json(response).await.map(Some)
     }
 
+    /// Connects and has any answer at all, of whoever has the manager's certificate.
+    pub async fn greet(&self, patience: Duration) -> Result<(), CallError> {
+        match self.send(self.client.get(self.url("/")).timeout(patience)).await {
+            Ok(_) | Err(CallError::Refused { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Fetches a blob and checks that it is what its name says.
     pub async fn blob(&self, hash: Hash, most: usize) -> Result<Vec<u8>, CallError> {
         let request = self.client.get(self.url(&format!("{}/{hash}", paths::BLOBS))).timeout(REQUEST_TIMEOUT);

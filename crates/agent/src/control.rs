@@ -6,6 +6,7 @@ use crate::blobs::BlobStore;
 use crate::bundle::{BundleError, EnforcedFile, VerifiedBundle};
 use crate::clock;
 use crate::enforcement::{Enforcement, Ordered, Plan, Refusal, plain_status};
+use crate::firewall;
 use crate::identity::{IdentityFiles, KeyedIdentity};
 use crate::parts::{Part, Surroundings};
 use crate::spool::Spool;
@@ -163,6 +164,11 @@ impl Control {
     /// Waits until an inventory was taken.
     pub async fn inventory_taken(&self) {
         self.with.inventory.taken().await;
+    }
+
+    /// Waits until a part has news.
+    pub async fn news(&self) {
+        self.with.news.notified().await;
     }
 
     /// Steps of an upgrade become events, and the manager hears of them now.
@@ -386,6 +392,7 @@ impl Control {
     pub fn deactivate(&self) -> Result<(), BundleError> {
         self.stop();
         self.enforced_file.remove()?;
+        firewall::forget(self.state_dir())?;
         if let Err(error) = self.files.remove() {
             tracing::error!("{}", crate::connection::explain(&error));
         }

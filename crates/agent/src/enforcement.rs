@@ -5,11 +5,12 @@ use sakimori_model::PortRange;
 use sakimori_modules::firewall::Firewall;
 use sakimori_modules::intrusion_prevention::IntrusionPrevention;
 use sakimori_modules::web_reputation::WebReputation;
-use sakimori_modules::{Settings, firewall, intrusion_prevention, web_reputation};
+use sakimori_modules::{Settings, intrusion_prevention, web_reputation};
 use sakimori_protocol::{Hash, Mode, ModuleState, ModuleStatus};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A part of the agent that enforces one or several modules. Methods may block while rules compile.
@@ -157,23 +158,28 @@ impl Refusal {
 /// Findings listed in a refusal: the first ones are what the operator mends; the count says the rest.
 const FINDINGS_SHOWN: usize = 5;
 
-impl Enforcement for Network {
-    fn apply(&self, plan: Plan) -> Result<u32, Refusal> {
+impl Network {
+    /// Puts a plan in force with these rules of the firewall and these ways to the manager.
+    pub(crate) fn put(
+        &self,
+        plan: &Plan,
+        firewall: Firewall,
+        always: Vec<SocketAddr>,
+    ) -> Result<u32, Refusal> {
         use crate::network::ApplyError;
         let (settings, files) = plan.module::<IntrusionPrevention>(intrusion_prevention::MODULE.id)?;
-        let (firewall, _no_files) = plan.module::<Firewall>(firewall::MODULE.id)?;
         let (web, lists) = plan.module::<WebReputation>(web_reputation::MODULE.id)?;
         let plan = NetworkPlan {
             placed: Placed::of(&settings),
             settings: settings.into(),
             rules: files.to_vec(),
-            always: self.ways_out(&firewall)?,
+            always,
             firewall,
             lists: if web.use_content { lists.to_vec() } else { Vec::new() },
             web,
             generation: plan.generation,
         };
-        match Self::apply(self, plan) {
+        match self.apply(plan) {
             Ok(applied) => {
                 for warning in applied.warnings.iter().take(FINDINGS_SHOWN) {
                     tracing::warn!("{warning}");
@@ -191,26 +197,6 @@ impl Enforcement for Network {
             }
             Err(error) => Err(Refusal::passing(explain(&error))),
         }
-    }
-
-    fn status(&self) -> Vec<ModuleStatus> {
-        Self::statuses(self)
-    }
-
-    fn queue_mechanism(&self) -> Option<String> {
-        Some(Self::queue_mechanism(self))
-    }
-
-    fn inspected_ports(&self) -> Vec<PortRange> {
-        Self::inspected_ports(self)
-    }
-
-    fn stop(self: Box<Self>) {
-        Self::stop(*self);
-    }
-
-    fn hand_over(self: Box<Self>) -> Result<Option<OsString>, String> {
-        Self::hand_over(*self).map(Some).map_err(|error| explain(&error))
     }
 }
 

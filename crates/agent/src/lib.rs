@@ -20,6 +20,7 @@ pub mod connection;
 pub mod control;
 pub mod coverage;
 pub mod enforcement;
+pub mod firewall;
 pub mod host;
 pub mod identity;
 pub mod integrity;

@@ -399,7 +399,7 @@ impl Network {
         }
         ends.sort_unstable();
         ends.dedup();
-        let closes = firewall.denies(Direction::Out);
+        let closes = firewall.denies(Direction::Out) && firewall.always_allow_manager;
         if ends.is_empty() && closes && Mode::from(firewall.mode) != Mode::Off {
             let reason = "manager-unresolved: the firewall closes ways out, and the manager's name does not resolve now";
             return Err(Refusal::passing(reason.to_owned()));
@@ -413,6 +413,19 @@ impl Network {
         self.observer.ask_for(&plan);
         let (reply, answer) = sync_channel(1);
         self.ask(Command::Apply(Box::new(plan), reply));
+        answer
+            .recv()
+            .unwrap_or_else(|_ended| Err(ApplyError::Worker("the network part has ended".to_owned())))
+    }
+
+    /// Puts other rules of the firewall in force, everything else as it is. Rules that let everything pass are there at
+    /// once: nothing has to be compiled for them.
+    pub(crate) fn set_firewall(&self, firewall: Firewall, always: Vec<SocketAddr>) -> Result<(), ApplyError> {
+        let asked = NetworkPlan { firewall, always, ..NetworkPlan::off(Hash::of(b"")) };
+        self.observer.ask_for(&asked);
+        let NetworkPlan { firewall, always, .. } = asked;
+        let (reply, answer) = sync_channel(1);
+        self.ask(Command::Firewall(Box::new(firewall), always, reply));
         answer
             .recv()
             .unwrap_or_else(|_ended| Err(ApplyError::Worker("the network part has ended".to_owned())))

@@ -1,6 +1,7 @@
 //! The enforcing parts of this agent: which modules each serves, and how it is started. One entry a part.
 use crate::connection::explain;
 use crate::enforcement::Enforcement;
+use crate::firewall::SafeNetwork;
 use crate::inventory::Current;
 use crate::network::Network;
 use crate::scanner::Scanner;
@@ -10,6 +11,7 @@ use crate::{integrity, inventory, logs};
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// An enforcing part that is set up, or why it is not.
 pub type Started = Result<Box<dyn Enforcement>, String>;
@@ -25,6 +27,8 @@ pub struct Surroundings {
     pub spool: Arc<Spool>,
     /// What is installed here, where a part finds out.
     pub inventory: Arc<Current>,
+    /// Rung by a part whose status has changed in a way that the manager should hear of at once.
+    pub news: Arc<Notify>,
 }
 
 /// Starts a part.
@@ -74,11 +78,13 @@ fn network() -> Part {
         unavailable: "queue-unavailable",
         start: Box::new(|with| {
             let network = Network::start(&with.run_dir, events_into(Arc::clone(&with.spool)));
-            Ok(Box::new(network.map_err(|error| explain(&error))?.for_agent_in(&with.state_dir)))
+            let network = network.map_err(|error| explain(&error))?.for_agent_in(&with.state_dir);
+            Ok(Box::new(SafeNetwork::over(network, with)?))
         }),
         resume: Some(Box::new(|with, handed_over| {
             let network = Network::resume(&with.run_dir, handed_over, events_into(Arc::clone(&with.spool)));
-            Ok(Box::new(network.map_err(|error| explain(&error))?.for_agent_in(&with.state_dir)))
+            let network = network.map_err(|error| explain(&error))?.for_agent_in(&with.state_dir);
+            Ok(Box::new(SafeNetwork::over(network, with)?))
         })),
     }
 }

@@ -3,6 +3,7 @@
 //! One JSON line each way: an [`Order`], then a [`Report`] or a [`Done`]. The socket is in the run directory and
 //! for root alone.
 use crate::control::{Control, Link};
+use crate::firewall::{self, release::Wish};
 use crate::state::{self, StateError};
 use sakimori_protocol::{ListeningPort, Mode, ModuleState, ModuleStatus, UpgradeReport};
 use serde::{Deserialize, Serialize};
@@ -18,8 +19,8 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 
 /// Asked of a running agent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "order", rename_all = "kebab-case")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "order", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum Order {
     /// Answered with a [`Report`].
     Status,
@@ -35,6 +36,17 @@ pub enum Order {
     IntegrityBaseline,
     /// The installer of an upgrade has gone a step.
     UpgradeStep,
+    /// The firewall lets everything pass for a while.
+    FirewallRelease {
+        /// For how long, in seconds.
+        for_secs: u64,
+        /// Why, in words.
+        note: String,
+    },
+    /// End that.
+    FirewallRestore,
+    /// Try again the change of the firewall that was taken back.
+    FirewallRetry,
 }
 
 /// The answer to anything but [`Order::Status`].
@@ -166,6 +178,12 @@ pub struct WorkerReport {
     pub capabilities: String,
 }
 
+/// Numbers of a module that are moments, in seconds since 1970, and the words for them.
+const MOMENTS: [(&str, &str); 3] = [
+    ("released-until", "released by hand until"),
+    ("change-manager-until", "taken back unless the manager is reached by"),
+    ("change-operator-until", "taken back unless an operator confirms by"),
+];
 /// Bound of an order, in bytes.
 const ORDER_BYTES: u64 = 4096;
 /// Bound of a report, in bytes.
@@ -199,15 +217,15 @@ pub enum AskError {
 }
 
 /// Asks the running agent; gives its answer as JSON text.
-pub fn ask(run_dir: &Path, order: Order) -> Result<String, AskError> {
+pub fn ask(run_dir: &Path, order: &Order) -> Result<String, AskError> {
     ask_within(run_dir, order, Duration::from_mins(1))
 }
 
 /// Asks the running agent, and waits for its answer no longer than `limit`.
-pub fn ask_within(run_dir: &Path, order: Order, limit: Duration) -> Result<String, AskError> {
+pub fn ask_within(run_dir: &Path, order: &Order, limit: Duration) -> Result<String, AskError> {
     let path = socket_path(run_dir);
     let mut stream = UnixStream::connect(&path).map_err(|source| AskError::NotRunning { path, source })?;
-    let line = serde_json::to_string(&order).map_err(AskError::Malformed)?;
+    let line = serde_json::to_string(order).map_err(AskError::Malformed)?;
     let mut answer = String::new();
     stream
         .set_read_timeout(Some(limit))
@@ -249,6 +267,8 @@ async fn answer(
     mut stream: tokio::net::UnixStream,
     orders: &mpsc::Sender<Order>,
 ) -> io::Result<()> {
+    // Who asks is the kernel's word.
+    let asker = stream.peer_cred().ok().and_then(|peer| peer.pid());
     let (reader, mut writer) = stream.split();
     let mut line = String::new();
     tokio::io::BufReader::new(reader.take(ORDER_BYTES)).read_line(&mut line).await?;
@@ -274,6 +294,12 @@ async fn answer(
                 tokio::task::spawn_blocking(move || control.order(name)).await.map_err(io::Error::other)?;
             serde_json::to_string(&Done { error: done.err() })?
         }
+        Ok(order @ (Order::FirewallRelease { .. } | Order::FirewallRestore | Order::FirewallRetry)) => {
+            let control = Arc::clone(control);
+            let done = tokio::task::spawn_blocking(move || of_firewall(&control, order, asker));
+            let done = done.await.map_err(io::Error::other)?;
+            serde_json::to_string(&Done { error: done.err() })?
+        }
         Ok(Order::UpgradeStep) => {
             control.tell_upgrade();
             serde_json::to_string(&Done { error: None })?
@@ -288,6 +314,21 @@ async fn answer(
     };
     text.push('\n');
     writer.write_all(text.as_bytes()).await
+}
+
+/// Carries out an order about the firewall.
+fn of_firewall(control: &Control, order: Order, asker: Option<i32>) -> Result<(), String> {
+    let order = match order {
+        Order::FirewallRelease { for_secs, note } => {
+            let who = asker.map_or_else(|| "unknown".to_owned(), firewall::release::who);
+            let wish = Wish::new(Duration::from_secs(for_secs), &who, &note);
+            let wish = serde_json::to_string(&wish).map_err(|error| error.to_string())?;
+            format!("{}{wish}", firewall::RELEASE)
+        }
+        Order::FirewallRestore => firewall::RESTORE.to_owned(),
+        _ => firewall::RETRY.to_owned(),
+    };
+    control.order(&order).map(|_done| control.touch())
 }
 
 /// Looks at the supervisor.
@@ -413,8 +454,14 @@ impl Report {
                 format!(" ({})", module.reasons.join(", "))
             };
             line("Module", &format!("{}: {state}{reasons}", module.module));
-            let counters: Vec<String> =
-                module.counters.iter().map(|(name, n)| format!("{name} {n}")).collect();
+            for (name, words) in MOMENTS {
+                if let Some(at) = module.counters.get(name) {
+                    line("", &format!("{words} {}", firewall::moment(*at)));
+                }
+            }
+            let counters =
+                module.counters.iter().filter(|(name, _)| MOMENTS.iter().all(|(at, _)| at != name));
+            let counters: Vec<String> = counters.map(|(name, n)| format!("{name} {n}")).collect();
             if !counters.is_empty() {
                 line("", &counters.join(", "));
             }

@@ -81,6 +81,7 @@ pub fn prepare(world: &mut World) -> Result<Arc<Control>, SuperviseError> {
         run_dir: world.run_dir.clone(),
         spool,
         inventory: Arc::default(),
+        news: Arc::default(),
     };
     let control = Arc::new(Control::new(with, std::mem::take(&mut world.parts))?);
     control.record(Event::notice(
@@ -109,7 +110,7 @@ pub async fn run(control: Arc<Control>, world: &World) -> Result<End, SuperviseE
             converse(Arc::clone(&control)),
             look(Arc::clone(&control), world.sockets, &world.service),
             beat(&world.service),
-            tell_inventories(Arc::clone(&control)),
+            tell_news(Arc::clone(&control)),
         )
     };
     tokio::pin!(socket, loops);
@@ -220,10 +221,13 @@ fn line(control: &Control, modules: &[ModuleStatus]) -> String {
     )
 }
 
-/// Makes the check-in speak when an inventory was taken.
-async fn tell_inventories(control: Arc<Control>) {
+/// Makes the check-in speak when an inventory was taken, or a part has news.
+async fn tell_news(control: Arc<Control>) {
     loop {
-        control.inventory_taken().await;
+        tokio::select! {
+            () = control.inventory_taken() => (),
+            () = control.news() => (),
+        }
         control.touch();
     }
 }

@@ -188,7 +188,7 @@ async fn a_bundle_comes_into_force_and_the_manager_hears_of_it() {
         .await;
         let run_dir = dir.path().join("run");
         let text =
-            tokio::task::spawn_blocking(move || status::ask(&run_dir, status::Order::Status)).await.unwrap();
+            tokio::task::spawn_blocking(move || status::ask(&run_dir, &status::Order::Status)).await.unwrap();
         let report: status::Report = serde_json::from_str(&text.unwrap()).unwrap();
         assert_eq!(report.link, "connected");
         assert_eq!(report.enforced.unwrap().policy, "Web server");
@@ -419,7 +419,7 @@ async fn deactivation_leaves_nothing() {
     with_agent(dir.path(), &part, async |control| {
         until("in force", || control.state().enforced.is_some()).await;
         let run_dir = dir.path().join("run");
-        let done = tokio::task::spawn_blocking(move || status::ask(&run_dir, status::Order::Deactivate))
+        let done = tokio::task::spawn_blocking(move || status::ask(&run_dir, &status::Order::Deactivate))
             .await
             .unwrap();
         assert_eq!(serde_json::from_str::<status::Done>(&done.unwrap()).unwrap().error, None);

@@ -15,6 +15,7 @@ mod content;
 pub mod event;
 pub mod event_based_task;
 pub mod firewall;
+pub mod firewall_change;
 pub mod fleet;
 pub mod group;
 pub mod inventory;
@@ -25,6 +26,7 @@ pub mod policy_document;
 pub mod policy_model;
 pub mod problem;
 pub mod rule;
+pub mod rule_group;
 pub mod search;
 pub mod session;
 pub mod task;
@@ -57,6 +59,7 @@ pub use firewall::{
     FirewallAnswer, FirewallDecider, FirewallDecision, FirewallFinding, FirewallFindings, FirewallLint,
     FirewallQuestion, FirewallRuleAnswer, FirewallVerdict,
 };
+pub use firewall_change::{FirewallChangeRef, FirewallChangeState, FirewallOrder, FirewallStanding};
 pub use fleet::{
     ComputerCoverage, CoverageFinding, CoverageState, FleetBrake, FleetCoverage, FleetFinding,
     FleetModuleCoverage, FleetSettings, FleetSettingsPatch, ModuleCoverage,
@@ -79,6 +82,7 @@ pub use policy_model::{
 };
 pub use problem::{FieldError, Page, Problem};
 pub use rule::Rule;
+pub use rule_group::FirewallRuleGroup;
 pub use sakimori_modules::Explanation;
 pub use search::{
     AutoTagRule, AutoTagRulePatch, CountBy, EventComment, EventCount, EventCounts, NewAutoTagRule,

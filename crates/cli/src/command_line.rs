@@ -3,6 +3,7 @@ pub(crate) mod alerts;
 pub(crate) mod computers;
 pub(crate) mod events;
 pub(crate) mod firewall;
+pub(crate) mod firewall_changes;
 pub(crate) mod fleet;
 pub(crate) mod operations;
 pub(crate) mod policies;
@@ -56,7 +57,7 @@ pub(crate) enum Command {
     /// Policies.
     #[command(subcommand, alias = "policy")]
     Policies(policies::Policies),
-    /// What the firewall does to a packet, and what is noticed about its rules.
+    /// What the firewall does to a packet, what is noticed about its rules, and changes of it on a live server.
     #[command(subcommand)]
     Firewall(firewall::Firewall),
     /// Lists of addresses, ports, files, folders, extensions and times of the week that policies refer to as list:NAME.

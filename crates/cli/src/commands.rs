@@ -7,6 +7,7 @@ mod channels;
 mod computers;
 mod events;
 mod firewall;
+mod firewall_changes;
 mod fleet;
 mod inventory;
 mod lists;

@@ -49,6 +49,7 @@ pub(crate) fn policy(
         rules,
         always: always
             .iter()
+            .filter(|_| settings.always_allow_manager)
             .map(|end| Endpoint { address: end.ip().to_canonical(), port: end.port() })
             .collect(),
     };

@@ -12,6 +12,7 @@ mod expression;
 mod field;
 mod firewall;
 mod plan;
+mod release;
 mod request;
 mod table;
 

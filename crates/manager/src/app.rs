@@ -5,6 +5,7 @@ use crate::clock::Clock;
 use crate::content::{self, update::Source};
 use crate::disk::Disk;
 use crate::events::{AutoTags, Events};
+use crate::firewall_orders::FirewallOrders;
 use crate::fleet::Fleet;
 use crate::inventories::Inventories;
 use crate::limits::Limits;
@@ -59,6 +60,8 @@ pub(crate) struct App {
     pub(crate) inventories: Inventories,
     /// What computers are to be told by tasks.
     pub(crate) orders: Orders,
+    /// What computers are to be told of their firewalls' changes.
+    pub(crate) firewall_orders: FirewallOrders,
     /// Where the record is kept.
     pub(crate) database: Database,
     /// Counters.

@@ -22,6 +22,7 @@ pub(crate) mod event_search;
 pub(crate) mod events;
 mod extract;
 mod firewall;
+mod firewall_changes;
 mod fleet_settings;
 mod groups;
 mod idempotency;
@@ -33,6 +34,7 @@ mod policies;
 mod policy_document;
 mod policy_dry_run;
 mod policy_history;
+mod rule_groups;
 mod rules;
 mod saved_searches;
 mod sessions;
@@ -98,6 +100,10 @@ fn api() -> OpenApiRouter<Arc<App>> {
             .routes(routes!(computers::deactivate))
             .routes(routes!(computers::reactivate))
             .routes(routes!(coverage::of_computer))
+            .routes(routes!(firewall_changes::state))
+            .routes(routes!(firewall_changes::confirm))
+            .routes(routes!(firewall_changes::revert))
+            .routes(routes!(firewall_changes::retry))
             .routes(routes!(coverage::of_fleet))
             .routes(routes!(groups::list, groups::create))
             .routes(routes!(groups::get, groups::update, groups::delete))
@@ -127,6 +133,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
             .routes(routes!(computer_settings::dry_run))
             .routes(routes!(common_objects::list, common_objects::create))
             .routes(routes!(common_objects::get, common_objects::update, common_objects::delete))
+            .routes(routes!(rule_groups::list))
             .routes(routes!(rules::list))
             .routes(routes!(rules::get))
             .routes(routes!(rules::content))

@@ -14,6 +14,7 @@ pub mod disk;
 pub mod event_based_tasks;
 pub mod events;
 pub mod fingerprint;
+mod firewall_orders;
 pub mod fleet;
 pub mod inventories;
 pub mod recommendation;

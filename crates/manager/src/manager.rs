@@ -264,6 +264,7 @@ impl Manager {
             nodes: Nodes::default(),
             inventories: Inventories::default(),
             orders: Orders::default(),
+            firewall_orders: crate::firewall_orders::FirewallOrders::default(),
             database,
             metrics: Arc::new(Metrics::default()),
             news: broadcast::channel(NEWS).0,

@@ -14,6 +14,7 @@ mod computer_settings;
 mod computers;
 pub(crate) mod db;
 mod event_based_tasks;
+mod firewall_orders;
 mod groups;
 mod idempotency;
 mod inventory;

@@ -178,7 +178,9 @@ pub(crate) async fn run(app: Arc<App>) {
             let now = app.clock.now();
             let leads = app.store.lease("tasks", app.instance, LEASE, now).await?;
             let mut orders: HashMap<Uuid, Vec<(Uuid, TaskKind)>> = HashMap::new();
-            for tenant in app.store.tenants().await? {
+            let tenants = app.store.tenants().await?;
+            crate::firewall_orders::look(&app, &tenants, now).await?;
+            for tenant in tenants {
                 let ctx = TenantCtx::system(tenant);
                 if leads {
                     due(&app, &ctx, now).await?;

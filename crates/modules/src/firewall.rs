@@ -1,6 +1,11 @@
 //! Firewall: which traffic may reach the computer at all.
+mod change;
 mod check;
 mod fields;
+mod groups;
+
+pub use change::{ChangeStep, FirewallChange};
+pub use groups::{GROUPS, RuleGroup};
 
 use crate::context::{Context, Fact};
 use crate::event::{About, Column, EventDetail, EventKind};
@@ -26,7 +31,7 @@ pub static MODULE: Module = Module {
     title: Text { en: "Firewall", ja: "ファイアウォール" },
     settings: Some(SettingsKind::of::<Firewall>()),
     rules: Some(RuleKind { kind: "firewall-rule", modes: None }),
-    events: &[EventKind::of::<FirewallEvent>()],
+    events: &[EventKind::of::<FirewallEvent>(), EventKind::of::<FirewallChange>()],
     reasons: &[
         Reason {
             code: "no-packet-samples",
@@ -69,6 +74,29 @@ pub static MODULE: Module = Module {
             },
         },
         Reason {
+            code: "unconfirmed",
+            text: Text {
+                en: "A change of the rules is in force on trial: it is taken back unless it is confirmed in time.",
+                ja: "ルールの変更を試験的に適用しています。時間内に確認されなければ元に戻します。",
+            },
+        },
+        Reason {
+            code: "reverted",
+            text: Text {
+                en: "The policy's firewall was taken back, because it cut the manager off or nobody confirmed it; the \
+                     rules of before are in force. Change the rules, or ask for another try.",
+                ja: "ポリシーのファイアウォールは、マネージャーとの通信を断ったか確認されなかったため取り消され、\
+                     以前のルールが有効です。ルールを変更するか、再試行を指示してください。",
+            },
+        },
+        Reason {
+            code: "released-by-hand",
+            text: Text {
+                en: "A person at the computer released the firewall: it lets everything pass until its time is over.",
+                ja: "コンピュータ上で手動により解除されています。期限までは、すべての通信を通過させます。",
+            },
+        },
+        Reason {
             code: "table-refused",
             text: Text {
                 en: "The kernel refused the packet filter table; the former one stays in force.",
@@ -78,7 +106,7 @@ pub static MODULE: Module = Module {
     ],
 };
 
-/// Settings of the firewall. Established connections, loopback and the agent's way to its manager are always open.
+/// Settings of the firewall. Established connections and loopback are always open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Firewall {
@@ -88,6 +116,16 @@ pub struct Firewall {
     pub default_inbound: FirewallDefault,
     /// What happens to outbound traffic that no rule names.
     pub default_outbound: FirewallDefault,
+    /// Whether the agent's way to its manager is open whatever the rules say.
+    pub always_allow_manager: bool,
+    /// A change of what is denied is taken back unless the manager is reached anew within so many seconds.
+    #[schema(minimum = 5, maximum = 600)]
+    pub confirm_within_secs: u32,
+    /// Whether an operator has to confirm each change too.
+    pub operator_confirms: bool,
+    /// How many seconds they have for it.
+    #[schema(minimum = 10, maximum = 3600)]
+    pub operator_within_secs: u32,
     /// The rules by their names: the highest priority is asked first, inside a priority `bypass`, `log-only`,
     /// `force-allow`, `deny`, `allow`, then by name.
     pub rules: BTreeMap<String, FirewallRule>,
@@ -99,6 +137,10 @@ impl Default for Firewall {
             mode: Mode::Off,
             default_inbound: FirewallDefault::Auto,
             default_outbound: FirewallDefault::Auto,
+            always_allow_manager: true,
+            confirm_within_secs: 30,
+            operator_confirms: false,
+            operator_within_secs: 120,
             rules: BTreeMap::new(),
         }
     }
@@ -307,7 +349,9 @@ impl Settings for Firewall {
     ];
 
     fn check(&self) -> Vec<Finding> {
-        check::check(self)
+        let mut findings = check::check(self);
+        change::check(self, &mut findings);
+        findings
     }
 }
 

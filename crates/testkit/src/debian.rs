@@ -25,6 +25,8 @@ pub const WORDPRESS: &[&str] = &[
 ];
 /// What the benchmarks need.
 pub const BENCH: &[&str] = &["nginx-light", "wrk"];
+/// The port scanner that the firewall's events are tried with.
+pub const SCANNER: &[&str] = &["nmap"];
 /// What the console's browser tests need.
 pub const BROWSER: &[&str] = &["chromium", "fonts-noto-cjk"];
 /// The server that the manager may keep its record in.

@@ -24,6 +24,7 @@ pub mod host;
 pub mod http;
 pub mod interrupt;
 pub mod lab;
+pub mod lockout;
 pub mod manager;
 pub mod nginx;
 pub mod numbered;

@@ -27,6 +27,7 @@ import { propertyHint, propertyTitle, type Typed } from "./fieldText";
 import { KeyedSetting } from "./KeyedSetting";
 import { OriginNote } from "./OriginNote";
 import { PolicyRules } from "./PolicyRules";
+import { RuleGroups } from "./RuleGroups";
 import { ValueInput } from "./ValueInput";
 
 export interface ModuleProps {
@@ -137,6 +138,11 @@ export function ModuleSettings(props: ModuleProps) {
               <KeyedSetting property={one.name} field={one.field} {...props} />
             </StackItem>
           ),
+      )}
+      {module === "firewall" && !disabled && (
+        <StackItem>
+          <RuleGroups {...props} />
+        </StackItem>
       )}
       {members.some(isRules) && (
         <StackItem>

@@ -27,7 +27,9 @@ use sakimori_kernel::nftables::{Capabilities, Table, TablePlan, TableState};
 use sakimori_kernel::ring::wake;
 use sakimori_model::{FailureResponse, Level, Mode, PortRange};
 use sakimori_modules::agent::Gap;
+use sakimori_modules::firewall::Firewall;
 use sakimori_protocol::Event;
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
@@ -58,6 +60,7 @@ const OVERFLOW_EVERY: Duration = Duration::from_secs(5);
 /// What [`super::Network`] asks of the guard.
 pub(super) enum Command {
     Apply(Box<NetworkPlan>, SyncSender<Result<Applied, ApplyError>>),
+    Firewall(Box<Firewall>, Vec<SocketAddr>, SyncSender<Result<(), ApplyError>>),
     Look(SyncSender<()>),
     Stop,
     HandOver(SyncSender<Guard>),
@@ -112,6 +115,15 @@ impl Guard {
                     self.show();
                     let _asker_has_gone = reply.send(result);
                     // There may be more.
+                    wake(wake_up.as_fd());
+                }
+                Ok(Command::Firewall(firewall, always, reply)) => {
+                    let result = self.set_firewall(*firewall, always);
+                    if result.is_err() {
+                        self.schedule.observer().only(self.plan.as_ref());
+                    }
+                    self.show();
+                    let _asker_has_gone = reply.send(result);
                     wake(wake_up.as_fd());
                 }
                 Ok(Command::Look(reply)) => {
@@ -466,6 +478,27 @@ impl Guard {
         let Some(generation) = generation else { return Err(ApplyError::Worker("no plan".to_owned())) };
         warnings.extend(configured.warnings);
         Ok(Applied { generation, rules: configured.rules, warnings })
+    }
+
+    /// Puts other rules of the firewall in force, everything else as it is.
+    fn set_firewall(&mut self, firewall: Firewall, always: Vec<SocketAddr>) -> Result<(), ApplyError> {
+        let Some(former) = self.plan.clone() else { return Ok(()) };
+        let plan = NetworkPlan { firewall, always, ..former.clone() };
+        if plan.has_firewall() || plan.is_off() {
+            return self.apply(plan).map(drop);
+        }
+        // No rule is left that the worker would have to know, and nothing that could stand in the way.
+        let former_firewall = std::mem::take(&mut self.firewall);
+        let moment = self.schedule.moment(&plan);
+        self.schedule.entered(&plan, &moment);
+        let _no_news = self.schedule.changed_contexts(&plan, &moment);
+        self.plan = Some(plan);
+        if let Err(error) = self.put_table(TableState::Queue) {
+            self.plan = Some(former);
+            self.firewall = former_firewall;
+            return Err(ApplyError::Table(error));
+        }
+        Ok(())
     }
 
     /// Puts the former plan back into the worker after the table refused the new one.

@@ -255,7 +255,7 @@ impl Installer<'_> {
     }
 
     fn look(&mut self) -> Option<Seen> {
-        let text = status::ask_within(self.run_dir, status::Order::Status, Duration::from_secs(10)).ok()?;
+        let text = status::ask_within(self.run_dir, &status::Order::Status, Duration::from_secs(10)).ok()?;
         let report: Report = serde_json::from_str(&text).ok()?;
         self.process = Some(report.pid);
         Some(Seen {
@@ -270,7 +270,7 @@ impl Installer<'_> {
     fn note(&self, step: UpgradeStep, reason: Option<String>) -> Result<(), String> {
         let written = self.files.step(&self.order, step, reason).map_err(|error| explain(&error));
         // An agent that does not answer now finds it when it looks.
-        let _unheard = status::ask_within(self.run_dir, status::Order::UpgradeStep, Duration::from_secs(5));
+        let _unheard = status::ask_within(self.run_dir, &status::Order::UpgradeStep, Duration::from_secs(5));
         written
     }
 }

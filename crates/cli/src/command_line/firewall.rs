@@ -1,4 +1,5 @@
 //! Questions about the firewall.
+use super::firewall_changes::Change;
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -9,6 +10,8 @@ pub(crate) enum Firewall {
     /// Rules that never decide, contradict each other or do nothing, and who would be locked out. Exit code 1 where
     /// something is found.
     Lint(Lint),
+    #[command(flatten)]
+    Change(Change),
 }
 
 /// Whose rules.

@@ -1,5 +1,5 @@
 //! `sakimori firewall`.
-use super::{Out, computer_id, policy_id};
+use super::{Out, computer_id, firewall_changes, policy_id};
 use crate::client::Client;
 use crate::command_line::firewall::{Explain, Firewall, Language, Lint, Way, Whose};
 use crate::problem::Failure;
@@ -18,6 +18,9 @@ pub(super) async fn execute(out: Out, client: &Client, command: Firewall) -> Res
     match command {
         Firewall::Explain(asked) => explain(out, client, *asked).await,
         Firewall::Lint(asked) => lint(out, client, asked).await,
+        Firewall::Change(change) => {
+            firewall_changes::execute(out, client, change).await.map(|()| ExitCode::SUCCESS)
+        }
     }
 }
 

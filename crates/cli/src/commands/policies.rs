@@ -68,7 +68,12 @@ pub(super) async fn execute(out: Out, client: &Client, command: Policies) -> Res
     }
 }
 
-async fn change(out: Out, client: &Client, policy: &str, patch: PolicyPatch) -> Result<(), Failure> {
+pub(super) async fn change(
+    out: Out,
+    client: &Client,
+    policy: &str,
+    patch: PolicyPatch,
+) -> Result<(), Failure> {
     let path = format!("/policies/{}", policy_id(client, policy).await?);
     let etag = client.etag(&path).await?;
     let changed: Policy = client.patch(&path, &etag, &patch).await?;

@@ -16,7 +16,8 @@ const SUBSYSTEM: u16 = 10;
 pub(super) const NFT_MSG_NEWTABLE: u16 = SUBSYSTEM * 256;
 pub(super) const NFT_MSG_GETTABLE: u16 = SUBSYSTEM * 256 + 1;
 const NFT_MSG_DELTABLE: u16 = SUBSYSTEM * 256 + 2;
-const NFT_MSG_NEWCHAIN: u16 = SUBSYSTEM * 256 + 3;
+pub(super) const NFT_MSG_NEWCHAIN: u16 = SUBSYSTEM * 256 + 3;
+pub(super) const NFT_MSG_GETCHAIN: u16 = SUBSYSTEM * 256 + 4;
 const NFT_MSG_NEWRULE: u16 = SUBSYSTEM * 256 + 6;
 const NFT_MSG_DELRULE: u16 = SUBSYSTEM * 256 + 8;
 const NFT_MSG_NEWSET: u16 = SUBSYSTEM * 256 + 9;
@@ -32,8 +33,8 @@ pub(super) const NFT_OBJECT_COUNTER: u32 = 1;
 /// A named object that lets so many packets on.
 pub(super) const NFT_OBJECT_LIMIT: u32 = 4;
 pub(super) const NFTA_TABLE_NAME: u16 = 1;
-const NFTA_CHAIN_TABLE: u16 = 1;
-const NFTA_CHAIN_NAME: u16 = 3;
+pub(super) const NFTA_CHAIN_TABLE: u16 = 1;
+pub(super) const NFTA_CHAIN_NAME: u16 = 3;
 const NFTA_CHAIN_HOOK: u16 = 4;
 const NFTA_CHAIN_POLICY: u16 = 5;
 const NFTA_CHAIN_TYPE: u16 = 7;
@@ -87,6 +88,8 @@ pub(super) enum Request {
     AddChain { name: &'static str, hook: Option<ChainHook> },
     /// Removes all rules of the table.
     FlushRules,
+    /// Removes all rules of a chain.
+    FlushChain { name: String },
     /// Creates the counter unless it is there; an existing one keeps its value.
     AddCounter { name: Cow<'static, str>, value: Count },
     /// Removes a counter that no rule uses.
@@ -120,7 +123,7 @@ impl Request {
             Self::AddTable => (NFT_MSG_NEWTABLE, CREATE),
             Self::DeleteTable => (NFT_MSG_DELTABLE, 0),
             Self::AddChain { .. } => (NFT_MSG_NEWCHAIN, CREATE),
-            Self::FlushRules => (NFT_MSG_DELRULE, 0),
+            Self::FlushRules | Self::FlushChain { .. } => (NFT_MSG_DELRULE, 0),
             Self::AddCounter { .. } | Self::AddLimit { .. } => (NFT_MSG_NEWOBJ, CREATE),
             Self::DeleteCounter { .. } => (NFT_MSG_DELOBJ, 0),
             Self::AddSet { .. } => (NFT_MSG_NEWSET, CREATE),
@@ -135,6 +138,7 @@ impl Request {
         const { assert!(NFTA_TABLE_NAME == NFTA_SET_ELEM_LIST_TABLE) };
         match self {
             Self::AddTable | Self::DeleteTable | Self::FlushRules | Self::Arp(_) => {}
+            Self::FlushChain { name } => w.string(NFTA_RULE_CHAIN, name),
             Self::AddChain { name, hook } => {
                 w.string(NFTA_CHAIN_NAME, name);
                 if let Some(hook) = hook {
@@ -217,6 +221,7 @@ impl fmt::Display for Request {
                 write!(f, "add chain {name} {{ type {kind} hook {at} priority {priority}; policy accept; }}")
             }
             Self::FlushRules => write!(f, "flush table inet {TABLE}"),
+            Self::FlushChain { name } => write!(f, "flush chain {name}"),
             Self::AddCounter { name, value: Count { packets, bytes } } => {
                 write!(f, "add counter {name} {{ packets {packets} bytes {bytes} }}")
             }

@@ -16,20 +16,20 @@ use super::{
 };
 use crate::netlink::{self, Message, NETFILTER_HEADER, Writer};
 
-const ENOENT: i32 = 2;
+pub(super) const ENOENT: i32 = 2;
 const EPERM: i32 = 1;
 /// A datagram of a dump is at most 32 KiB; acknowledgements are short.
 const RECEIVE: usize = 64 << 10;
 /// The longest transaction.
 const SEND: i32 = 32 << 20;
-const QUERY: u32 = 1;
+pub(super) const QUERY: u32 = 1;
 
 /// Our table in the network namespace of the thread that opened it. Every call needs `CAP_NET_ADMIN`.
 ///
 /// Dropping the value leaves the table in place: a restarted supervisor takes it over.
 #[derive(Debug)]
 pub struct Table {
-    fd: OwnedFd,
+    pub(super) fd: OwnedFd,
     /// Whether the kernel filters ARP, where it was asked.
     filters_arp: Option<bool>,
 }
@@ -100,7 +100,7 @@ impl Table {
         self.table_exists(NFPROTO_INET)
     }
 
-    fn table_exists(&self, family: u8) -> Result<bool, TableError> {
+    pub(super) fn table_exists(&self, family: u8) -> Result<bool, TableError> {
         self.drain()?;
         let mut w = Writer::default();
         w.begin(NFT_MSG_GETTABLE, netlink::REQUEST | netlink::ACK, QUERY, family, 0);
@@ -225,7 +225,7 @@ impl Table {
         }
     }
 
-    fn run(&self, requests: &[Request]) -> Result<(), TableError> {
+    pub(super) fn run(&self, requests: &[Request]) -> Result<(), TableError> {
         self.transact(requests, true)
     }
 
@@ -255,11 +255,11 @@ impl Table {
     }
 
     /// Throws away answers that an earlier call did not wait for.
-    fn drain(&self) -> Result<(), TableError> {
+    pub(super) fn drain(&self) -> Result<(), TableError> {
         self.receive_all(|_stale| {})
     }
 
-    fn receive_all(&self, mut each: impl FnMut(&Message<'_>)) -> Result<(), TableError> {
+    pub(super) fn receive_all(&self, mut each: impl FnMut(&Message<'_>)) -> Result<(), TableError> {
         let mut buffer = vec![0; RECEIVE];
         while let Some(datagram) = netlink::receive(&self.fd, &mut buffer).map_err(TableError::Socket)? {
             netlink::messages(datagram).for_each(|message| each(&message));
@@ -268,7 +268,7 @@ impl Table {
     }
 }
 
-fn refused(message: String, errno: i32) -> TableError {
+pub(super) fn refused(message: String, errno: i32) -> TableError {
     TableError::Refused { message, source: io::Error::from_raw_os_error(errno) }
 }
 

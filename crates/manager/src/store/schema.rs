@@ -125,6 +125,11 @@ pub const STEPS: &[Step] = &[
         name: "upgrades",
         sql: Statements::Both(include_str!("../../migrations/0017_upgrades.sql")),
     },
+    Step {
+        version: 18,
+        name: "orders about firewalls",
+        sql: Statements::Both(include_str!("../../migrations/0018_firewall_orders.sql")),
+    },
 ];
 
 /// Brings the database to this version's schema, or to that of step `until`.

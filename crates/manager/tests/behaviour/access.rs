@@ -71,6 +71,7 @@ pub(crate) fn body(operation: &str) -> Option<Value> {
         "createAutoTagRule" => json!({"name": Uuid::now_v7(), "filter": "severity >= high", "tag": "grave"}),
         "applyPolicies" => json!({"document": {"sakimori": 1}}),
         "rollBackPolicy" => json!({"version": 1}),
+        "confirmFirewallChange" | "revertFirewallChange" => json!({"number": 1}),
         "explainFirewall" | "explainFirewallOfPolicy" | "explainFirewallOfComputer" => {
             json!({"from": "192.0.2.7", "port": 22})
         }

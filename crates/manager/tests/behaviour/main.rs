@@ -16,6 +16,7 @@ mod content;
 mod delivery;
 mod events;
 mod firewall;
+mod firewall_changes;
 mod fleet;
 mod groups;
 mod inventory;

@@ -1,0 +1,68 @@
+//! Taking the firewall out of the table by hand, whatever the plan was that put it there.
+
+use super::request::{
+    NFPROTO_ARP, NFPROTO_INET, NFT_MSG_GETCHAIN, NFT_MSG_NEWCHAIN, NFTA_CHAIN_NAME, NFTA_CHAIN_TABLE,
+    NFTA_TABLE_NAME, Request,
+};
+use super::table::{ENOENT, QUERY, Table, refused};
+use super::{TABLE, TableError};
+use crate::netlink::{self, NETFILTER_HEADER, Writer};
+
+impl Table {
+    /// Removes all rules of the firewall's chains, in one transaction, and leaves everything else of the table; whether
+    /// there were such chains.
+    pub fn empty_firewall(&mut self) -> Result<bool, TableError> {
+        let mut requests: Vec<Request> =
+            self.firewall_chains()?.into_iter().map(|name| Request::FlushChain { name }).collect();
+        // That for ARP is the firewall's alone.
+        if self.table_exists(NFPROTO_ARP)? {
+            requests.push(Request::Arp(Box::new(Request::DeleteTable)));
+        }
+        if requests.is_empty() {
+            return Ok(false);
+        }
+        self.run(&requests).map(|()| true)
+    }
+
+    /// The chains of our table that are the firewall's.
+    fn firewall_chains(&self) -> Result<Vec<String>, TableError> {
+        self.drain()?;
+        let mut w = Writer::default();
+        w.begin(NFT_MSG_GETCHAIN, netlink::REQUEST | netlink::DUMP, QUERY, NFPROTO_INET, 0);
+        w.string(NFTA_TABLE_NAME, TABLE);
+        w.end();
+        netlink::send(&self.fd, w.as_bytes()).map_err(TableError::Socket)?;
+        let mut chains = Vec::new();
+        let (mut done, mut error) = (false, None);
+        self.receive_all(|message| {
+            if message.kind == NFT_MSG_NEWCHAIN {
+                chains.extend(ours(message.body));
+            } else if message.kind == netlink::NLMSG_DONE {
+                done = true;
+            } else if let Some(errno) = message.errno() {
+                error = Some(errno);
+            }
+        })?;
+        match error {
+            Some(ENOENT) => Ok(Vec::new()),
+            Some(errno) => Err(refused("list the chains of our table".into(), errno)),
+            None if done => Ok(chains),
+            None => Err(TableError::Malformed("chains")),
+        }
+    }
+}
+
+/// The name of a chain of our table's firewall.
+fn ours(body: &[u8]) -> Option<String> {
+    let (mut table, mut name) = (None, None);
+    for (kind, value) in netlink::attributes(body.get(NETFILTER_HEADER..)?) {
+        match kind {
+            NFTA_CHAIN_TABLE => table = value.strip_suffix(&[0]),
+            NFTA_CHAIN_NAME => name = value.strip_suffix(&[0]),
+            _ => {}
+        }
+    }
+    let name = std::str::from_utf8(name?).ok()?;
+    let is_ours = table == Some(TABLE.as_bytes()) && name.starts_with(sakimori_firewall::PREFIX);
+    is_ours.then(|| name.to_owned())
+}

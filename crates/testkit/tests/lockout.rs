@@ -1,0 +1,11 @@
+//! Applying a policy cannot cut the operator off: the drill with short windows.
+
+use sakimori_testkit::Programs;
+use sakimori_testkit::lockout::{self, Windows};
+
+#[test]
+fn applying_a_policy_cannot_cut_the_operator_off() {
+    let report = lockout::play(&Programs::find().unwrap(), Windows { manager: 6, operator: 10 }).unwrap();
+    report.print();
+    assert!(report.all_met());
+}
