@@ -352,7 +352,7 @@ mod tests {
         }
     }
 
-    fn settings(rules: serde_json::Value) -> Firewall {
+    fn settings(rules: &serde_json::Value) -> Firewall {
         let json = json!({"mode": "prevent", "defaultInbound": "deny", "rules": rules});
         serde_json::from_value(json).unwrap()
     }
@@ -364,7 +364,7 @@ mod tests {
 
     #[test]
     fn every_rule_of_the_direction_has_its_reason() {
-        let settings = settings(json!({
+        let settings = settings(&json!({
             "web": {"action": "allow", "direction": "in", "protocol": "tcp", "ports": ["443"]},
             "admins": {"action": "force-allow", "direction": "in", "protocol": "tcp", "ports": ["443"], "remote": ["10.0.0.0/8"]},
             "no dns": {"action": "deny", "direction": "in", "protocol": "udp"},
@@ -405,7 +405,7 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_said() {
-        let settings = settings(json!({
+        let settings = settings(&json!({
             "office": {"action": "force-allow", "direction": "in", "protocol": "tcp", "ports": ["22"],
                 "context": ["at work: address 192.0.2.0/24"]},
         }));
@@ -428,7 +428,7 @@ mod tests {
 
     #[test]
     fn containers_and_ways_out_are_asked_as_well() {
-        let mut settings = settings(json!({
+        let mut settings = settings(&json!({
             "no mail": {"action": "deny", "direction": "out", "protocol": "tcp", "ports": ["25", "53"]},
         }));
         let out = |port, container| Question {

@@ -1,5 +1,6 @@
 //! What is noticed about rules before they are enforced, and what is said of one packet.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends where its own input is wrong")]
+#![expect(clippy::unwrap_used, reason = "a test ends where its own input is wrong")]
+#![expect(clippy::disallowed_methods, reason = "how long many rules take is real time")]
 
 use proptest::prelude::*;
 use sakimori_firewall::{

@@ -64,11 +64,11 @@ impl<B: HttpBody<Data = Bytes, Error = BoxError>> HttpBody for Watched<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_none_or(|body| body.is_end_stream())
+        self.body.as_ref().is_none_or(HttpBody::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), |body| body.size_hint())
+        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), HttpBody::size_hint)
     }
 }
 
@@ -78,7 +78,7 @@ impl<B: HttpBody<Data = Bytes, Error = BoxError>> Unread<B> {
     /// Whether nothing is left unread.
     pub(super) fn is_nothing(&self) -> bool {
         let rest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        rest.as_ref().is_none_or(|body| body.is_end_stream())
+        rest.as_ref().is_none_or(HttpBody::is_end_stream)
     }
 
     /// Reads the rest away, within bounds; whether the body's end was reached.
