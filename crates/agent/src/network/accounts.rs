@@ -2,7 +2,8 @@
 //!
 //! Of each rule that reports, the packets that were counted since its last event are spread over the events that come
 //! now, by what was sampled of each; so all counts together are the rule's counter. What was counted and never sampled
-//! is told in an event of its own, whose ends are not known.
+//! is told in an event of its own, whose ends are not known. A sample that comes after its packet was told of has its
+//! event all the same, for what it says of the packet; the rule's next event tells of so many less.
 
 use sakimori_firewall::{Counter, Direction as Way, Outcome, Plan};
 use sakimori_kernel::clock;
