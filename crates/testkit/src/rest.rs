@@ -1,11 +1,15 @@
 //! A client of the manager's REST API that runs `curl` on a machine of the lab.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 
-use crate::{Host, process};
+use crate::{Host, process, wait};
+
+/// How often it is asked again, a second apart, after too many requests: the limit is of a minute.
+const SLOWED_DOWN: u32 = 65;
 
 /// A logged-in client.
 #[derive(Debug)]
@@ -72,6 +76,32 @@ impl<'lab> Api<'lab> {
     }
 
     fn send(&self, method: &str, path: &str, body: Option<&Value>, more: &[&str]) -> anyhow::Result<Value> {
+        let (mut status, mut answer) = self.ask(method, path, body, more)?;
+        // Who asks again and again for what it waits for is told to slow down.
+        for _ in 0..SLOWED_DOWN {
+            if status != "429" {
+                break;
+            }
+            wait::pause(Duration::from_secs(1))?;
+            (status, answer) = self.ask(method, path, body, more)?;
+        }
+        if !status.starts_with('2') {
+            bail!("{method} {path}: {status} {answer}");
+        }
+        if answer.trim().is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_str(&answer).with_context(|| format!("{method} {path}: {answer}"))
+    }
+
+    /// The status and the body of an answer.
+    fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+        more: &[&str],
+    ) -> anyhow::Result<(String, String)> {
         let mut command = self.from.command("curl");
         command
             .args(["--silent", "--show-error", "--insecure", "--noproxy", "*", "--max-time", "20"])
@@ -85,12 +115,6 @@ impl<'lab> Api<'lab> {
         command.args(more).arg(format!("{}{path}", self.base));
         let answer = process::run(command).with_context(|| format!("{method} {path}"))?;
         let (body, status) = answer.rsplit_once('\n').context("curl writes the status last")?;
-        if !status.starts_with('2') {
-            bail!("{method} {path}: {status} {body}");
-        }
-        if body.trim().is_empty() {
-            return Ok(Value::Null);
-        }
-        serde_json::from_str(body).with_context(|| format!("{method} {path}: {body}"))
+        Ok((status.to_owned(), body.to_owned()))
     }
 }
