@@ -24,9 +24,11 @@ pub struct FirewallQuestion {
     pub protocol: Option<String>,
     /// The port that it goes to. Has to be there where the protocol has ports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 65535)]
     pub port: Option<u16>,
     /// The port that it comes from; 49152 where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 65535)]
     pub source_port: Option<u16>,
     /// It belongs to an established connection.
     #[serde(default)]
@@ -145,6 +147,7 @@ pub struct FirewallLint {
     pub operator: Option<String>,
     /// The TCP port by which the computer is managed; 22 where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 65535)]
     pub management_port: Option<u16>,
 }
 
