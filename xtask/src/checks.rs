@@ -53,7 +53,7 @@ pub(crate) fn firewall() -> anyhow::Result<()> {
         ("rules, plan, checks", "package(sakimori-firewall) | package(sakimori-firewall-settings)", 0),
         ("settings", "package(sakimori-modules) & test(firewall)", 0),
         ("kernel", "package(sakimori-kernel) & (test(firewall) | test(nftables))", 0),
-        ("agent", "package(sakimori-agent) & test(network)", 0),
+        ("agent", "package(sakimori-agent) & (test(network) | test(firewall) | binary(network))", 0),
         ("kernel against the model", "package(sakimori-kernel) & test(model)", 20_000),
     ] {
         println!("\n== {what}");
