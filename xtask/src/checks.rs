@@ -27,7 +27,8 @@ pub(crate) fn test(filters: &[String]) -> anyhow::Result<()> {
         console::checks()?;
     } else {
         debian::require(
-            &[debian::BUILD, debian::LAB, debian::TABLES, debian::POSTGRES, debian::SYSLOG].concat(),
+            &[debian::BUILD, debian::LAB, debian::TABLES, debian::POSTGRES, debian::SYSLOG, debian::SCANNER]
+                .concat(),
         )?;
         setup::nextest()?;
     }

@@ -19,6 +19,7 @@ pub(crate) fn everything() -> anyhow::Result<()> {
         debian::BROWSER,
         debian::POSTGRES,
         debian::SYSLOG,
+        debian::SCANNER,
     ]
     .concat();
     debian::require(&all)?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::ensure;
 use sakimori_testkit::blog::Blog;
 use sakimori_testkit::fleet::{self, Protected, text};
-use sakimori_testkit::{Lab, Programs, Role, debian, wait};
+use sakimori_testkit::{Lab, Programs, Role, wait};
 use serde_json::{Value, json};
 
 /// Probes as nmap sends them, and the rule that has to tell of each.
@@ -20,7 +20,6 @@ const PROBES: [(&[&str], &str); 5] = [
 
 #[test]
 fn probes_of_port_scanners_are_told_and_honest_visitors_are_not() {
-    debian::require(debian::SCANNER).unwrap();
     let (lab, programs) = (Lab::new().unwrap(), Programs::find().unwrap());
     let blog = Blog::start(&lab, &programs).unwrap();
     let protected = Protected::deploy(&lab, &programs, "Web server").unwrap();

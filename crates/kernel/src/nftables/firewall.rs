@@ -170,10 +170,9 @@ fn rule(requests: &mut Vec<Request>, chain: &'static str, step: &Step, plan: &Ta
         Then::Drop => vec![Expression::Drop],
         Then::Bypass => vec![Expression::MarkSet(Mark::Packet, MARK_BYPASS), Expression::Return],
     };
-    let known = |condition: &Condition| match condition {
-        Condition::Interface(_, Interface::Loopback) => true,
-        Condition::Interface(..) => plan.capabilities.interface_kinds,
-        _ => true,
+    let known = |condition: &Condition| {
+        let kind = matches!(condition, Condition::Interface(_, Interface::Bridge | Interface::Veth));
+        plan.capabilities.interface_kinds || !kind
     };
     if !step.conditions.iter().all(known) {
         return;
