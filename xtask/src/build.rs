@@ -72,8 +72,17 @@ pub(crate) fn measure_computers() -> anyhow::Result<bool> {
     Ok(run.status().context("running the measurement")?.success())
 }
 
+/// Runs an example of the test kit that prints a report: whether every target was met. It says itself what is wrong.
+pub(crate) fn example_meets(example: &str, arguments: &[PathBuf]) -> anyhow::Result<bool> {
+    Ok(example_command(example, None, arguments)?.status().context("running the example")?.success())
+}
+
 /// The same, with a word first that says what it is to do.
 pub(crate) fn run_example_to(example: &str, word: Option<&str>, arguments: &[PathBuf]) -> anyhow::Result<()> {
+    show(example_command(example, word, arguments)?)
+}
+
+fn example_command(example: &str, word: Option<&str>, arguments: &[PathBuf]) -> anyhow::Result<Command> {
     let mut run = cargo();
     run.args([
         "run",
@@ -90,7 +99,7 @@ pub(crate) fn run_example_to(example: &str, word: Option<&str>, arguments: &[Pat
     for argument in arguments {
         run.arg(std::path::absolute(argument)?);
     }
-    show(run)
+    Ok(run)
 }
 
 /// Builds the manager and the simulator as they are released, and runs the simulator: whether it was content.

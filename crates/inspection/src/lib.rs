@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+pub mod coverage;
 mod engine;
 mod flow;
 mod http_view;
