@@ -75,7 +75,7 @@ impl Plan {
                 // The chain is left without a decision, unless one of its steps follows.
                 (Then::Jump(chain), _) => {
                     deciders.extend(open.take());
-                    open = direction(chain).map(Decider::Default);
+                    open = direction(chain.of).map(Decider::Default);
                 }
                 (Then::Next, _) => {}
                 (_, Some(counter)) => {
@@ -84,7 +84,13 @@ impl Plan {
                 }
                 (_, None) => {
                     open = None;
-                    deciders.push(Decider::AlwaysOpen(step));
+                    // What is forwarded is asked about in both directions.
+                    let told = deciders
+                        .iter()
+                        .any(|decider| matches!(decider, Decider::AlwaysOpen(one) if one == step));
+                    if !told {
+                        deciders.push(Decider::AlwaysOpen(step));
+                    }
                 }
             }
         }

@@ -101,13 +101,20 @@ impl Plan {
         judged
     }
 
+    /// How many steps look at a packet.
+    pub fn steps_of(&self, packet: &Packet) -> usize {
+        let mut steps = 0;
+        self.follow(packet, &mut |_, met| {
+            steps += 1;
+            met
+        });
+        steps
+    }
+
     /// Takes a packet through the chains of its hook; whether it is dropped.
     pub(crate) fn follow<'p>(&'p self, packet: &Packet, taken: Taken<'_, 'p>) -> bool {
-        let mut dropped = false;
-        for chain in self.chains.iter().filter(|chain| chain.hook == Some(packet.hook)) {
-            dropped |= matches!(self.walk(&chain.steps, packet, taken, 0), End::Dropped);
-        }
-        dropped
+        let mut chains = self.chains.iter().filter(|chain| chain.hook == Some(packet.hook));
+        chains.any(|chain| matches!(self.walk(&chain.steps, packet, taken, 0), End::Dropped))
     }
 
     fn walk<'p>(&'p self, steps: &'p [Step], packet: &Packet, taken: Taken<'_, 'p>, depth: usize) -> End {
@@ -117,13 +124,12 @@ impl Plan {
             }
             match step.then {
                 Then::Next => {}
-                Then::Accept => return End::Passed,
+                Then::Accept | Then::Bypass => return End::Passed,
                 Then::Drop => return End::Dropped,
-                Then::Return | Then::Bypass => return End::Returned,
                 Then::Jump(name) => {
                     let target = self.chains.iter().find(|chain| chain.name == name);
-                    // Two levels are planned; a bound keeps a plan made by hand from running in circles.
-                    let Some(target) = target.filter(|_| depth < 8) else { continue };
+                    // As the kernel's (NFT_JUMP_STACK_SIZE); it keeps a plan made by hand from running in circles.
+                    let Some(target) = target.filter(|_| depth < 16) else { continue };
                     match self.walk(&target.steps, packet, taken, depth + 1) {
                         End::Returned => {}
                         decided => return decided,

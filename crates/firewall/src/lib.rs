@@ -44,8 +44,8 @@ pub use explain::{Answer, Asked, Decider, Explained};
 pub use judge::{Judged, Link, Packet};
 pub use lint::{Finding, Looking, lint};
 pub use plan::{
-    AddressRanges, Chain, Condition, Counter, DEFAULT_ARP, DEFAULT_INBOUND, DEFAULT_OUTBOUND, Hook,
-    Interface, Outcome, PREFIX, Plan, Side, Step, Then,
+    AddressRanges, Chain, ChainName, Condition, Counter, DEFAULT_ARP, DEFAULT_INBOUND, DEFAULT_OUTBOUND,
+    Hook, Interface, Outcome, PREFIX, Plan, Side, Step, Then,
 };
 pub use rule::{
     Action, Among, Direction, Endpoint, Fallback, Frame, IcmpType, Policy, Protocol, Rule, TcpFlags,

@@ -131,8 +131,8 @@ impl<'a> Lint<'a> {
         self.findings.push(Finding { code, rule: rule.map(str::to_owned), about, title, help });
     }
 
-    fn steps(&self, chain: &str) -> &'a [Step] {
-        self.plan.chains.iter().find(|one| one.name == chain).map_or(&[], |chain| &chain.steps)
+    fn steps(&self, chain: &'static str) -> &'a [Step] {
+        self.plan.chains.iter().find(|one| one.name == chain.into()).map_or(&[], |chain| &chain.steps)
     }
 
     /// The rules of a direction as they are asked.

@@ -1,4 +1,5 @@
 //! The plan: what the kernel is to do, as data.
+mod blocks;
 mod build;
 mod show;
 
@@ -105,20 +106,27 @@ pub enum Condition {
     Icmp(Vec<RangeInclusive<u16>>),
 }
 
+/// A chain's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChainName {
+    /// What it is for.
+    pub of: &'static str,
+    /// Which block of it; 0 for the chain itself.
+    pub block: u32,
+}
+
 /// What follows when all conditions are met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
     /// The chain's next step.
     Next,
     /// Through another chain, then the next step.
-    Jump(&'static str),
-    /// Back to where this chain was jumped to from.
-    Return,
-    /// The packet passes this hook's firewall.
+    Jump(ChainName),
+    /// The packet passes this chain and those that led to it; others of the hook are asked.
     Accept,
     /// The packet vanishes.
     Drop,
-    /// Nothing of the product looks at the packet any more; then as [`Then::Return`].
+    /// Nothing of the product looks at the packet any more; then as [`Then::Accept`].
     Bypass,
 }
 
@@ -161,7 +169,7 @@ pub struct Step {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chain {
     /// Its name.
-    pub name: &'static str,
+    pub name: ChainName,
     /// Where it hangs; `None`: it is jumped to.
     pub hook: Option<Hook>,
     /// What it does.
@@ -203,6 +211,14 @@ impl Counter {
             (Direction::In, true) => "default-arp-inbound",
             (Direction::Out, true) => "default-arp-outbound",
         }
+    }
+}
+
+// === impl ChainName ===
+
+impl From<&'static str> for ChainName {
+    fn from(of: &'static str) -> Self {
+        Self { of, block: 0 }
     }
 }
 

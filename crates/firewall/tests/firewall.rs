@@ -75,12 +75,12 @@ fn the_whole_plan() {
         always: vec![Endpoint { address: ip("198.51.100.7"), port: 4443 }],
         ..policy(vec![web(), ssh_from(&["10.0.0.0/9", "10.128.0.0/9", "2001:db8::/32"]), no_smtp()])
     };
-    expect![[r"
+    expect![[r#"
         fw_bypass_in
         fw_in
-          protocol 6 to port { 80 8000-8090 } count fw_web_server_75fa91fc5c601440 return
-          protocol 6 from { 10.0.0.0-10.255.255.255 } to port { 22 } count fw_ssh_825d7f195cfee6f1 return
-          protocol 6 from { 2001:db8::-2001:db8:ffff:ffff:ffff:ffff:ffff:ffff } to port { 22 } count fw_ssh_825d7f195cfee6f1 return
+          protocol 6 to port { 80 8000-8090 } count fw_web_server_75fa91fc5c601440 accept
+          protocol 6 from { 10.0.0.0-10.255.255.255 } to port { 22 } count fw_ssh_825d7f195cfee6f1 accept
+          protocol 6 from { 2001:db8::-2001:db8:ffff:ffff:ffff:ffff:ffff:ffff } to port { 22 } count fw_ssh_825d7f195cfee6f1 accept
           count fw_default_inbound sample! drop
         fw_bypass_out
         fw_out
@@ -98,6 +98,9 @@ fn the_whole_plan() {
           established accept
           to interface Bridge jump fw_in
           to interface Veth jump fw_in
+        fw_forward_out at Forward
+          injected accept
+          established accept
           from interface Bridge jump fw_out
           from interface Veth jump fw_out
         fw_output at Output
@@ -110,7 +113,33 @@ fn the_whole_plan() {
           protocol 58 type { 130/0-137/255 143/0-143/255 } accept
           protocol 6 to { 198.51.100.7 } to port { 4443 } accept
           jump fw_out
-    "]].assert_eq(&plan(&policy).to_string());
+    "#]].assert_eq(&plan(&policy).to_string());
+}
+
+#[test]
+fn rules_by_the_thousand_are_a_few_steps_for_each_packet() {
+    let shut = |at: u16| Rule {
+        remote: vec![net(&format!("10.{}.{}.0/24", at / 250, at % 250))].into(),
+        ..Rule::new(format!("shut {at:05}"), Action::Deny, Direction::In, Protocol::Any)
+    };
+    let open = |at: u16| Rule {
+        local_ports: vec![PortRange::single(10_000 + at)].into(),
+        ..Rule::new(format!("open {at:05}"), Action::Allow, Direction::In, Protocol::Tcp)
+    };
+    let flat = plan(&policy((0..5_000).map(shut).chain((0..5_000).map(open)).collect()));
+    let in_blocks = flat.in_blocks();
+    for (source, port, dropped) in
+        [("10.3.7.9", 14_999, true), ("10.77.0.1", 14_999, false), ("10.77.0.1", 9, true)]
+    {
+        let packet = to_here(source, port);
+        let judged = in_blocks.judge(&packet);
+        assert_eq!(judged.dropped, dropped);
+        assert_eq!(judged, flat.judge(&packet));
+        let looked_at = in_blocks.steps_of(&packet);
+        assert!(looked_at < 150, "{looked_at} steps for port {port} from {source}");
+    }
+    let few = plan(&policy(vec![web(), no_smtp()]));
+    assert_eq!(few.in_blocks(), few, "few rules stay as they are");
 }
 
 #[test]
@@ -377,6 +406,27 @@ fn any_policy() -> impl Strategy<Value = Policy> {
     })
 }
 
+/// So many rules that they are put in blocks.
+fn crowded_policy() -> impl Strategy<Value = Policy> {
+    let rules = proptest::collection::vec((rule(), networks(), ports(), 0..8_u8), 17..90);
+    (any_policy(), rules, any::<bool>()).prop_map(|(mut policy, rules, by_address)| {
+        for (at, (rule, networks, ports, kind)) in rules.into_iter().enumerate() {
+            let mut rule = Rule { name: format!("crowd {at}"), ..rule };
+            match kind {
+                0 => {}
+                _ if by_address => rule.remote = networks.into(),
+                _ if rule.protocol.has_ports() => rule.local_ports = ports.into(),
+                _ => continue,
+            }
+            let alone = Policy { rules: vec![rule], ..policy.clone() };
+            if compile(&alone).plan.is_some() {
+                policy.rules.extend(alone.rules);
+            }
+        }
+        policy
+    })
+}
+
 fn any_packet() -> impl Strategy<Value = Packet> {
     let ends = (any::<bool>(), any::<bool>(), 0..8_u8, 0..8_u8);
     let carried = (0..6_usize, 0..8_u16, 0..8_u16, 0..32_u8, 0..4_u8, 0..3_u8);
@@ -507,6 +557,16 @@ proptest! {
             let closed = closed(&policy);
             prop_assert_eq!(fate(&policy, &packet, closed), fate(&without, &packet, closed), "{:?}", idle);
         }
+    }
+
+    #[test]
+    fn blocks_change_nothing_but_the_time(policy in crowded_policy(), packets in proptest::collection::vec(any_packet(), 1..20)) {
+        let plan = plan(&policy);
+        let in_blocks = plan.in_blocks();
+        for packet in packets {
+            prop_assert_eq!(plan.judge(&packet), in_blocks.judge(&packet), "{:?}\n{}", packet, in_blocks);
+        }
+        prop_assert_eq!(&in_blocks.counters, &plan.counters);
     }
 
     #[test]

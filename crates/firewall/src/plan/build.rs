@@ -61,20 +61,22 @@ pub(crate) fn plan(policy: &Policy) -> Plan {
             conditions: Vec::new(),
             counter: Some(name.to_owned()),
             sample: policy.log_default.then_some(outcome),
-            then: if prevent { Then::Drop } else { Then::Return },
+            then: if prevent { Then::Drop } else { Then::Accept },
         });
         let action = Action::Deny;
         counters.push(Counter { name: name.to_owned(), rule: None, direction, action, arp });
     }
     let mut chains = vec![
-        Chain { name: "fw_input", hook: Some(Hook::Input), steps: input(&inward) },
-        Chain { name: "fw_forward", hook: Some(Hook::Forward), steps: forward(&inward, &outward) },
-        Chain { name: "fw_output", hook: Some(Hook::Output), steps: output(&outward, &policy.always) },
+        chain("fw_input", Hook::Input, input(&inward)),
+        // To containers, then from them: who lets a packet pass on one way does not decide on the other.
+        chain("fw_forward", Hook::Forward, forward(&inward, Side::Destination, CHAIN_BYPASS_IN, CHAIN_IN)),
+        chain("fw_forward_out", Hook::Forward, forward(&outward, Side::Source, CHAIN_BYPASS_OUT, CHAIN_OUT)),
+        chain("fw_output", Hook::Output, output(&outward, &policy.always)),
     ];
     for (name, hook, way) in [("fw_arp_in", Hook::ArpInput, arp_in), ("fw_arp_out", Hook::ArpOutput, arp_out)]
     {
         if !way.steps.is_empty() {
-            chains.push(Chain { name, hook: Some(hook), steps: way.steps });
+            chains.push(chain(name, hook, way.steps));
         }
     }
     let own = [
@@ -83,7 +85,7 @@ pub(crate) fn plan(policy: &Policy) -> Plan {
         (CHAIN_BYPASS_OUT, outward.bypass),
         (CHAIN_OUT, outward.steps),
     ];
-    let own = own.into_iter().map(|(name, steps)| Chain { name, hook: None, steps });
+    let own = own.into_iter().map(|(name, steps)| Chain { name: name.into(), hook: None, steps });
     Plan { chains: own.chain(chains).collect(), counters }
 }
 
@@ -126,7 +128,7 @@ impl Way {
             // What is only detected goes on to everything else that looks at packets.
             // Nothing else looks at ARP.
             Action::Bypass if enforced && rule.frame != Frame::Arp => Then::Bypass,
-            Action::Bypass | Action::Deny | Action::ForceAllow | Action::Allow => Then::Return,
+            Action::Bypass | Action::Deny | Action::ForceAllow | Action::Allow => Then::Accept,
         };
         for conditions in alternatives(rule) {
             let step = Step {
@@ -143,12 +145,16 @@ impl Way {
     }
 }
 
+fn chain(name: &'static str, hook: Hook, steps: Vec<Step>) -> Chain {
+    Chain { name: name.into(), hook: Some(hook), steps }
+}
+
 fn accept(conditions: Vec<Condition>) -> Step {
     Step { conditions, counter: None, sample: None, then: Then::Accept }
 }
 
 fn jump(conditions: Vec<Condition>, chain: &'static str) -> Step {
-    Step { conditions, counter: None, sample: None, then: Then::Jump(chain) }
+    Step { conditions, counter: None, sample: None, then: Then::Jump(chain.into()) }
 }
 
 fn udp(source: u16, destination: u16) -> Step {
@@ -187,25 +193,18 @@ fn input(way: &Way) -> Vec<Step> {
     steps
 }
 
-fn forward(inward: &Way, outward: &Way) -> Vec<Step> {
-    if inward.steps.is_empty() && outward.steps.is_empty() {
+/// What goes to containers, or comes from them.
+fn forward(way: &Way, side: Side, bypass: &'static str, chain: &'static str) -> Vec<Step> {
+    if way.steps.is_empty() {
         return Vec::new();
     }
+    let kinds = [Interface::Bridge, Interface::Veth].map(|kind| Condition::Interface(side, kind));
     let mut steps = vec![accept(vec![Condition::Injected])];
-    let ways = [
-        (inward, Side::Destination, CHAIN_BYPASS_IN, CHAIN_IN),
-        (outward, Side::Source, CHAIN_BYPASS_OUT, CHAIN_OUT),
-    ];
-    let kinds = [Interface::Bridge, Interface::Veth];
-    for (_, side, bypass, _) in ways.iter().filter(|(way, ..)| !way.bypass.is_empty()) {
-        steps.extend(
-            kinds.map(|kind| jump(vec![Condition::Established, Condition::Interface(*side, kind)], bypass)),
-        );
+    if !way.bypass.is_empty() {
+        steps.extend(kinds.clone().map(|kind| jump(vec![Condition::Established, kind], bypass)));
     }
     steps.push(accept(vec![Condition::Established]));
-    for (_, side, _, chain) in ways.iter().filter(|(way, ..)| !way.steps.is_empty()) {
-        steps.extend(kinds.map(|kind| jump(vec![Condition::Interface(*side, kind)], chain)));
-    }
+    steps.extend(kinds.map(|kind| jump(vec![kind], chain)));
     steps
 }
 

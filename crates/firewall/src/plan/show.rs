@@ -1,5 +1,5 @@
 //! A plan in words.
-use super::{AddressRanges, Condition, Plan, Side, Step, Then};
+use super::{AddressRanges, ChainName, Condition, Plan, Side, Step, Then};
 use crate::address::show_interfaces;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -21,6 +21,15 @@ impl fmt::Display for Plan {
     }
 }
 
+impl fmt::Display for ChainName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self { of, block: 0 } => f.write_str(of),
+            Self { of, block } => write!(f, "{of}_{block}"),
+        }
+    }
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for condition in &self.conditions {
@@ -35,7 +44,6 @@ impl fmt::Display for Step {
         match self.then {
             Then::Next => f.write_str("next"),
             Then::Jump(chain) => write!(f, "jump {chain}"),
-            Then::Return => f.write_str("return"),
             Then::Accept => f.write_str("accept"),
             Then::Drop => f.write_str("drop"),
             Then::Bypass => f.write_str("bypass"),

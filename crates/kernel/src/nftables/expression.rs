@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::RangeInclusive;
 
-use sakimori_firewall::{Interface, Side};
+use sakimori_firewall::{ChainName, Interface, Side};
 
 use super::Mechanism;
 use super::field::{Field, Ranges, Version};
@@ -38,8 +38,8 @@ pub(super) enum Port {
 pub(super) enum Expression {
     /// The mark has one of the bits.
     MarkHas(Mark, u32),
-    /// The mark has all of the bits.
-    MarkHasAll(Mark, u32),
+    /// Of the first bits the mark has just the second ones.
+    MarkIs(Mark, u32, u32),
     /// Sets the bits of the mark, leaves all others.
     MarkSet(Mark, u32),
     /// Clears the bits of the mark, leaves all others.
@@ -66,8 +66,6 @@ pub(super) enum Expression {
     LimitBy(&'static str),
     /// A copy of the packet's beginning goes to the group.
     Sample { group: u16, bytes: u32, label: String },
-    /// Back to where this chain was jumped to from.
-    Return,
     /// One of these TCP flags is set.
     TcpFlags(u8),
     /// The segment asks for a new connection: SYN without ACK, FIN and RST.
@@ -79,7 +77,7 @@ pub(super) enum Expression {
     /// Counts in the named counter.
     Count(Cow<'static, str>),
     /// Goes through another chain.
-    Jump(&'static str),
+    Jump(ChainName),
     /// Ends this chain, the packet goes on.
     Accept,
     /// The packet vanishes.
@@ -102,9 +100,9 @@ impl Expression {
                 bitwise(w, &bits.to_ne_bytes(), &[0; 4]);
                 compare(w, NFT_CMP_NEQ, &[0; 4]);
             }
-            Self::MarkHasAll(mark, bits) => {
+            Self::MarkIs(mark, of, bits) => {
                 mark.load(w);
-                bitwise(w, &bits.to_ne_bytes(), &[0; 4]);
+                bitwise(w, &of.to_ne_bytes(), &[0; 4]);
                 compare(w, NFT_CMP_EQ, &bits.to_ne_bytes());
             }
             Self::MarkSet(mark, bits) => {
@@ -187,7 +185,6 @@ impl Expression {
                 // Each at once: samples are few, and an event that comes late looks like a lost one.
                 w.be16(NFTA_LOG_QTHRESHOLD, 1);
             }),
-            Self::Return => verdict(w, NFT_RETURN, None),
             Self::TcpFlags(flags) => {
                 payload(w, NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1);
                 bitwise(w, &[*flags], &[0]);
@@ -215,7 +212,7 @@ impl Expression {
                 w.be32(NFTA_OBJREF_IMM_TYPE, super::request::NFT_OBJECT_COUNTER);
                 w.string(NFTA_OBJREF_IMM_NAME, name);
             }),
-            Self::Jump(chain) => verdict(w, NFT_JUMP, Some(chain)),
+            Self::Jump(chain) => verdict(w, NFT_JUMP, Some(&chain.to_string())),
             Self::Accept => verdict(w, 1, None),
             Self::Drop => verdict(w, 0, None),
             Self::Queue { mechanism: Mechanism::NftQueue, queue, bypass } => element(w, "queue", |w| {
@@ -241,7 +238,7 @@ impl fmt::Display for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::MarkHas(mark, bits) => write!(f, "{mark} and 0x{bits:08x} != 0x0"),
-            Self::MarkHasAll(mark, bits) => write!(f, "{mark} and 0x{bits:08x} == 0x{bits:08x}"),
+            Self::MarkIs(mark, of, bits) => write!(f, "{mark} and 0x{of:08x} == 0x{bits:08x}"),
             Self::MarkSet(mark, bits) => write!(f, "{mark} set {mark} and 0x{:08x} xor 0x{bits:08x}", !bits),
             Self::MarkClear(mark, bits) => write!(f, "{mark} set {mark} and 0x{:08x}", !bits),
             Self::Tcp => f.write_str("meta l4proto tcp"),
@@ -274,7 +271,6 @@ impl fmt::Display for Expression {
             Self::Sample { group, bytes, label } => {
                 write!(f, "log prefix \"{label}\" group {group} snaplen {bytes}")
             }
-            Self::Return => f.write_str("return"),
             Self::TcpFlags(flags) => write!(f, "tcp flags and 0x{flags:02x} != 0x0"),
             Self::TcpOpens => f.write_str("tcp flags and 0x17 == 0x2"),
             Self::Payload => f.write_str("@ih,0,8 >= 0x0"),
@@ -421,7 +417,6 @@ const NFT_CT_STATE: u32 = 0;
 pub(super) const NFT_PAYLOAD_NETWORK_HEADER: u32 = 1;
 const NFT_CMP_LTE: u32 = 3;
 /// −5.
-const NFT_RETURN: u32 = u32::MAX - 4;
 const NFTA_QUEUE_NUM: u16 = 1;
 const NFTA_QUEUE_TOTAL: u16 = 2;
 const NFTA_QUEUE_FLAGS: u16 = 3;

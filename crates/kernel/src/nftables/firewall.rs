@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
-use sakimori_firewall::{AddressRanges, Condition, Hook, Interface, Plan, Side, Step, Then};
+use sakimori_firewall::{
+    AddressRanges, Chain, ChainName, Condition, Hook, Interface, Plan, Side, Step, Then,
+};
 
 use super::expression::{ESTABLISHED_OR_RELATED, Expression, Mark, kind_name};
 use super::field::{Field, Ranges, Version};
@@ -36,10 +38,22 @@ pub(super) fn chains(plan: &Plan, arp: bool) -> Vec<Request> {
             Hook::ArpInput => (0, "input"),
             Hook::ArpOutput => (1, "output"),
         };
-        ChainHook { number, name, kind: "filter", priority: PRIORITY }
+        (number, name)
     };
     let chains = plan.chains.iter().filter(|chain| chain.hook.is_some_and(Hook::is_arp) == arp);
-    chains.map(|chain| Request::AddChain { name: chain.name, hook: chain.hook.map(hook) }).collect()
+    let mut at_hooks = BTreeMap::new();
+    let request = |chain: &Chain| {
+        let hook = chain.hook.map(|at| {
+            // Those of one hook in their order.
+            let before = at_hooks.entry(at).or_insert(0);
+            let priority = PRIORITY + *before;
+            *before += 1;
+            let (number, name) = hook(at);
+            ChainHook { number, name, kind: "filter", priority }
+        });
+        Request::AddChain { name: chain.name, hook }
+    };
+    chains.map(request).collect()
 }
 
 /// Creates counters and rules for IP.
@@ -153,22 +167,21 @@ fn without_sets(step: &Step) -> Vec<Step> {
 }
 
 /// A step as rules.
-fn rules(requests: &mut Vec<Request>, chain: &'static str, step: &Step, plan: &TablePlan, arp: bool) {
+fn rules(requests: &mut Vec<Request>, chain: ChainName, step: &Step, plan: &TablePlan, arp: bool) {
     for one in without_sets(step) {
         rule(requests, chain, &one, plan, arp);
     }
 }
 
 /// A step is one rule, or two where a sample is taken: a limit that is used up ends its rule.
-fn rule(requests: &mut Vec<Request>, chain: &'static str, step: &Step, plan: &TablePlan, arp: bool) {
+fn rule(requests: &mut Vec<Request>, chain: ChainName, step: &Step, plan: &TablePlan, arp: bool) {
     let group = plan.sample_group.filter(|_| plan.capabilities.samples);
     let end = match step.then {
         Then::Next => Vec::new(),
         Then::Jump(chain) => vec![Expression::Jump(chain)],
-        Then::Return => vec![Expression::Return],
         Then::Accept => vec![Expression::Accept],
         Then::Drop => vec![Expression::Drop],
-        Then::Bypass => vec![Expression::MarkSet(Mark::Packet, MARK_BYPASS), Expression::Return],
+        Then::Bypass => vec![Expression::MarkSet(Mark::Packet, MARK_BYPASS), Expression::Accept],
     };
     let known = |condition: &Condition| {
         let kind = matches!(condition, Condition::Interface(_, Interface::Bridge | Interface::Veth));
@@ -206,7 +219,8 @@ fn conditions(requests: &mut Vec<Request>, conditions: &[Condition], arp: bool) 
     conditions
         .iter()
         .map(|condition| match condition {
-            Condition::Injected => Expression::MarkHas(Mark::Packet, MARK_INJECTED),
+            // A packet that another chain of this hook has let bypass has this bit too.
+            Condition::Injected => Expression::MarkIs(Mark::Packet, MARK_BYPASS, MARK_INJECTED),
             Condition::Established => Expression::ConnectionState(ESTABLISHED_OR_RELATED),
             Condition::Interface(side, Interface::Loopback) => Expression::Loopback { side: *side, is: true },
             Condition::Interface(side, kind) => {

@@ -124,9 +124,11 @@ pub(super) fn counters() -> impl Iterator<Item = (CounterKind, CounterPath, &'st
     paths.chain(bases).map(|(kind, path)| (kind, path, counter_name(kind, path)))
 }
 
-/// The firewall's counters that are there.
+/// What of the firewall is there.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Present {
+    /// Its chains in our table that hang nowhere.
+    pub(super) chains: BTreeSet<String>,
     /// In our table.
     pub(super) counters: BTreeMap<String, Count>,
     /// In our table for ARP, where there is one.
@@ -137,12 +139,15 @@ pub(super) struct Present {
 
 /// Changes the table to the plan where it stands, or creates it.
 ///
-/// `present` are the firewall's counters that are there: those of rules that are no more go. A chain stays where its
-/// module is switched off: its hook's unregistering would make the kernel drop what waits in queues.
+/// Of what is there, counters and chains go that are no more in the plan. A chain with a hook stays where its module is
+/// switched off: its unregistering would make the kernel drop what waits in queues.
 pub(super) fn in_place(plan: &TablePlan, present: &Present) -> Vec<Request> {
     let mut requests = vec![Request::AddTable];
     requests.extend(chains(plan));
     requests.push(Request::FlushRules);
+    let names: BTreeSet<String> = plan.firewall.chains.iter().map(|chain| chain.name.to_string()).collect();
+    let stale = present.chains.difference(&names);
+    requests.extend(stale.map(|name| Request::DeleteChain { name: name.clone() }));
     let names: BTreeSet<&String> =
         plan.firewall.counters.iter().filter(|counter| !counter.arp).map(|counter| &counter.name).collect();
     let stale = |name: &&String| !names.contains(name);
@@ -176,12 +181,12 @@ pub(super) fn removal(arp: bool) -> Vec<Request> {
 fn chains(plan: &TablePlan) -> Vec<Request> {
     let outgoing: &[Path] = if plan.outgoing_ports.is_empty() { &[] } else { &OUTGOING };
     let paths = PATHS.iter().chain(outgoing);
-    let own = paths.map(|path| Request::AddChain { name: path.own, hook: None });
+    let own = paths.map(|path| Request::AddChain { name: path.own.into(), hook: None });
     let bases = BASES.iter().flat_map(|base| {
         let hook = |kind, priority| Some(ChainHook { number: base.hook, name: base.name, kind, priority });
         [
-            Request::AddChain { name: base.name, hook: hook("filter", PRIORITY) },
-            Request::AddChain { name: base.save, hook: hook(base.save_kind, PRIORITY_SAVE) },
+            Request::AddChain { name: base.name.into(), hook: hook("filter", PRIORITY) },
+            Request::AddChain { name: base.save.into(), hook: hook(base.save_kind, PRIORITY_SAVE) },
         ]
     });
     own.chain(bases).chain(firewall::chains(&plan.firewall, false)).collect()
@@ -219,8 +224,8 @@ fn content(
             }
             let set = port_set(requests, &ranges);
             let port = Expression::PortIn { port: path.port, set, ranges: ranges.clone() };
-            let rule = vec![Expression::Tcp, port, Expression::Jump(path.own)];
-            requests.push(Request::AddRule { chain: base.name, rule });
+            let rule = vec![Expression::Tcp, port, Expression::Jump(path.own.into())];
+            requests.push(Request::AddRule { chain: base.name.into(), rule });
             path_rules(requests, path, plan, plan.inspect_responses);
         }
         save_rules(requests, base);
@@ -229,7 +234,7 @@ fn content(
                 Expression::MarkHas(Mark::Packet, MARK_OUTGOING),
                 Expression::MarkClear(Mark::Packet, MARK_OUTGOING),
             ];
-            requests.push(Request::AddRule { chain: base.save, rule });
+            requests.push(Request::AddRule { chain: base.save.into(), rule });
         }
     }
 }
@@ -273,8 +278,8 @@ fn outgoing_rules(
         let port = Expression::PortIn { port: path.port, set, ranges: ranges.to_vec() };
         let mut rule = vec![Expression::Tcp, port];
         rule.extend(more);
-        rule.push(Expression::Jump(path.own));
-        requests.push(Request::AddRule { chain: path.chain, rule });
+        rule.push(Expression::Jump(path.own.into()));
+        requests.push(Request::AddRule { chain: path.chain.into(), rule });
     }
     // The agent's own way to its manager never waits for a worker.
     if path.port == Port::Destination {
@@ -282,7 +287,7 @@ fn outgoing_rules(
             let mut rule = vec![Expression::Tcp];
             rule.extend(firewall::endpoint(requests, *end));
             rule.push(Expression::Accept);
-            requests.push(Request::AddRule { chain: path.own, rule });
+            requests.push(Request::AddRule { chain: path.own.into(), rule });
         }
     }
     // Reputation is advice, not a wall: with nobody to judge, connections to the outside pass.
@@ -315,17 +320,17 @@ fn mark_rules(requests: &mut Vec<Request>, base: &Base) {
             Expression::Accept,
         ],
     ];
-    requests.extend(rules.map(|rule| Request::AddRule { chain, rule }));
+    requests.extend(rules.map(|rule| Request::AddRule { chain: chain.into(), rule }));
 }
 
 /// Lets pass what a rule of the firewall takes out of all inspection, and takes the mark off again, before anybody sees it.
 ///
 /// A mark that only we set, and only in the firewall's chains: what we send ourselves has one bit of it.
 fn bypass_rules(requests: &mut Vec<Request>, base: &Base) {
-    let bypassed = || Expression::MarkHasAll(Mark::Packet, MARK_BYPASS);
+    let bypassed = || Expression::MarkIs(Mark::Packet, MARK_BYPASS, MARK_BYPASS);
     let forget = std::iter::once(bypassed()).chain(new_connection()).collect();
     let pass = vec![bypassed(), Expression::MarkClear(Mark::Packet, MARK_BYPASS), Expression::Accept];
-    requests.extend([forget, pass].map(|rule| Request::AddRule { chain: base.name, rule }));
+    requests.extend([forget, pass].map(|rule| Request::AddRule { chain: base.name.into(), rule }));
 }
 
 /// Forgets the verdict on the connection that had the addresses and ports before.
@@ -358,7 +363,7 @@ fn path_rules(requests: &mut Vec<Request>, path: &Path, plan: &TablePlan, respon
     let mut rule = |conditions: Vec<Expression>| {
         let mut rule = conditions;
         rule.extend([count.clone(), end.clone()]);
-        requests.push(Request::AddRule { chain, rule });
+        requests.push(Request::AddRule { chain: chain.into(), rule });
     };
     if plan.state == TableState::DropAll {
         return rule(Vec::new());
@@ -396,7 +401,7 @@ fn save_rules(requests: &mut Vec<Request>, base: &Base) {
             Expression::MarkClear(Mark::Packet, VERDICT_MARKS),
         ],
     ];
-    requests.extend(rules.map(|rule| Request::AddRule { chain, rule }));
+    requests.extend(rules.map(|rule| Request::AddRule { chain: chain.into(), rule }));
 }
 
 /// Disjoint ascending ranges with gaps between; empty ones are left out.

@@ -1,19 +1,29 @@
 //! Taking the firewall out of the table by hand, whatever the plan was that put it there.
 
 use super::request::{
-    NFPROTO_ARP, NFPROTO_INET, NFT_MSG_GETCHAIN, NFT_MSG_NEWCHAIN, NFTA_CHAIN_NAME, NFTA_CHAIN_TABLE,
-    NFTA_TABLE_NAME, Request,
+    NFPROTO_ARP, NFPROTO_INET, NFT_MSG_GETCHAIN, NFT_MSG_NEWCHAIN, NFTA_CHAIN_HOOK, NFTA_CHAIN_NAME,
+    NFTA_CHAIN_TABLE, NFTA_TABLE_NAME, Request,
 };
 use super::table::{ENOENT, QUERY, Table, refused};
 use super::{TABLE, TableError};
 use crate::netlink::{self, NETFILTER_HEADER, Writer};
 
+/// A chain that is there.
+pub(super) struct Standing {
+    pub(super) name: String,
+    /// Whether it is at a hook.
+    pub(super) hangs: bool,
+}
+
 impl Table {
     /// Removes all rules of the firewall's chains, in one transaction, and leaves everything else of the table; whether
     /// there were such chains.
     pub fn empty_firewall(&mut self) -> Result<bool, TableError> {
-        let mut requests: Vec<Request> =
-            self.firewall_chains()?.into_iter().map(|name| Request::FlushChain { name }).collect();
+        let mut requests: Vec<Request> = self
+            .firewall_chains()?
+            .into_iter()
+            .map(|chain| Request::FlushChain { name: chain.name })
+            .collect();
         // That for ARP is the firewall's alone.
         if self.table_exists(NFPROTO_ARP)? {
             requests.push(Request::Arp(Box::new(Request::DeleteTable)));
@@ -25,7 +35,7 @@ impl Table {
     }
 
     /// The chains of our table that are the firewall's.
-    fn firewall_chains(&self) -> Result<Vec<String>, TableError> {
+    pub(super) fn firewall_chains(&self) -> Result<Vec<Standing>, TableError> {
         self.drain()?;
         let mut w = Writer::default();
         w.begin(NFT_MSG_GETCHAIN, netlink::REQUEST | netlink::DUMP, QUERY, NFPROTO_INET, 0);
@@ -52,17 +62,18 @@ impl Table {
     }
 }
 
-/// The name of a chain of our table's firewall.
-fn ours(body: &[u8]) -> Option<String> {
-    let (mut table, mut name) = (None, None);
+/// Reads a chain of our table's firewall.
+fn ours(body: &[u8]) -> Option<Standing> {
+    let (mut table, mut name, mut hangs) = (None, None, false);
     for (kind, value) in netlink::attributes(body.get(NETFILTER_HEADER..)?) {
         match kind {
             NFTA_CHAIN_TABLE => table = value.strip_suffix(&[0]),
             NFTA_CHAIN_NAME => name = value.strip_suffix(&[0]),
+            NFTA_CHAIN_HOOK => hangs = true,
             _ => {}
         }
     }
     let name = std::str::from_utf8(name?).ok()?;
     let is_ours = table == Some(TABLE.as_bytes()) && name.starts_with(sakimori_firewall::PREFIX);
-    is_ours.then(|| name.to_owned())
+    is_ours.then(|| Standing { name: name.to_owned(), hangs })
 }

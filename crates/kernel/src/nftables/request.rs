@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use sakimori_firewall::ChainName;
+
 use super::expression::{ANONYMOUS_SET, Expression, NFTA_DATA_VALUE, NFTA_LIST_ELEM};
 use super::field::{Field, Ranges};
 use super::{Count, TABLE};
@@ -18,6 +20,7 @@ pub(super) const NFT_MSG_GETTABLE: u16 = SUBSYSTEM * 256 + 1;
 const NFT_MSG_DELTABLE: u16 = SUBSYSTEM * 256 + 2;
 pub(super) const NFT_MSG_NEWCHAIN: u16 = SUBSYSTEM * 256 + 3;
 pub(super) const NFT_MSG_GETCHAIN: u16 = SUBSYSTEM * 256 + 4;
+const NFT_MSG_DELCHAIN: u16 = SUBSYSTEM * 256 + 5;
 const NFT_MSG_NEWRULE: u16 = SUBSYSTEM * 256 + 6;
 const NFT_MSG_DELRULE: u16 = SUBSYSTEM * 256 + 8;
 const NFT_MSG_NEWSET: u16 = SUBSYSTEM * 256 + 9;
@@ -35,7 +38,7 @@ pub(super) const NFT_OBJECT_LIMIT: u32 = 4;
 pub(super) const NFTA_TABLE_NAME: u16 = 1;
 pub(super) const NFTA_CHAIN_TABLE: u16 = 1;
 pub(super) const NFTA_CHAIN_NAME: u16 = 3;
-const NFTA_CHAIN_HOOK: u16 = 4;
+pub(super) const NFTA_CHAIN_HOOK: u16 = 4;
 const NFTA_CHAIN_POLICY: u16 = 5;
 const NFTA_CHAIN_TYPE: u16 = 7;
 const NFTA_HOOK_HOOKNUM: u16 = 1;
@@ -85,11 +88,13 @@ pub(super) enum Request {
     /// Removes the table and all in it.
     DeleteTable,
     /// Creates the chain unless it is there just so.
-    AddChain { name: &'static str, hook: Option<ChainHook> },
+    AddChain { name: ChainName, hook: Option<ChainHook> },
     /// Removes all rules of the table.
     FlushRules,
     /// Removes all rules of a chain.
     FlushChain { name: String },
+    /// Removes a chain that has no rules and that no rule leads to.
+    DeleteChain { name: String },
     /// Creates the counter unless it is there; an existing one keeps its value.
     AddCounter { name: Cow<'static, str>, value: Count },
     /// Removes a counter that no rule uses.
@@ -101,7 +106,7 @@ pub(super) enum Request {
     /// Adds ranges to it.
     AddElements { id: u32, field: Field, exact: bool, ranges: Ranges },
     /// Appends a rule.
-    AddRule { chain: &'static str, rule: Vec<Expression> },
+    AddRule { chain: ChainName, rule: Vec<Expression> },
     /// The same in our table for ARP.
     Arp(Box<Request>),
 }
@@ -124,6 +129,7 @@ impl Request {
             Self::DeleteTable => (NFT_MSG_DELTABLE, 0),
             Self::AddChain { .. } => (NFT_MSG_NEWCHAIN, CREATE),
             Self::FlushRules | Self::FlushChain { .. } => (NFT_MSG_DELRULE, 0),
+            Self::DeleteChain { .. } => (NFT_MSG_DELCHAIN, 0),
             Self::AddCounter { .. } | Self::AddLimit { .. } => (NFT_MSG_NEWOBJ, CREATE),
             Self::DeleteCounter { .. } => (NFT_MSG_DELOBJ, 0),
             Self::AddSet { .. } => (NFT_MSG_NEWSET, CREATE),
@@ -139,8 +145,9 @@ impl Request {
         match self {
             Self::AddTable | Self::DeleteTable | Self::FlushRules | Self::Arp(_) => {}
             Self::FlushChain { name } => w.string(NFTA_RULE_CHAIN, name),
+            Self::DeleteChain { name } => w.string(NFTA_CHAIN_NAME, name),
             Self::AddChain { name, hook } => {
-                w.string(NFTA_CHAIN_NAME, name);
+                w.string(NFTA_CHAIN_NAME, &name.to_string());
                 if let Some(hook) = hook {
                     w.nested(NFTA_CHAIN_HOOK, |w| {
                         w.be32(NFTA_HOOK_HOOKNUM, hook.number);
@@ -188,7 +195,7 @@ impl Request {
                 });
             }
             Self::AddRule { chain, rule } => {
-                w.string(NFTA_RULE_CHAIN, chain);
+                w.string(NFTA_RULE_CHAIN, &chain.to_string());
                 w.nested(NFTA_RULE_EXPRESSIONS, |w| {
                     for expression in rule {
                         expression.encode(w);
@@ -222,6 +229,7 @@ impl fmt::Display for Request {
             }
             Self::FlushRules => write!(f, "flush table inet {TABLE}"),
             Self::FlushChain { name } => write!(f, "flush chain {name}"),
+            Self::DeleteChain { name } => write!(f, "delete chain {name}"),
             Self::AddCounter { name, value: Count { packets, bytes } } => {
                 write!(f, "add counter {name} {{ packets {packets} bytes {bytes} }}")
             }

@@ -76,6 +76,8 @@ impl Table {
     /// A table that another version made differently is replaced; packets that wait in queues at that moment
     /// are dropped by the kernel (senders repeat them), otherwise none is lost.
     pub fn apply(&mut self, plan: &TablePlan) -> Result<(), TableError> {
+        // What is described is the plan; what is carried out takes fewer steps to the same end.
+        let plan = &TablePlan { firewall: plan.firewall.in_blocks(), ..plan.clone() };
         let mut present = self.present()?;
         present.filters_arp = plan.firewall.has_arp() && (present.arp.is_some() || self.asks_for_arp());
         let refused = match self.run(&plan::in_place(plan, &present)) {
@@ -148,7 +150,7 @@ impl Table {
     /// kernel drop everything that waits in queues.
     fn asks_for_arp(&mut self) -> bool {
         let hook = Some(ChainHook { number: 0, name: "input", kind: "filter", priority: 0 });
-        let requests = [Request::AddTable, Request::AddChain { name: "probe", hook }];
+        let requests = [Request::AddTable, Request::AddChain { name: "probe".into(), hook }];
         let known = match self.filters_arp {
             Some(known) => known,
             None => self.transact(&requests.map(|request| Request::Arp(Box::new(request))), false).is_ok(),
@@ -170,7 +172,9 @@ impl Table {
             Ok::<_, TableError>(counters)
         };
         let arp = if self.table_exists(NFPROTO_ARP)? { Some(read(NFPROTO_ARP)?) } else { None };
-        Ok(Present { counters: read(NFPROTO_INET)?, arp, filters_arp: false })
+        let chains = self.firewall_chains()?.into_iter().filter(|chain| !chain.hangs).map(|chain| chain.name);
+        let chains = chains.collect();
+        Ok(Present { chains, counters: read(NFPROTO_INET)?, arp, filters_arp: false })
     }
 
     fn list_counters(&self, family: u8, mut each: impl FnMut(&[u8], Count)) -> Result<(), TableError> {
@@ -213,8 +217,8 @@ impl Table {
         let requests = [
             Request::AddTable,
             before,
-            Request::AddChain { name: CHAIN, hook: None },
-            Request::AddRule { chain: CHAIN, rule },
+            Request::AddChain { name: CHAIN.into(), hook: None },
+            Request::AddRule { chain: CHAIN.into(), rule },
         ];
         match self.transact(&requests, false) {
             Ok(()) => Ok(Ok(())),

@@ -313,6 +313,10 @@ fn a_large_plan_is_applied_at_once_and_removal_leaves_nothing() {
             );
             assert!(compiled + again < most);
             assert_eq!(table.read_firewall_counters().unwrap().len(), count as usize + 1);
+            let blocks = || foreign::everything().matches("chain fw_in_").count();
+            assert!(blocks() > 10, "many rules are put in blocks");
+            table.apply(&firewall(&many(2))).unwrap();
+            assert_eq!(blocks(), 0, "of a plan that is no more nothing is left");
             table.remove().unwrap();
         }
         assert_eq!(foreign::everything(), before);
@@ -329,9 +333,9 @@ fn what_the_kernel_refuses_in_the_middle_changes_nothing() {
         let before = listed();
         let mut broken = firewall(&many(300));
         // A jump to a chain that is not there, behind everything else.
-        let chain = broken.firewall.chains.iter_mut().find(|chain| chain.name == "fw_input").unwrap();
+        let chain = broken.firewall.chains.iter_mut().find(|chain| chain.name == "fw_input".into()).unwrap();
         let step = chain.steps.last().unwrap().clone();
-        chain.steps.push(Step { then: Then::Jump("nowhere"), ..step });
+        chain.steps.push(Step { then: Then::Jump("nowhere".into()), ..step });
         let refused = table.apply(&broken).unwrap_err();
         assert!(refused.to_string().contains("jump nowhere"), "the cause is named: {refused}");
         assert_eq!(listed(), before);

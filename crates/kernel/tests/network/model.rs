@@ -372,7 +372,7 @@ fn run(sets: usize, seed: usize, from_there: &Raw, from_here: &Raw) {
     let mut reader = SampleReader::from_fd(SampleSocket::open(GROUP).unwrap().into_fd());
     let mut table = Table::open().unwrap();
     let mut expected: BTreeMap<String, u64> = BTreeMap::new();
-    let (mut sent, mut dropped, mut bypassed, mut standing) = (0_u64, 0_u64, 0_u64, 0_u64);
+    let (mut sent, mut dropped, mut bypassed, mut standing, mut in_blocks) = (0_u64, 0_u64, 0_u64, 0_u64, 0);
     let mut applying = Duration::ZERO;
     let base = TablePlan { inspected_ports: Vec::new(), sample_group: Some(GROUP + 1), ..plan() };
     // It always passes: an answer to the DHCP client.
@@ -385,6 +385,7 @@ fn run(sets: usize, seed: usize, from_there: &Raw, from_here: &Raw) {
         let policy: Policy = rules::policy(&mut dice);
         let compiled = compile(&policy);
         let firewall = compiled.plan.unwrap_or_else(|| panic!("{:#?}", compiled.diagnostics));
+        in_blocks += u64::from(firewall.in_blocks() != firewall);
         let planned = TablePlan { firewall, ..base.clone() };
         let began = Instant::now();
         table.apply(&planned).unwrap();
@@ -436,9 +437,10 @@ fn run(sets: usize, seed: usize, from_there: &Raw, from_here: &Raw) {
     }
     println!(
         "{sets} rule sets (seed {seed}), {sent} packets: {dropped} dropped, {bypassed} bypassed, {standing} of connections \
-         that stand: 0 disagreements; a table was put in force in {:?} on average",
+         that stand: 0 disagreements; {in_blocks} sets were put in blocks; a table was put in force in {:?} on average",
         applying / u32::try_from(sets.max(1)).unwrap()
     );
     assert!(dropped > sent / 20 && dropped < sent * 9 / 10, "{dropped} of {sent}");
     assert!(bypassed > sent / 100, "{bypassed} of {sent}");
+    assert!(in_blocks > sets as u64 / 20, "{in_blocks} of {sets}");
 }

@@ -297,8 +297,8 @@ fn the_firewalls_chains_come_first_and_stale_counters_go() {
     rules(
         &plan,
         "fw_input",
-        &expect![[r"
-            meta mark and 0x04000000 != 0x0 accept
+        &expect![[r#"
+            meta mark and 0x0c000000 == 0x04000000 accept
             ct state and 0x6 != 0x0 accept
             iiftype loopback accept
             meta l4proto 17 th sport 67 th dport 68 accept
@@ -306,17 +306,17 @@ fn the_firewalls_chains_come_first_and_stale_counters_go() {
             meta l4proto 58 @th,0,16 130/0-137/255 accept
             meta l4proto 58 @th,0,16 143/0-143/255 accept
             jump fw_in
-        "]],
+        "#]],
     );
     rules(
         &plan,
         "fw_forward",
         &expect![[r#"
-        meta mark and 0x04000000 != 0x0 accept
-        ct state and 0x6 != 0x0 accept
-        oifkind "bridge" jump fw_in
-        oifkind "veth" jump fw_in
-    "#]],
+            meta mark and 0x0c000000 == 0x04000000 accept
+            ct state and 0x6 != 0x0 accept
+            oifkind "bridge" jump fw_in
+            oifkind "veth" jump fw_in
+        "#]],
     );
     rules(
         &TablePlan { sample_group: None, ..plan.clone() },
@@ -353,15 +353,15 @@ fn what_a_rule_bypasses_is_marked_before_the_queue_and_unmarked_there() {
         &plan,
         "fw_bypass_in",
         &expect![[r#"
-            iifname eth* meta l4proto 6 tcp flags & 0x12 == 0x02 iiftype ether ether saddr != 02:00:00:00:00:01 counter name "fw_probe_f97691246db266f1" meta mark set meta mark and 0xf3ffffff xor 0x0c000000 return
-            iifname wg0 meta l4proto 6 tcp flags & 0x12 == 0x02 iiftype ether ether saddr != 02:00:00:00:00:01 counter name "fw_probe_f97691246db266f1" meta mark set meta mark and 0xf3ffffff xor 0x0c000000 return
+            iifname eth* meta l4proto 6 tcp flags & 0x12 == 0x02 iiftype ether ether saddr != 02:00:00:00:00:01 counter name "fw_probe_f97691246db266f1" meta mark set meta mark and 0xf3ffffff xor 0x0c000000 accept
+            iifname wg0 meta l4proto 6 tcp flags & 0x12 == 0x02 iiftype ether ether saddr != 02:00:00:00:00:01 counter name "fw_probe_f97691246db266f1" meta mark set meta mark and 0xf3ffffff xor 0x0c000000 accept
         "#]],
     );
     rules(
         &plan,
         "fw_input",
-        &expect![[r"
-            meta mark and 0x04000000 != 0x0 accept
+        &expect![[r#"
+            meta mark and 0x0c000000 == 0x04000000 accept
             ct state and 0x6 != 0x0 jump fw_bypass_in
             ct state and 0x6 != 0x0 accept
             iiftype loopback jump fw_bypass_in
@@ -371,7 +371,7 @@ fn what_a_rule_bypasses_is_marked_before_the_queue_and_unmarked_there() {
             meta l4proto 58 @th,0,16 130/0-137/255 accept
             meta l4proto 58 @th,0,16 143/0-143/255 accept
             jump fw_in
-        "]],
+        "#]],
     );
     rules(
         &plan,

@@ -25,8 +25,19 @@ pub(super) fn policy(dice: &mut Dice) -> Policy {
         always: vec![Endpoint { address: address(dice.chance(50), 2, 1), port: 9_001 }],
         ..Policy::default()
     };
-    for number in 0..dice.below(9) {
-        let rule = rule(dice, format!("rule {number}"));
+    // Of many rules that name the same kind of thing the kernel gets blocks.
+    let crowd = dice.chance(20).then(|| dice.chance(50));
+    let many = if crowd.is_some() { 20 + dice.below(50) } else { dice.below(9) };
+    for number in 0..many {
+        let mut rule = rule(dice, format!("rule {number}"));
+        if let Some(by_address) = crowd.filter(|_| dice.chance(95)) {
+            rule.interfaces = Among::default();
+            if by_address || !rule.protocol.has_ports() {
+                rule.remote = Among { not: false, entries: vec![network(dice)] };
+            } else {
+                rule.local_ports = Among { not: false, entries: vec![port_range(dice)] };
+            }
+        }
         // Rules that contradict themselves are refused; what is left is tried.
         let alone = Policy { rules: vec![rule], ..Policy::default() };
         if compile(&alone).plan.is_some() {
