@@ -58,17 +58,28 @@ pub(super) fn chains(plan: &Plan, arp: bool) -> Vec<Request> {
 
 /// Creates counters and rules for IP.
 pub(super) fn content(requests: &mut Vec<Request>, plan: &TablePlan, values: &BTreeMap<String, Count>) {
+    let is_there = |chain: &&Chain| match chain.hook {
+        Some(Hook::Forward) => plan.container_traffic,
+        hook => !hook.is_some_and(Hook::is_arp),
+    };
+    let chains = plan.firewall.chains.iter().filter(is_there);
+    // For each anonymous set the kernel goes through all of the transaction that is before it: guards, which have most of
+    // the sets and no counters, come first.
+    let (guards, others): (Vec<&Chain>, Vec<&Chain>) =
+        chains.partition(|chain| chain.steps.iter().all(|step| step.counter.is_none()));
+    for (chain, step) in
+        guards.into_iter().flat_map(|chain| chain.steps.iter().map(move |step| (chain, step)))
+    {
+        rules(requests, chain.name, step, plan, false);
+    }
     counters(requests, &plan.firewall, values, false);
     if plan.sample_group.is_some() && plan.capabilities.samples && !plan.firewall.chains.is_empty() {
         requests.push(all_samples());
     }
-    for chain in plan.firewall.chains.iter().filter(|chain| !chain.hook.is_some_and(Hook::is_arp)) {
-        if chain.hook == Some(Hook::Forward) && !plan.container_traffic {
-            continue;
-        }
-        for step in &chain.steps {
-            rules(requests, chain.name, step, plan, false);
-        }
+    for (chain, step) in
+        others.into_iter().flat_map(|chain| chain.steps.iter().map(move |step| (chain, step)))
+    {
+        rules(requests, chain.name, step, plan, false);
     }
 }
 
@@ -152,10 +163,12 @@ fn parts(condition: &Condition) -> Vec<Condition> {
 
 /// A step as several without sets, where these are few: a set costs the kernel a look through all the others.
 fn without_sets(step: &Step) -> Vec<Step> {
+    // The kernel looks for circles by going through a chain once for each rule that leads to it.
+    let most = if matches!(step.then, Then::Jump(_)) { 1 } else { WITHOUT_SETS };
     let mut all = vec![Vec::new()];
     for condition in &step.conditions {
         let parts = parts(condition);
-        let parts = if all.len() * parts.len() > WITHOUT_SETS { vec![condition.clone()] } else { parts };
+        let parts = if all.len() * parts.len() > most { vec![condition.clone()] } else { parts };
         all = all
             .into_iter()
             .flat_map(|before: Vec<Condition>| {
