@@ -47,7 +47,7 @@ pub const HERE: &str = "here ";
 pub const RELEASE: &str = "here firewall-release ";
 /// Ends that.
 pub const RESTORE: &str = "here firewall-restore";
-/// Tries again what was taken back.
+/// Tries again what was taken back; its number may follow, then only that is meant.
 pub const RETRY: &str = "firewall-retry";
 /// An operator confirms a change; its number follows.
 const CONFIRM: &str = "firewall-confirm ";
@@ -192,10 +192,12 @@ impl Enforcement for SafeNetwork {
 
     fn order(&self, order: &str) -> Option<Result<Ordered, String>> {
         let done = match order {
-            RETRY => self.inner.retry(),
+            RETRY => self.inner.retry(None),
             RESTORE => self.inner.restore("by-hand"),
             _ => {
-                if let Some(number) = order.strip_prefix(CONFIRM) {
+                if let Some(number) = order.strip_prefix(RETRY) {
+                    self.inner.retry(Some(number.trim_start()))
+                } else if let Some(number) = order.strip_prefix(CONFIRM) {
                     self.inner.confirm(number)
                 } else if let Some(number) = order.strip_prefix(REVERT) {
                     self.inner.revert(number)
@@ -338,11 +340,15 @@ impl Inner {
 
     // === orders ===
 
-    fn retry(&self) -> Result<(), String> {
-        if lock(&self.kept).reverted.is_none() {
-            return Err("no change of the firewall was taken back".to_owned());
+    fn retry(&self, number: Option<&str>) -> Result<(), String> {
+        let reverted = lock(&self.kept).reverted.as_ref().map(|reverted| reverted.number.to_string());
+        match (reverted, number) {
+            (None, _) => Err("no change of the firewall was taken back".to_owned()),
+            (Some(reverted), Some(number)) if reverted != number => {
+                Err(format!("change {number} of the firewall is not the one that was taken back last"))
+            }
+            (Some(_), _) => self.anew(Occasion::Again),
         }
-        self.anew(Occasion::Again)
     }
 
     /// Puts what the policy says in force with everything else as it is.

@@ -1,5 +1,6 @@
-//! What operators say of the firewall's changes on computers: kept until whichever manager the computer speaks with has
-//! told it.
+//! What operators say of the firewall's changes on computers: told at check-ins, by whichever manager the computer speaks
+//! with, until it has said what came of it. Where an answer is lost on its way it is told again; that does no harm, because
+//! each order names the change that it is about.
 use crate::app::App;
 use crate::problem::Refused;
 use crate::store::TenantCtx;
@@ -15,12 +16,12 @@ const STALE: Duration = Duration::from_hours(1);
 /// What computers that speak with this manager are to be told.
 #[derive(Debug, Default)]
 pub(crate) struct FirewallOrders {
-    waiting: Mutex<HashMap<Uuid, String>>,
+    waiting: Mutex<HashMap<Uuid, (Uuid, String)>>,
 }
 
 impl FirewallOrders {
-    /// What this computer is to be told, once.
-    pub(crate) fn take(&self, computer: Uuid) -> Option<String> {
+    /// What this computer is to be told now.
+    pub(crate) fn take(&self, computer: Uuid) -> Option<(Uuid, String)> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&computer)
     }
 }
@@ -32,9 +33,9 @@ pub(crate) async fn look(app: &App, tenants: &[Uuid], now: Timestamp) -> Result<
         let ctx = TenantCtx::system(*tenant);
         for row in app.store.firewall_orders(&ctx).await? {
             if row.asked_at.plus(STALE) < now {
-                app.store.firewall_order_end(*tenant, row.computer, &row.words).await?;
+                app.store.firewall_order_end(*tenant, row.computer, row.run).await?;
             } else if app.fleet.presence(row.computer).is_some_and(|presence| presence.held > 0) {
-                orders.insert(row.computer, row.words);
+                orders.insert(row.computer, (row.run, row.words));
             }
         }
     }

@@ -58,7 +58,7 @@ impl Inner {
         }
         if kept.reverted.as_ref().is_some_and(kept::Reverted::is_worth_a_try) {
             if probe::reaches_manager(&self.state_dir, PATIENCE)
-                && let Err(reason) = self.retry()
+                && let Err(reason) = self.retry(None)
             {
                 tracing::error!("a change of the firewall could not be tried again: {reason}");
             }

@@ -145,17 +145,14 @@ impl Waiting {
         let (tenant, computer) = (self.tenant, self.computer);
         let mut commands = std::mem::take(&mut self.commands);
         let mut told = Vec::new();
-        let mut said = None;
         let mut stopping = app.stopping.clone();
         let end = Instant::now() + self.hold;
         let mut turn = None;
         let bundle = loop {
             told.extend(app.orders.take(computer));
             commands.extend(app.upgrades.take(computer));
-            if let Some(order) = app.firewall_orders.take(computer) {
-                commands.push(Command::Order { run: Uuid::now_v7(), order: order.clone() });
-                said = Some(order);
-            }
+            let order = app.firewall_orders.take(computer);
+            commands.extend(order.map(|(run, order)| Command::Order { run, order }));
             commands.extend(told.iter().map(|(run, kind)| crate::tasks::command(*run, *kind).0));
             let Some(policy) = app.fleet.policy(computer) else { return Err(Refuse::unknown_computer()) };
             Box::pin(app.prepare_bundle(tenant, computer, policy)).await?;
@@ -186,9 +183,6 @@ impl Waiting {
             let state = if crate::tasks::command(run, kind).1 { "sent" } else { "done" };
             let done = app.store.task_computer_state(tenant, (run, computer), state, "", app.clock.now());
             Box::pin(done).await?;
-        }
-        if let Some(words) = said {
-            Box::pin(app.store.firewall_order_end(tenant, computer, &words)).await?;
         }
         if bundle.is_none() && commands.is_empty() {
             return Ok(StatusCode::NO_CONTENT.into_response());
@@ -318,7 +312,9 @@ pub(crate) async fn order_done(
     message: Result<Message<OrderDone>, crate::problem::Refused>,
 ) -> Result<StatusCode, Refuse> {
     let Message(done) = message?;
-    crate::tasks::answered(&app, row.tenant, row.id, &done).await?;
+    if !app.store.firewall_order_end(row.tenant, row.id, done.run).await? {
+        crate::tasks::answered(&app, row.tenant, row.id, &done).await?;
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 

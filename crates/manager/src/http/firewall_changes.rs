@@ -88,12 +88,13 @@ async fn order(
         return Err(Refused::conflict("no-such-change", title, detail));
     }
     let now = app.clock.now();
-    let words = match number {
+    // With the number of the change also where nobody named it: told twice, it is done once.
+    let words = match state.number {
         Some(number) => format!("firewall-{word} {number}"),
         None => format!("firewall-{word}"),
     };
     let mut write = app.store.begin(ctx, now).await?;
-    write.put_firewall_order(id, &words).await?;
+    write.put_firewall_order(id, Uuid::now_v7(), &words).await?;
     write
         .audit(Change {
             action: match word {

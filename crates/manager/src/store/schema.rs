@@ -130,6 +130,11 @@ pub const STEPS: &[Step] = &[
         name: "orders about firewalls",
         sql: Statements::Both(include_str!("../../migrations/0018_firewall_orders.sql")),
     },
+    Step {
+        version: 19,
+        name: "ids of orders about firewalls",
+        sql: Statements::Both(include_str!("../../migrations/0019_firewall_orders_id.sql")),
+    },
 ];
 
 /// Brings the database to this version's schema, or to that of step `until`.

@@ -1,7 +1,7 @@
-//! The firewall's changes on computers: how they stand, and an operator's word that reaches the agent once.
+//! The firewall's changes on computers: how they stand, and an operator's word that reaches the agent.
 use super::support::Site;
 use axum::http::StatusCode;
-use sakimori_protocol::{CheckIn, CheckInAnswer, Command, Hash, Mode, ModuleState, ModuleStatus};
+use sakimori_protocol::{CheckIn, CheckInAnswer, Command, Hash, Mode, ModuleState, ModuleStatus, OrderDone};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn firewall(state: ModuleState, reason: &str, counters: &[(&str, u64)]) -> Modul
 }
 
 #[tokio::test]
-async fn a_word_on_the_change_that_is_on_trial_reaches_the_agent_once() {
+async fn a_word_on_the_change_that_is_on_trial_is_told_until_the_agent_has_answered() {
     let site = Site::new().await;
     let admin = site.admin().await;
     let machine = site.machine(&admin).await;
@@ -53,13 +53,22 @@ async fn a_word_on_the_change_that_is_on_trial_reaches_the_agent_once() {
     let held = said(firewall(ModuleState::Active, "unconfirmed", &trial), 30);
     let ((_, answer), (status, asked)) = tokio::join!(machine.send_check_in(&held), ask);
     assert_eq!((status, &asked["online"]), (StatusCode::ACCEPTED, &json!(true)), "{asked}");
-    let answer: CheckInAnswer = serde_json::from_value(answer).unwrap();
-    assert!(
-        matches!(&answer.commands[..], [Command::Order { order, .. }] if order == "firewall-confirm 7"),
-        "{answer:?}"
-    );
-    let settled = said(firewall(ModuleState::Active, "", &[]), 0);
-    assert_eq!(machine.send_check_in(&settled).await, (StatusCode::NO_CONTENT, Value::Null), "told once");
+    let told = |answer: Value| {
+        let answer: CheckInAnswer = serde_json::from_value(answer).unwrap();
+        let [Command::Order { run, order }] = &answer.commands[..] else { panic!("{answer:?}") };
+        (*run, order.clone())
+    };
+    let (run, order) = told(answer);
+    assert_eq!(order, "firewall-confirm 7");
+
+    // The agent says nothing of it: that answer may have been lost on its way.
+    let (_, again) = machine.send_check_in(&held).await;
+    assert_eq!(told(again), (run, order), "the same, by its id");
+    let done = OrderDone { run, ..OrderDone::default() };
+    machine.order_done(&done).await;
+    // Two looks of the manager later nothing more is said.
+    let settled = said(firewall(ModuleState::Active, "", &[]), 2);
+    assert_eq!(machine.send_check_in(&settled).await, (StatusCode::NO_CONTENT, Value::Null), "answered");
     assert_eq!(admin.get(&path).await.1["standing"], "settled");
     let audit = admin.list("/audit-records").await;
     assert!(audit.iter().any(|record| record["action"] == "computer.firewall-confirm"), "{audit:?}");
@@ -69,6 +78,9 @@ async fn a_word_on_the_change_that_is_on_trial_reaches_the_agent_once() {
     assert_eq!(admin.get(&path).await.1["standing"], "reverted");
     let (status, _) = admin.post(&format!("{path}/retry"), json!({})).await;
     assert_eq!(status, StatusCode::ACCEPTED);
+    let held = said(firewall(ModuleState::Degraded, "reverted", &[("change-number", 8)]), 30);
+    let (_, answer) = machine.send_check_in(&held).await;
+    assert_eq!(told(answer).1, "firewall-retry 8", "only that change is meant");
 }
 
 #[tokio::test]

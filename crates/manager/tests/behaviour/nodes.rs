@@ -248,8 +248,7 @@ async fn an_order_given_at_one_manager_is_taken_at_the_other() {
     // It answers at the other manager.
     let machine = machine.at(&b);
     let done = OrderDone { run: *run, ..OrderDone::default() };
-    let url = format!("{}{}", machine.gateway, paths::ORDERS);
-    assert_eq!(answer(machine.client.post(url).json(&done)).await.0, StatusCode::NO_CONTENT);
+    machine.order_done(&done).await;
     until("the run has ended", async || {
         let run = at_a.list(&runs).await.remove(0);
         (run["state"] == "succeeded").then(|| assert_eq!(run["done"], 1))
@@ -387,8 +386,7 @@ async fn who_is_held_by_one_manager_is_there_for_the_other_until_that_one_is_kil
     .await;
     let machine = holding.machine.at(&a);
     let done = OrderDone { run: *run, ..OrderDone::default() };
-    let url = format!("{}{}", machine.gateway, paths::ORDERS);
-    assert_eq!(answer(machine.client.post(url).json(&done)).await.0, StatusCode::NO_CONTENT);
+    machine.order_done(&done).await;
     until("the run is ended by the one that lives", async || {
         let run = at_a.list(&runs).await.remove(0);
         (run["state"] == "succeeded").then_some(())

@@ -12,7 +12,7 @@ use sakimori_manager::store::Database;
 use sakimori_manager::{Manager, Options};
 use sakimori_protocol::{
     CheckIn, CheckInAnswer, Enrol, EnrolAnswer, Fingerprint, FullStatus, Hash, Mode, ModuleState,
-    ModuleStatus, paths,
+    ModuleStatus, OrderDone, paths,
 };
 use sakimori_testkit::postgres::{Postgres, TestDatabase};
 use serde_json::{Value, json};
@@ -388,6 +388,13 @@ impl Machine {
     pub(crate) async fn send_check_in(&self, message: &CheckIn) -> (StatusCode, Value) {
         let url = format!("{}{}", self.gateway, paths::CHECK_IN);
         answer(self.client.post(url).json(message)).await
+    }
+
+    /// Says what came of an order.
+    pub(crate) async fn order_done(&self, done: &OrderDone) {
+        let url = format!("{}{}", self.gateway, paths::ORDERS);
+        let (status, said) = answer(self.client.post(url).json(done)).await;
+        assert_eq!(status, StatusCode::NO_CONTENT, "{said}");
     }
 
     /// Checks in without being held; the bundle that it should enforce, if another one.

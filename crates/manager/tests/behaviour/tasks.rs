@@ -40,9 +40,7 @@ async fn told(machine: &Machine) -> Command {
 
 async fn done(machine: &Machine, run: Uuid, error: Option<&str>) {
     let message = OrderDone { run, error: error.map(str::to_owned), ..OrderDone::default() };
-    let url = format!("{}{}", machine.gateway, paths::ORDERS);
-    let (status, said) = answer(machine.client.post(url).json(&message)).await;
-    assert_eq!(status, StatusCode::NO_CONTENT, "{said}");
+    machine.order_done(&message).await;
 }
 
 #[tokio::test]
