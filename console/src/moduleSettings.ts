@@ -48,8 +48,10 @@ const PROPERTIES = new Map(
   ]),
 );
 
-/** The modules that a policy has settings for, in the order that people are shown. */
-export const CONFIGURABLE = MODULES.filter((module) => PROPERTIES.has(module));
+/** What a policy has settings for, in the order that people are shown: modules, and the engine that some share. */
+export const CONFIGURABLE = [...MODULES, "network-engine" as const].filter((module) =>
+  PROPERTIES.has(module),
+);
 export type Configurable = (typeof CONFIGURABLE)[number];
 
 /** The properties of a module; the mode comes first. */

@@ -4445,6 +4445,14 @@ export interface components {
                     [key: string]: components["schemas"]["LogSource"] | "excluded";
                 };
             };
+            "network-engine"?: {
+                /**
+                 * @description `tap`: of the firewall, intrusion prevention and web reputation nothing is stopped, whatever their modes and failure
+                 *     responses say.
+                 * @default inline
+                 */
+                mode: components["schemas"]["NetworkEngineMode"];
+            };
             recommendation?: {
                 /**
                  * Format: int32
@@ -4709,6 +4717,20 @@ export interface components {
             /** @description Name. */
             name: string;
         };
+        /** @description Settings of the network engine. */
+        NetworkEngine: {
+            /**
+             * @description `tap`: of the firewall, intrusion prevention and web reputation nothing is stopped, whatever their modes and failure
+             *     responses say.
+             * @default inline
+             */
+            mode: components["schemas"]["NetworkEngineMode"];
+        };
+        /**
+         * @description How the network engine stands to the traffic.
+         * @enum {string}
+         */
+        NetworkEngineMode: "inline" | "tap";
         /** @description Makes an activation token. */
         NewActivationToken: {
             /** @description Whether computers activated with it come and go. */
@@ -6578,6 +6600,7 @@ export interface components {
             "integrity-monitoring": components["schemas"]["IntegrityMonitoring"];
             "intrusion-prevention": components["schemas"]["IntrusionPrevention"];
             "log-inspection": components["schemas"]["LogInspection"];
+            "network-engine": components["schemas"]["NetworkEngine"];
             recommendation: components["schemas"]["Recommendation"];
             "web-reputation": components["schemas"]["WebReputation"];
         };
@@ -6645,6 +6668,9 @@ export interface components {
                 sources?: {
                     [key: string]: (components["schemas"]["LogSource"] | "excluded") | null;
                 } | null;
+            } | null;
+            "network-engine"?: {
+                mode?: components["schemas"]["NetworkEngineMode"] | null;
             } | null;
             recommendation?: {
                 intervalMinutes?: number | null;

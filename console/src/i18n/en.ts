@@ -567,6 +567,7 @@ export const en = {
     inheritsFrom: "Inherits from",
     mode: "Modules that are on",
     allOff: "All modules are off",
+    tap: "Tap: the network is only watched",
     computers: "Computers",
     updated: "Last change",
     builtIn: "Built in",

@@ -567,6 +567,7 @@ export const ja: Texts = {
     inheritsFrom: "継承元",
     mode: "有効なモジュール",
     allOff: "すべてのモジュールがオフ",
+    tap: "タップ: ネットワークは監視のみ",
     computers: "コンピュータ",
     updated: "最終更新",
     builtIn: "標準",

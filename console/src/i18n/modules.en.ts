@@ -7,6 +7,7 @@ export const modulesEn = {
     "integrity-monitoring": "Integrity monitoring",
     "log-inspection": "Log inspection",
     "web-reputation": "Web reputation",
+    "network-engine": "Network engine",
     recommendation: "Recommendation scan",
     agent: "Agent",
     manager: "Manager",
@@ -21,6 +22,7 @@ export const modulesEn = {
     "log-inspection":
       "Reads the computer's logs for signs of attacks. A log line is never stopped: Prevent does the same as Detect.",
     "web-reputation": "The computer does not talk to sites that are known to be bad.",
+    "network-engine": "What the firewall, intrusion prevention and web reputation share.",
     recommendation:
       "Looks at what is installed and says which rules the computer needs. It stops nothing: Prevent does the same as Detect.",
     agent: "The program on the computer that does all of this.",
@@ -80,6 +82,9 @@ export const modulesEn = {
       allowed: "Sites that are never blocked",
       useContent: "Use the lists of the content as well",
     },
+    "network-engine": {
+      mode: "Mode",
+    },
     recommendation: {
       mode: "Mode",
       intervalMinutes: "Minutes between looks at what is installed",
@@ -125,11 +130,18 @@ export const modulesEn = {
       blocked: "A domain, or a domain and the beginning of a path: example.com/bad/",
       allowed: "A domain, or a domain and the beginning of a path: example.com/bad/",
     },
+    "network-engine": {
+      mode: "In a tap packets are still looked at on their way, but none is dropped, whatever modes and failure responses say.",
+    },
     recommendation: {
       webRoots: "One folder a line.",
     },
   },
   choice: {
+    NetworkEngineMode: {
+      inline: "Inline: each module does what its own mode says",
+      tap: "Tap: nothing is stopped, what would be is reported",
+    },
     FailureResponse: {
       open: "Let it pass (it is counted)",
       closed: "Stop it",

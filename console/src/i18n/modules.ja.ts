@@ -7,6 +7,7 @@ export const modulesJa = {
     "integrity-monitoring": "変更監視",
     "log-inspection": "セキュリティログ監視",
     "web-reputation": "Web レピュテーション",
+    "network-engine": "ネットワークエンジン",
     recommendation: "推奨設定の検索",
     agent: "エージェント",
     manager: "マネージャー",
@@ -21,6 +22,7 @@ export const modulesJa = {
     "log-inspection":
       "コンピュータのログから攻撃の兆候を見つけます。ログは止められないため、「防御」は「検出のみ」と同じです。",
     "web-reputation": "危険なことがわかっているサイトへの通信を防ぎます。",
+    "network-engine": "ファイアウォール、侵入防御、Web レピュテーションに共通の設定です。",
     recommendation:
       "インストールされているソフトウェアを調べ、必要なルールを推奨します。何も止めないため、「防御」は「検出のみ」と同じです。",
     agent: "コンピュータ上ですべてを実行するプログラムです。",
@@ -80,6 +82,9 @@ export const modulesJa = {
       allowed: "常に許可するサイト",
       useContent: "コンテンツのリストも使用する",
     },
+    "network-engine": {
+      mode: "モード",
+    },
     recommendation: {
       mode: "モード",
       intervalMinutes: "調査の間隔 (分)",
@@ -124,11 +129,18 @@ export const modulesJa = {
       blocked: "ドメイン、またはドメインとパスの先頭 (例: example.com/bad/)",
       allowed: "ドメイン、またはドメインとパスの先頭 (例: example.com/bad/)",
     },
+    "network-engine": {
+      mode: "タップでもパケットは通過時に検査されますが、モードや障害時の動作の設定にかかわらず、破棄されません。",
+    },
     recommendation: {
       webRoots: "1 行に 1 つのフォルダを入力します。",
     },
   },
   choice: {
+    NetworkEngineMode: {
+      inline: "インライン: 各モジュールのモードに従う",
+      tap: "タップ: 何も遮断せず、遮断対象だったものを記録する",
+    },
     FailureResponse: {
       open: "通過させる (件数は記録する)",
       closed: "遮断する",

@@ -84,6 +84,16 @@ export function ModeLabel({ mode }: { mode: Mode }) {
   );
 }
 
+/** That a policy has the network's modules stop nothing. */
+export function TapLabel() {
+  const { t } = useTranslation();
+  return (
+    <Label isCompact status="warning" icon={<ExclamationTriangleIcon />}>
+      {t("policies.tap")}
+    </Label>
+  );
+}
+
 const STATE: Record<ModuleState, LabelLook> = {
   active: { status: "success", icon: <CheckCircleIcon /> },
   off: { color: "grey", icon: <MinusCircleIcon /> },

@@ -286,7 +286,7 @@ fn compile(
     own: &Own,
     content: &Content,
 ) -> Result<(Bundle, bool), StoreError> {
-    let mut resolved = tree.in_force_with(policy, &own.settings).expanded(&tree.lists()).modules;
+    let mut resolved = tree.in_force_with(policy, &own.settings).expanded(&tree.lists()).enforced().modules;
     let mut assigns_recommended = false;
     if let Some(effective) = resolved.get_mut(intrusion_prevention::MODULE.id) {
         let damaged = |e| StoreError::Damaged("policy.settings", e);

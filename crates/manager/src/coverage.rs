@@ -17,9 +17,12 @@ fn finding(code: &str, en: impl Into<String>, ja: impl Into<String>) -> Coverage
     CoverageFinding { code: code.to_owned(), text: Explanation::new(en.into(), ja.into()) }
 }
 
+/// What has settings and protects nothing by itself.
+const NOT_PROTECTING: [&str; 2] = ["recommendation", "network-engine"];
+
 /// The modules that protect; the agent and the manager themselves do not.
 fn protecting() -> impl Iterator<Item = &'static Module> {
-    MODULES.iter().copied().filter(|module| module.settings.is_some() && module.id != "recommendation")
+    MODULES.iter().copied().filter(|module| module.settings.is_some() && !NOT_PROTECTING.contains(&module.id))
 }
 
 /// What of a computer is protected. Pure: it is asked of what the API shows.

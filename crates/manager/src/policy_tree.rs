@@ -7,7 +7,7 @@ use crate::store::{
     AssignmentRow, CommonObjectRow, ComputerSettingsRow, PolicyRow, Store, StoreError, TenantCtx, Write,
 };
 use sakimori_api as api;
-use sakimori_modules::{Effective, Objects, configurable, members, module, objects};
+use sakimori_modules::{Effective, Objects, configurable, members, module, network_engine, objects};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
@@ -294,6 +294,16 @@ impl InForce {
         for (id, kind) in configurable().map(|(module, kind)| (module.id, kind)) {
             if let Some(effective) = self.modules.get_mut(id) {
                 effective.values = objects::expand(kind, &effective.values, lists).values;
+            }
+        }
+        self
+    }
+
+    /// What is enforced of it: in a tap the network's modules stop nothing. The engine itself has nothing to enforce.
+    pub(crate) fn enforced(mut self) -> Self {
+        if let Some(engine) = self.modules.remove(network_engine::MODULE.id) {
+            for (id, effective) in &mut self.modules {
+                network_engine::bound(&engine.values, id, &mut effective.values);
             }
         }
         self

@@ -17,6 +17,7 @@ pub mod intrusion_prevention;
 pub mod log_inspection;
 pub mod mac;
 pub mod manager;
+pub mod network_engine;
 pub mod objects;
 pub mod recommendation;
 pub mod resolve;
@@ -77,6 +78,7 @@ pub static MODULES: &[&Module] = &[
     &integrity_monitoring::MODULE,
     &log_inspection::MODULE,
     &web_reputation::MODULE,
+    &network_engine::MODULE,
     &recommendation::MODULE,
     &agent::MODULE,
     &manager::MODULE,

@@ -165,9 +165,9 @@ async fn of_nobody(
     firewall_of(InForce { modules, layers: Vec::new() }, &tree)
 }
 
-/// The firewall's settings with plain values in the place of lists.
+/// The firewall's settings as they are enforced, with plain values in the place of lists.
 pub(super) fn firewall_of(in_force: InForce, tree: &Tree) -> Result<Firewall, Refused> {
-    let mut modules = in_force.expanded(&tree.lists()).modules;
+    let mut modules = in_force.expanded(&tree.lists()).enforced().modules;
     let values = modules.remove(firewall::MODULE.id).map(|effective| effective.values).unwrap_or_default();
     Ok(serde_json::from_value(serde_json::Value::Object(values))?)
 }

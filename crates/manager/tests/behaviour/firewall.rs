@@ -79,6 +79,43 @@ async fn a_packet_is_explained_by_the_rules_of_a_policy_and_of_a_draft() {
 }
 
 #[tokio::test]
+async fn in_a_tap_nothing_of_the_network_is_stopped_and_the_computer_is_told_so() {
+    let site = Site::new().await;
+    let admin = site.admin().await;
+    let path = shop(&admin).await;
+    let settings = json!({
+        "network-engine": {"mode": "tap"},
+        "intrusion-prevention": {"mode": "prevent", "failureResponse": "closed"},
+        "web-reputation": {"mode": "prevent"},
+        "anti-malware": {"mode": "prevent", "failureResponse": "closed"},
+    });
+    let ssh = json!({"from": "203.0.113.9", "port": 22});
+    let explain = format!("{path}/firewall/explain");
+    assert_eq!(decision(&asked(&admin, &explain, ssh.clone()).await)[0], "dropped");
+    let (status, saved) = admin.patch(&path, json!({"settings": settings})).await;
+    assert_eq!(status, StatusCode::OK, "{saved}");
+    assert_eq!(saved["settings"]["firewall"]["mode"], "prevent", "the module's own mode is as it was");
+    assert_eq!(decision(&asked(&admin, &explain, ssh).await)[0], "would-be-dropped");
+
+    let machine = site.machine(&admin).await;
+    let computer = json!({"policyId": saved["id"]});
+    let (status, said) = admin.patch(&format!("/computers/{}", machine.id()), computer).await;
+    assert_eq!(status, StatusCode::OK, "{said}");
+    let bundle = machine.check_in(None).await.unwrap().bundle.unwrap().bundle;
+    let bundle: Value = serde_json::from_str(&bundle).unwrap();
+    let of = |module: &str, member: &str| bundle["modules"][module]["settings"][member].clone();
+    for module in ["firewall", "intrusion-prevention", "web-reputation"] {
+        assert_eq!(of(module, "mode"), "detect", "{module}");
+    }
+    assert_eq!(of("intrusion-prevention", "failureResponse"), "open");
+    assert_eq!(
+        (of("anti-malware", "mode"), of("anti-malware", "failureResponse")),
+        (json!("prevent"), json!("closed"))
+    );
+    assert_eq!(bundle["modules"].get("network-engine"), None, "there is nothing to enforce in it");
+}
+
+#[tokio::test]
 async fn a_computer_is_explained_with_its_own_rules_and_what_only_it_knows() {
     let site = Site::new().await;
     let admin = site.admin().await;
