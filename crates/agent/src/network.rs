@@ -329,6 +329,7 @@ impl Network {
             needs_responses: false,
             session: None,
             totals: Totals::default(),
+            filters: false,
             outage: left_behind.then(|| Outage::begin(clock::monotonic(), None)),
             last_outage: None,
             answered,

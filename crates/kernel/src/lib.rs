@@ -1,6 +1,7 @@
 //! Safe wrappers of the kernel: NFQUEUE, nftables, sandbox, rings, processes.
 #![forbid(unsafe_code)]
 pub mod clock;
+pub mod conntrack;
 pub mod fanotify;
 pub mod files;
 pub mod interface;

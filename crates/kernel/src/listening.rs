@@ -4,8 +4,8 @@
 //! proc(5): `/proc/net/{tcp,tcp6,udp,udp6}` for the sockets, `/proc/PID/fd` for who holds them.
 
 use crate::files::read_capped;
-use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
 /// A socket that waits for clients.
@@ -28,9 +28,7 @@ const TABLE_BYTES: u64 = 16 << 20;
 pub fn listeners() -> Vec<Listener> {
     let mut found: Vec<(u64, Listener)> = Vec::new();
     for (name, tcp) in [("tcp", true), ("tcp6", true), ("udp", false), ("udp6", false)] {
-        let table = format!("/proc/thread-self/net/{name}");
-        let text = read_capped(Path::new(&table), TABLE_BYTES).unwrap_or_default();
-        found.extend(String::from_utf8_lossy(&text).lines().skip(1).filter_map(|line| parse(line, tcp)));
+        found.extend(table(name).lines().skip(1).filter_map(|line| parse(line, tcp)));
     }
     let names = if found.is_empty() { BTreeMap::new() } else { holders() };
     let mut listeners: Vec<Listener> = found
@@ -45,9 +43,57 @@ pub fn listeners() -> Vec<Listener> {
     listeners
 }
 
+/// A connection of this host, either end, and whether this host listens on its port, so that the other end opened it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Standing {
+    pub(crate) local: SocketAddr,
+    pub(crate) remote: SocketAddr,
+    pub(crate) incoming: bool,
+}
+
+/// The TCP connections over which something may still be said, of this thread's network namespace.
+pub(crate) fn standing() -> Vec<Standing> {
+    /// `ESTABLISHED`, `FIN_WAIT1`, `FIN_WAIT2`, `CLOSE_WAIT`.
+    const TALKING: [&str; 4] = ["01", "04", "05", "08"];
+    let (mut connections, mut listening) = (Vec::new(), BTreeSet::new());
+    for name in ["tcp", "tcp6"] {
+        for line in table(name).lines().skip(1) {
+            let mut fields = line.split_ascii_whitespace();
+            let ends = fields.nth(1).zip(fields.next()).zip(fields.next());
+            let Some(((local, remote), state)) = ends else { continue };
+            let Some((local, remote)) = parse_end(local).zip(parse_end(remote)) else { continue };
+            if state == TCP_LISTEN {
+                listening.insert(local.port());
+            } else if TALKING.contains(&state) {
+                connections.push((local, remote));
+            }
+        }
+    }
+    let standing = connections.into_iter().map(|(local, remote)| Standing {
+        local,
+        remote,
+        incoming: listening.contains(&local.port()),
+    });
+    standing.collect()
+}
+
+/// One of the kernel's tables of this thread's network namespace.
+fn table(name: &str) -> String {
+    let text = read_capped(Path::new(&format!("/proc/thread-self/net/{name}")), TABLE_BYTES);
+    String::from_utf8_lossy(&text.unwrap_or_default()).into_owned()
+}
+
+const TCP_LISTEN: &str = "0A";
+
+/// Address and port; an IPv4 address within IPv6 as what it is on the wire.
+fn parse_end(text: &str) -> Option<SocketAddr> {
+    let (address, port) = text.split_once(':')?;
+    let port = u16::from_str_radix(port, 16).ok()?;
+    Some(SocketAddr::new(parse_address(address)?.to_canonical(), port))
+}
+
 /// One line of the table: `sl local remote state …`; the inode is the tenth field.
 fn parse(line: &str, tcp: bool) -> Option<(u64, Listener)> {
-    const TCP_LISTEN: &str = "0A";
     // An unconnected UDP socket is in state 07 (closed); one with a peer is somebody's client.
     const UDP_UNCONNECTED: &str = "07";
     let mut fields = line.split_ascii_whitespace();

@@ -19,6 +19,7 @@ use super::tally;
 use super::translate;
 use super::{Applied, ApplyError, Fixed, NetworkPlan, SharedEvents, View};
 use sakimori_kernel::clock;
+use sakimori_kernel::conntrack;
 use sakimori_kernel::nflog::SampleSocket;
 use sakimori_kernel::nfqueue::{
     Batch, QueueMessage, QueueReader, QueueSocket, Verdict, VerdictMessage, VerdictWriter, read_statistics,
@@ -81,6 +82,8 @@ pub(super) struct Guard {
     pub(super) plan: Option<NetworkPlan>,
     /// The firewall of the plan in force.
     pub(super) firewall: sakimori_firewall::Plan,
+    /// Whether this guard has put a firewall in force: connections that stood before it are known.
+    pub(super) filters: bool,
     pub(super) rules: u32,
     /// Entries of web reputation's lists.
     pub(super) sites: u64,
@@ -530,6 +533,11 @@ impl Guard {
         let inspected = plan.settings.mode != Mode::Off;
         let outgoing = if plan.has_web() { translate::web_ports(&plan.web) } else { Vec::new() };
         self.events.accounts.follow(&self.firewall);
+        let filters = !self.firewall.chains.is_empty();
+        if filters && !self.filters {
+            learn_standing();
+        }
+        self.filters = filters;
         self.table.apply(&TablePlan {
             capabilities: self.capabilities,
             queue: self.fixed.number,
@@ -571,7 +579,19 @@ impl Guard {
         self.rules = 0;
         self.sites = 0;
         self.firewall = sakimori_firewall::Plan::default();
+        self.filters = false;
         self.needs_responses = false;
+    }
+}
+
+/// Sessions that stand are let through by being known: before the first rule that denies, the kernel is told of them.
+fn learn_standing() {
+    match conntrack::learn_standing() {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, "connections that stood before the firewall go on"),
+        Err(error) => {
+            tracing::warn!(%error, "connections that stood before the firewall may be cut: the kernel cannot be told of them");
+        }
     }
 }
 

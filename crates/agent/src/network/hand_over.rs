@@ -236,6 +236,7 @@ pub(super) fn inherit(
         view,
         plan,
         firewall,
+        filters: false,
         rules: state.rules,
         sites: 0,
         needs_responses: state.needs_responses,

@@ -48,7 +48,14 @@ fn the_firewall_drops_counts_and_tells_and_goes_without_a_trace() {
     assert!(lab.as_client(|| get("10.77.0.1:8080", "/", SOON)).unwrap().contains("hello"));
     assert!(lab.as_client(|| get("[fd77::1]:8080", "/", SOON)).unwrap().contains("hello"));
     assert!(!reached(8081), "denied by default");
+    // The client speaks first over what stood before the firewall came.
     session.write_all(b"still here").unwrap();
+    let (_, _) = open.accept().unwrap();
+    let (mut served, _) = open.accept().unwrap();
+    served.set_read_timeout(Some(SOON)).unwrap();
+    let mut heard = [0; 10];
+    served.read_exact(&mut heard).unwrap();
+    assert_eq!(&heard, b"still here");
     let firewall = of(&network, "firewall");
     assert_eq!((firewall.state, firewall.rules), (ModuleState::Active, 2), "{firewall:?}");
     let value = |name: &str| firewall.counters.iter().find(|(n, _)| n == name).unwrap().1;

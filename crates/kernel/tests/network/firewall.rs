@@ -22,17 +22,17 @@ const GROUP: u16 = 7_301;
 const HOSTS: u8 = 4;
 
 /// A protected host and another one, joined by a pair of interfaces; each with addresses .1 to .4 of its subnet.
-struct Pair {
-    here: Namespace,
-    there: Namespace,
+pub(crate) struct Pair {
+    pub(crate) here: Namespace,
+    pub(crate) there: Namespace,
 }
 
-fn address(v6: bool, subnet: u8, host: u8) -> IpAddr {
+pub(crate) fn address(v6: bool, subnet: u8, host: u8) -> IpAddr {
     let text = if v6 { format!("fd77::{subnet}:{host}") } else { format!("10.78.{subnet}.{host}") };
     text.parse().unwrap()
 }
 
-fn pair() -> Pair {
+pub(crate) fn pair() -> Pair {
     let pair = Pair { here: Namespace::new("fwh"), there: Namespace::new("fwt") };
     let (here, there) = (&pair.here.0, &pair.there.0);
     ip(&format!("-n {here} link add eth0 type veth peer name eth0 netns {there}"));
@@ -52,13 +52,13 @@ fn their_card() -> Mac {
     Mac::new([2, 0, 0x5e, 0x10, 0, 2])
 }
 
-fn firewall(policy: &Policy) -> TablePlan {
+pub(crate) fn firewall(policy: &Policy) -> TablePlan {
     let compiled = compile(policy);
     let firewall = compiled.plan.unwrap_or_else(|| panic!("{:#?}", compiled.diagnostics));
     TablePlan { firewall, inspected_ports: Vec::new(), sample_group: Some(GROUP), ..plan() }
 }
 
-fn denying(rules: Vec<Rule>) -> Policy {
+pub(crate) fn denying(rules: Vec<Rule>) -> Policy {
     Policy { mode: Mode::Prevent, default_inbound: Fallback::Deny, rules, ..Policy::default() }
 }
 

@@ -20,6 +20,8 @@ mod queue;
 #[cfg(test)]
 mod raw_socket;
 #[cfg(test)]
+mod standing;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod table;
