@@ -86,26 +86,26 @@ fn the_whole_plan() {
         fw_out
           protocol 6 to port { 25 } count fw_no_mail_feeb6e4fd520bc6d sample! drop
         fw_input at Input
-          injected accept
           established accept
+          injected accept
           from interface Loopback accept
           protocol 17 from port { 67 } to port { 68 } accept
           protocol 17 from port { 547 } to port { 546 } accept
           protocol 58 type { 130/0-137/255 143/0-143/255 } accept
           jump fw_in
         fw_forward at Forward
-          injected accept
           established accept
+          injected accept
           to interface Bridge jump fw_in
           to interface Veth jump fw_in
         fw_forward_out at Forward
-          injected accept
           established accept
+          injected accept
           from interface Bridge jump fw_out
           from interface Veth jump fw_out
         fw_output at Output
-          injected accept
           established accept
+          injected accept
           to interface Loopback accept
           protocol 17 from port { 68 } to port { 67 } accept
           protocol 17 from port { 546 } to port { 547 } accept

@@ -186,8 +186,9 @@ fn input(way: &Way) -> Vec<Step> {
     if way.steps.is_empty() {
         return Vec::new();
     }
-    let mut steps = vec![accept(vec![Condition::Injected])];
-    steps.extend(passing(way, CHAIN_BYPASS_IN, &Condition::Established));
+    // What most packets meet comes first.
+    let mut steps = passing(way, CHAIN_BYPASS_IN, &Condition::Established);
+    steps.push(accept(vec![Condition::Injected]));
     steps.extend(passing(way, CHAIN_BYPASS_IN, &Condition::Interface(Side::Source, Interface::Loopback)));
     steps.extend([udp(67, 68), udp(547, 546), vital(), jump(Vec::new(), CHAIN_IN)]);
     steps
@@ -199,11 +200,11 @@ fn forward(way: &Way, side: Side, bypass: &'static str, chain: &'static str) -> 
         return Vec::new();
     }
     let kinds = [Interface::Bridge, Interface::Veth].map(|kind| Condition::Interface(side, kind));
-    let mut steps = vec![accept(vec![Condition::Injected])];
+    let mut steps = Vec::new();
     if !way.bypass.is_empty() {
         steps.extend(kinds.clone().map(|kind| jump(vec![Condition::Established, kind], bypass)));
     }
-    steps.push(accept(vec![Condition::Established]));
+    steps.extend([accept(vec![Condition::Established]), accept(vec![Condition::Injected])]);
     steps.extend(kinds.map(|kind| jump(vec![kind], chain)));
     steps
 }
@@ -212,8 +213,8 @@ fn output(way: &Way, always: &[Endpoint]) -> Vec<Step> {
     if way.steps.is_empty() {
         return Vec::new();
     }
-    let mut steps = vec![accept(vec![Condition::Injected])];
-    steps.extend(passing(way, CHAIN_BYPASS_OUT, &Condition::Established));
+    let mut steps = passing(way, CHAIN_BYPASS_OUT, &Condition::Established);
+    steps.push(accept(vec![Condition::Injected]));
     steps.extend(passing(
         way,
         CHAIN_BYPASS_OUT,

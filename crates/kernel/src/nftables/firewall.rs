@@ -42,6 +42,7 @@ pub(super) fn chains(plan: &Plan, arp: bool) -> Vec<Request> {
     };
     let chains = plan.chains.iter().filter(|chain| chain.hook.is_some_and(Hook::is_arp) == arp);
     let mut at_hooks = BTreeMap::new();
+    // A chain without steps has nothing to do; what is there of an earlier plan stays.
     let request = |chain: &Chain| {
         let hook = chain.hook.map(|at| {
             // Those of one hook in their order.
@@ -51,9 +52,9 @@ pub(super) fn chains(plan: &Plan, arp: bool) -> Vec<Request> {
             let (number, name) = hook(at);
             ChainHook { number, name, kind: "filter", priority }
         });
-        Request::AddChain { name: chain.name, hook }
+        (!chain.steps.is_empty()).then_some(Request::AddChain { name: chain.name, hook })
     };
-    chains.map(request).collect()
+    chains.filter_map(request).collect()
 }
 
 /// Creates counters and rules for IP.

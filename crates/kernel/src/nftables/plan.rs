@@ -179,6 +179,10 @@ pub(super) fn removal(arp: bool) -> Vec<Request> {
 
 /// A chain is the same in every plan that has it: one of another kind would have to be replaced.
 fn chains(plan: &TablePlan) -> Vec<Request> {
+    let firewall = firewall::chains(&plan.firewall, false);
+    if !inspects(plan) {
+        return firewall;
+    }
     let outgoing: &[Path] = if plan.outgoing_ports.is_empty() { &[] } else { &OUTGOING };
     let paths = PATHS.iter().chain(outgoing);
     let own = paths.map(|path| Request::AddChain { name: path.own.into(), hook: None });
@@ -189,7 +193,12 @@ fn chains(plan: &TablePlan) -> Vec<Request> {
             Request::AddChain { name: base.save.into(), hook: hook(base.save_kind, PRIORITY_SAVE) },
         ]
     });
-    own.chain(bases).chain(firewall::chains(&plan.firewall, false)).collect()
+    own.chain(bases).chain(firewall).collect()
+}
+
+/// Whether packets go past the queue's chains for something: where not, each would pay for them all the same.
+fn inspects(plan: &TablePlan) -> bool {
+    !plan.inspected_ports.is_empty() || !plan.outgoing_ports.is_empty() || plan.firewall.bypasses()
 }
 
 fn content(
@@ -207,7 +216,7 @@ fn content(
     }));
     firewall::content(requests, plan, firewall);
     let ranges = merge(&plan.inspected_ports);
-    for base in &BASES {
+    for base in BASES.iter().filter(|_| inspects(plan)) {
         if plan.firewall.bypasses() {
             bypass_rules(requests, base);
         }
