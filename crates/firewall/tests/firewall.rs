@@ -138,6 +138,9 @@ fn rules_by_the_thousand_are_a_few_steps_for_each_packet() {
         let looked_at = in_blocks.steps_of(&packet);
         assert!(looked_at < 150, "{looked_at} steps for port {port} from {source}");
     }
+    let arp = |at: u16| Rule { frame: Frame::Arp, protocol: Protocol::Any, ..shut(at) };
+    let arp = plan(&policy((0..40).map(arp).collect()));
+    assert_eq!(arp.in_blocks(), arp, "another table's chains stay as they are");
     let few = plan(&policy(vec![web(), no_smtp()]));
     assert_eq!(few.in_blocks(), few, "few rules stay as they are");
 }

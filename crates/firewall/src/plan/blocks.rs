@@ -2,7 +2,7 @@
 //!
 //! Each rule of a block implies its guard: their ports, addresses, interfaces or ICMP types together. The guard leads to
 //! a chain of its own with the rules in their order, so nothing changes but the time: 10,000 rules are four levels of 16.
-use super::{AddressRanges, Chain, ChainName, Condition, Plan, Side, Step, Then};
+use super::{AddressRanges, Chain, ChainName, Condition, Hook, Plan, Side, Step, Then};
 use crate::ranges::{merge, narrowed};
 use std::ops::RangeInclusive;
 
@@ -64,6 +64,11 @@ impl Plan {
     pub fn in_blocks(&self) -> Self {
         let mut chains = Vec::new();
         for chain in &self.chains {
+            // Others are in tables of their own, where a chain for a block would have to be too; their rules are few.
+            if !matches!(chain.hook, None | Some(Hook::Input | Hook::Forward | Hook::Output)) {
+                chains.push(chain.clone());
+                continue;
+            }
             let mut nodes: Vec<Node> = chain.steps.iter().map(Node::of).collect();
             let mut blocks = Vec::new();
             while nodes.len() > FEW {
