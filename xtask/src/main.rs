@@ -101,6 +101,27 @@ enum Conformance {
         #[arg(long)]
         dir: PathBuf,
     },
+    /// The web application firewall on the OWASP Core Rule Set's own tests: how many come out as they say.
+    Crs {
+        /// Folder with the rule set's `*.conf` and `*.data`; `crs-setup.conf.example` lies in it or beside it.
+        #[arg(long)]
+        rules: PathBuf,
+        /// Folder with the tests, in go-ftw's format.
+        #[arg(long)]
+        tests: PathBuf,
+    },
+    /// Operators and transformations of `SecLang` on published test vectors.
+    Seclang {
+        /// Folder with `operators` and `transformations`.
+        #[arg(long)]
+        tests: PathBuf,
+    },
+    /// The detection of SQL injection and cross-site scripting on libinjection's own tests.
+    Libinjection {
+        /// Folder with `test-*.txt`.
+        #[arg(long)]
+        tests: PathBuf,
+    },
     /// Log rules of OSSEC and Wazuh: how many load, and how many of their own tests come out as they say.
     Logs {
         /// Folder with `ossec/` or `wazuh/`.
@@ -180,6 +201,15 @@ fn run(command: Command) -> anyhow::Result<bool> {
         }
         Command::Conformance { what: Conformance::Logs { dir } } => {
             build::run_example("conformance_logs", &[dir]).map(|()| true)
+        }
+        Command::Conformance { what: Conformance::Crs { rules, tests } } => {
+            build::example_meets("conformance_crs", &[rules, tests])
+        }
+        Command::Conformance { what: Conformance::Seclang { tests } } => {
+            build::example_meets("conformance_seclang", &[tests])
+        }
+        Command::Conformance { what: Conformance::Libinjection { tests } } => {
+            build::example_meets("conformance_libinjection", &[tests])
         }
         Command::Bench { what: Bench::Manager(Passed { arguments }) } => simulate("bench", &arguments),
         Command::Bench { what: Bench::Computers } => {
