@@ -122,6 +122,12 @@ enum Conformance {
         #[arg(long)]
         tests: PathBuf,
     },
+    /// Suricata's own tests: how many come out as they say, by protocol, and why others were skipped.
+    SuricataVerify {
+        /// Folder with the tests, one folder each with a `test.yaml`.
+        #[arg(long)]
+        tests: PathBuf,
+    },
     /// Log rules of OSSEC and Wazuh: how many load, and how many of their own tests come out as they say.
     Logs {
         /// Folder with `ossec/` or `wazuh/`.
@@ -198,6 +204,9 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Lint => checks::lint().map(|()| true),
         Command::Conformance { what: Conformance::Rules { dir } } => {
             build::example_meets("conformance_rules", &[dir])
+        }
+        Command::Conformance { what: Conformance::SuricataVerify { tests } } => {
+            build::example_meets("conformance_suricata_verify", &[tests])
         }
         Command::Conformance { what: Conformance::Logs { dir } } => {
             build::run_example("conformance_logs", &[dir]).map(|()| true)

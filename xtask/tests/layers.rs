@@ -29,6 +29,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "sakimori-signatures",
         ],
     ),
+    (
+        "sakimori-recordings",
+        &[
+            "sakimori-model",
+            "sakimori-packet",
+            "sakimori-stream",
+            "sakimori-signatures",
+            "sakimori-inspection",
+        ],
+    ),
     ("sakimori-loginspect", &["sakimori-model"]),
     ("sakimori-antimalware", &["sakimori-model"]),
     ("sakimori-integrity", &["sakimori-model"]),
@@ -74,7 +84,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "sakimori-trust",
         ],
     ),
-    ("sakimori-cli", &["sakimori-api", "sakimori-modules", "sakimori-trust"]),
+    (
+        "sakimori-cli",
+        &["sakimori-api", "sakimori-modules", "sakimori-trust", "sakimori-signatures", "sakimori-recordings"],
+    ),
     ("sakimori-demo-blog", &[]),
     ("sakimori-testkit", &["sakimori-model", "sakimori-content", "sakimori-signatures"]),
     (

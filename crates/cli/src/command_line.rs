@@ -105,11 +105,34 @@ pub(crate) enum Command {
     /// The agent on this machine.
     #[command(subcommand)]
     Agent(Agent),
+    /// Rules of intrusion prevention over recorded traffic: what would they have said? Events as EVE JSON.
+    Inspect(Inspect),
     /// Completions for a shell, to standard output.
     Completions {
         /// Which shell.
         shell: clap_complete::Shell,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// The capture: pcap or pcapng.
+    pub(crate) file: PathBuf,
+    /// Rule files in Suricata's language, or folders with such (*.rules).
+    #[arg(long, required = true)]
+    pub(crate) rules: Vec<PathBuf>,
+    /// Drop where rules say drop or reject, as if the engine had been in the traffic's way.
+    #[arg(long)]
+    pub(crate) ips: bool,
+    /// Look at packets with wrong checksums too: captures from the sending machine are full of them.
+    #[arg(long)]
+    pub(crate) ignore_checksums: bool,
+    /// Look at connections whose beginning was not captured.
+    #[arg(long)]
+    pub(crate) midstream: bool,
+    /// A variable of the rules: HOME_NET=10.0.0.0/8.
+    #[arg(long = "var")]
+    pub(crate) variables: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ mod events;
 mod firewall;
 mod firewall_changes;
 mod fleet;
+mod inspect;
 mod inventory;
 mod lists;
 mod operations;
@@ -63,6 +64,7 @@ pub(crate) async fn execute(line: CommandLine) -> Result<ExitCode, Failure> {
         Command::Rules(command) => policies::rules(out, &client()?, command).await,
         Command::Audit(command) => access::audit(out, &client()?, command).await,
         Command::Agent(command) => return agent::execute(out, command),
+        Command::Inspect(asked) => inspect::execute(&asked),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut CommandLine::command(), "sakimori", &mut script);

@@ -1,0 +1,191 @@
+//! EVE JSON, as Suricata writes it (`doc/userguide/output/eve/eve-json-format`).
+
+use jiff::tz::Offset;
+use sakimori_model::{Action, HttpSummary, Intrusion, Timestamp};
+use sakimori_signatures::Rule;
+use serde_json::{Map, Value, json};
+
+use crate::flows::Flow;
+
+/// Names of TCP flags, from the lowest bit.
+const FLAGS: [&str; 8] = ["fin", "syn", "rst", "psh", "ack", "urg", "ecn", "cwr"];
+
+/// The packet that an event is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Occasion<'a> {
+    pub(crate) at: Timestamp,
+    /// Its number in the capture, from 1.
+    pub(crate) number: u64,
+    pub(crate) source: (std::net::IpAddr, Option<u16>),
+    pub(crate) destination: (std::net::IpAddr, Option<u16>),
+    pub(crate) protocol: u8,
+    pub(crate) flow: Option<(&'a Flow, bool)>,
+}
+
+/// The beginning of every event of a packet.
+pub(crate) fn begin(occasion: &Occasion<'_>, kind: &str) -> Map<String, Value> {
+    let mut event = Map::new();
+    event.insert("timestamp".to_owned(), timestamp(occasion.at).into());
+    if let Some((flow, _)) = occasion.flow {
+        event.insert("flow_id".to_owned(), flow.id.into());
+    }
+    event.insert("pcap_cnt".to_owned(), occasion.number.into());
+    event.insert("event_type".to_owned(), kind.into());
+    ends(&mut event, occasion.source, occasion.destination);
+    event.insert("proto".to_owned(), protocol(occasion.protocol).into());
+    event.insert("pkt_src".to_owned(), "wire/pcap".into());
+    event
+}
+
+fn ends(
+    event: &mut Map<String, Value>,
+    source: (std::net::IpAddr, Option<u16>),
+    destination: (std::net::IpAddr, Option<u16>),
+) {
+    for (name, (address, port)) in [("src", source), ("dest", destination)] {
+        event.insert(format!("{name}_ip"), address.to_string().into());
+        if let Some(port) = port {
+            event.insert(format!("{name}_port"), port.into());
+        }
+    }
+}
+
+/// A rule matched.
+pub(crate) fn alert(
+    occasion: &Occasion<'_>,
+    found: &Intrusion,
+    action: Action,
+    rule: Option<&Rule>,
+) -> Value {
+    let mut event = begin(occasion, "alert");
+    let blocked = action == Action::Blocked;
+    event.insert(
+        "alert".to_owned(),
+        json!({
+            "action": if blocked { "blocked" } else { "allowed" },
+            "gid": rule.map_or(1, |rule| rule.gid),
+            "signature_id": found.sid.0,
+            "rev": found.revision,
+            "signature": found.message,
+            "category": "",
+            "severity": rule.map_or(3, |rule| rule.priority),
+        }),
+    );
+    if let Some(summary) = &found.http {
+        event.insert("http".to_owned(), http(summary));
+        event.insert("app_proto".to_owned(), "http".into());
+    }
+    if let Some((flow, to_server)) = occasion.flow {
+        event.insert("direction".to_owned(), if to_server { "to_server" } else { "to_client" }.into());
+        event.insert("flow".to_owned(), flow_so_far(flow));
+    }
+    event.into()
+}
+
+fn http(summary: &HttpSummary) -> Value {
+    let HttpSummary { method, host, target, user_agent } = summary;
+    let named =
+        [("hostname", host), ("url", target), ("http_user_agent", user_agent), ("http_method", method)];
+    let there = named.into_iter().filter(|(_, value)| !value.is_empty());
+    there.map(|(name, value)| (name.to_owned(), value.as_str().into())).collect::<Map<_, _>>().into()
+}
+
+/// A packet was dropped.
+pub(crate) fn drop(occasion: &Occasion<'_>, length: usize, ttl: u8) -> Value {
+    let mut event = begin(occasion, "drop");
+    event.insert("drop".to_owned(), json!({"len": length, "ttl": ttl, "reason": "rules"}));
+    event.into()
+}
+
+fn flow_so_far(flow: &Flow) -> Value {
+    let [to_server, to_client] = flow.packets;
+    let [bytes_to_server, bytes_to_client] = flow.bytes;
+    json!({
+        "pkts_toserver": to_server,
+        "pkts_toclient": to_client,
+        "bytes_toserver": bytes_to_server,
+        "bytes_toclient": bytes_to_client,
+        "start": timestamp(flow.start),
+        "src_ip": flow.client.0.to_string(),
+        "dest_ip": flow.server.0.to_string(),
+        "src_port": flow.client.1,
+        "dest_port": flow.server.1,
+    })
+}
+
+/// A flow is over, or the capture is.
+pub(crate) fn flow(flow: &Flow, end: Timestamp) -> Value {
+    let mut event = Map::new();
+    event.insert("timestamp".to_owned(), timestamp(end).into());
+    event.insert("flow_id".to_owned(), flow.id.into());
+    event.insert("event_type".to_owned(), "flow".into());
+    let has_ports = matches!(flow.protocol, 6 | 17 | 132);
+    let end_of = |(address, port): (std::net::IpAddr, u16)| (address, has_ports.then_some(port));
+    ends(&mut event, end_of(flow.client), end_of(flow.server));
+    event.insert("proto".to_owned(), protocol(flow.protocol).into());
+    let [to_server, to_client] = flow.packets;
+    let [bytes_to_server, bytes_to_client] = flow.bytes;
+    let age = flow.last.0.div_euclid(1_000_000) - flow.start.0.div_euclid(1_000_000);
+    event.insert(
+        "flow".to_owned(),
+        json!({
+            "pkts_toserver": to_server,
+            "pkts_toclient": to_client,
+            "bytes_toserver": bytes_to_server,
+            "bytes_toclient": bytes_to_client,
+            "start": timestamp(flow.start),
+            "end": timestamp(flow.last),
+            "age": age,
+            "state": flow.state(),
+            "reason": "shutdown",
+            "alerted": flow.alerted,
+        }),
+    );
+    if flow.protocol == 6 {
+        let [ts, tc] = flow.flags;
+        let mut tcp = Map::new();
+        for (name, flags) in [("tcp_flags", ts | tc), ("tcp_flags_ts", ts), ("tcp_flags_tc", tc)] {
+            tcp.insert(name.to_owned(), format!("{flags:02x}").into());
+        }
+        for (bit, name) in FLAGS.into_iter().enumerate() {
+            if (ts | tc) >> bit & 1 == 1 {
+                tcp.insert(name.to_owned(), true.into());
+            }
+        }
+        tcp.insert("state".to_owned(), flow.state().into());
+        event.insert("tcp".to_owned(), tcp.into());
+    }
+    event.into()
+}
+
+/// `2017-09-18T06:40:36.000000+0000`.
+pub(crate) fn timestamp(at: Timestamp) -> String {
+    let moment = jiff::Timestamp::from_microsecond(at.0).unwrap_or_default();
+    let civil = Offset::UTC.to_datetime(moment);
+    format!(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}+0000",
+        civil.year(),
+        civil.month(),
+        civil.day(),
+        civil.hour(),
+        civil.minute(),
+        civil.second(),
+        civil.subsec_nanosecond() / 1000
+    )
+}
+
+/// Names of protocols as events have them.
+fn protocol(number: u8) -> String {
+    match number {
+        1 => "ICMP".to_owned(),
+        2 => "IGMP".to_owned(),
+        6 => "TCP".to_owned(),
+        17 => "UDP".to_owned(),
+        47 => "GRE".to_owned(),
+        50 => "ESP".to_owned(),
+        51 => "AH".to_owned(),
+        58 => "IPv6-ICMP".to_owned(),
+        132 => "SCTP".to_owned(),
+        other => format!("{other:03}"),
+    }
+}

@@ -1,0 +1,128 @@
+//! What flows there were: counted for the events of kind `flow`, apart from what the engine remembers.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use sakimori_model::Timestamp;
+use sakimori_packet::{Packet, Transport};
+
+/// Flows that are counted; packets of others are in no flow event.
+const MOST: usize = 1 << 20;
+
+/// Protocol and both ends, the lower one first.
+type Key = (u8, (IpAddr, u16), (IpAddr, u16));
+
+/// One flow.
+#[derive(Clone, Debug)]
+pub(crate) struct Flow {
+    /// Its number, different for each.
+    pub(crate) id: u64,
+    pub(crate) protocol: u8,
+    /// Who sent the first packet that was seen.
+    pub(crate) client: (IpAddr, u16),
+    pub(crate) server: (IpAddr, u16),
+    pub(crate) start: Timestamp,
+    pub(crate) last: Timestamp,
+    /// To the server, to the client.
+    pub(crate) packets: [u64; 2],
+    pub(crate) bytes: [u64; 2],
+    /// TCP flags that each side has sent.
+    pub(crate) flags: [u8; 2],
+    pub(crate) alerted: bool,
+    /// Somebody was told that it is over, or it was stopped.
+    pub(crate) closed: bool,
+}
+
+/// All flows of a capture.
+#[derive(Debug, Default)]
+pub(crate) struct Flows {
+    by_ends: BTreeMap<Key, Flow>,
+    /// Those whose ends were used again.
+    ended: Vec<Flow>,
+    made: u64,
+}
+
+const FIN: u8 = 1;
+const SYN: u8 = 2;
+const RST: u8 = 4;
+const ACK: u8 = 16;
+
+// === impl Flows ===
+
+impl Flows {
+    /// Counts a packet; gives its flow and whether it goes to the server.
+    pub(crate) fn count(&mut self, at: Timestamp, packet: &Packet<'_>) -> Option<(&mut Flow, bool)> {
+        let (source_port, destination_port, flags) = match packet.transport {
+            Transport::Tcp(tcp) => (tcp.source_port, tcp.destination_port, tcp.flags.0),
+            Transport::Udp(udp) => (udp.source_port, udp.destination_port, 0),
+            Transport::Icmp(_) | Transport::Other(_) => (0, 0, 0),
+            Transport::Fragment(_) | Transport::Undecodable(_) => return None,
+        };
+        let source = (packet.source, source_port);
+        let destination = (packet.destination, destination_port);
+        let key = (packet.protocol, source.min(destination), source.max(destination));
+        let opens = flags & (SYN | ACK) == SYN;
+        if opens && self.by_ends.get(&key).is_some_and(|flow| flow.closed) {
+            self.ended.extend(self.by_ends.remove(&key));
+        }
+        if !self.by_ends.contains_key(&key) {
+            if self.by_ends.len() + self.ended.len() >= MOST {
+                return None;
+            }
+            self.made += 1;
+            // A server's answer may be the first thing that is seen.
+            let turned = flags & (SYN | ACK) == SYN | ACK;
+            let (client, server) = if turned { (destination, source) } else { (source, destination) };
+            let flow = Flow {
+                id: self.made.wrapping_mul(0x0005_DEEC_E66D) & 0x001F_FFFF_FFFF_FFFF,
+                protocol: packet.protocol,
+                client,
+                server,
+                start: at,
+                last: at,
+                packets: [0; 2],
+                bytes: [0; 2],
+                flags: [0; 2],
+                alerted: false,
+                closed: false,
+            };
+            self.by_ends.insert(key, flow);
+        }
+        let flow = self.by_ends.get_mut(&key)?;
+        let to_server = source == flow.client;
+        let [packets_in, packets_out] = &mut flow.packets;
+        let [bytes_in, bytes_out] = &mut flow.bytes;
+        let [flags_in, flags_out] = &mut flow.flags;
+        let (packets, bytes, seen) =
+            if to_server { (packets_in, bytes_in, flags_in) } else { (packets_out, bytes_out, flags_out) };
+        *packets += 1;
+        *bytes += packet.bytes.len() as u64;
+        *seen |= flags;
+        flow.last = flow.last.max(at);
+        flow.closed |= flags & RST != 0 || flow.flags.iter().all(|flags| flags & FIN != 0);
+        Some((flow, to_server))
+    }
+
+    /// All flows, by the time of their first packet.
+    pub(crate) fn all(self) -> Vec<Flow> {
+        let mut all: Vec<Flow> = self.by_ends.into_values().chain(self.ended).collect();
+        all.sort_by_key(|flow| (flow.start, flow.id));
+        all
+    }
+}
+
+// === impl Flow ===
+
+impl Flow {
+    /// How far its handshake, or its conversation, came.
+    pub(crate) fn state(&self) -> &'static str {
+        let [to_server, to_client] = self.flags;
+        match self.protocol {
+            6 if self.closed => "closed",
+            6 if to_client & (SYN | ACK) == SYN | ACK && to_server & ACK != 0 => "established",
+            6 => "new",
+            _ if self.packets.iter().all(|packets| *packets > 0) => "established",
+            _ => "new",
+        }
+    }
+}
