@@ -102,7 +102,7 @@ const ENGINES: &[(&str, &[&str])] = &[
     ("sakimori-model", &["thiserror", "uuid"]),
     ("sakimori-packet", &[]),
     ("sakimori-stream", &["siphasher", "hashbrown"]),
-    ("sakimori-protocols", &["memchr"]),
+    ("sakimori-protocols", &["flate2", "memchr"]),
     ("sakimori-signatures", &["daachorse", "regex", "regex-syntax", "memchr", "aho-corasick"]),
     (
         "sakimori-seclang",

@@ -10,6 +10,7 @@
 
 mod anomaly;
 mod body;
+mod coding;
 mod connection;
 mod framing;
 mod head;

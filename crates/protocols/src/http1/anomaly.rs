@@ -34,11 +34,13 @@ pub enum Anomaly {
     Gap,
     /// No protocol version: HTTP/0.9.
     Http09,
+    /// A Content-Encoding that is not undone: unknown, or one too many.
+    ContentEncodingUnknown,
 }
 
 impl Anomaly {
     /// All of them, in order of their bits.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Garbage,
         Self::HeadTooLong,
         Self::TooManyHeaders,
@@ -54,6 +56,7 @@ impl Anomaly {
         Self::BodyTruncated,
         Self::Gap,
         Self::Http09,
+        Self::ContentEncodingUnknown,
     ];
 }
 

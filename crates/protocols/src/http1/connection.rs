@@ -1,4 +1,5 @@
 //! The state of one connection: both directions, message after message.
+use super::coding::Decoder;
 use super::framing::{self, Framing};
 use super::head::Collected;
 use super::{Anomaly, Message};
@@ -350,6 +351,11 @@ impl<S: Default> Half<S> {
                 )
             }
         };
+        // Of requests few servers undo codings: those that do not would read what hides behind a coding that is none.
+        if framing != Framing::None && step.direction == Direction::ToClient {
+            let decoder = Decoder::of(message);
+            message.body.set_decoder(decoder);
+        }
         self.state = match framing {
             Framing::None => State::Start,
             Framing::Length(n) => State::Fixed(n),

@@ -120,12 +120,12 @@ impl Message {
         authority.or_else(|| self.header("host"))
     }
 
-    /// The kept part of the body, transfer coding undone.
+    /// The kept part of the body, transfer and content codings undone.
     pub fn body(&self) -> &[u8] {
         self.body.kept()
     }
 
-    /// Length of the body so far, kept or not, in bytes.
+    /// Length of the body so far as it was sent, kept or not, in bytes.
     pub fn body_len(&self) -> u64 {
         self.body.len()
     }
