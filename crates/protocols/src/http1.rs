@@ -14,6 +14,7 @@ mod coding;
 mod connection;
 mod framing;
 mod head;
+mod lenient;
 mod message;
 mod uri;
 

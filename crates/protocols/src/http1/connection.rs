@@ -2,6 +2,7 @@
 use super::coding::Decoder;
 use super::framing::{self, Framing};
 use super::head::Collected;
+use super::lenient::{self, Size};
 use super::{Anomaly, Message};
 use std::collections::VecDeque;
 
@@ -224,18 +225,26 @@ impl<S: Default> Half<S> {
                         None => (input, false),
                     };
                     line.extend_from_slice(piece.get(..CHUNK_LINE_BYTES).unwrap_or(piece));
-                    if line.len() > CHUNK_LINE_BYTES || ended {
-                        let size = framing::chunk_size(line).filter(|_| line.len() <= CHUNK_LINE_BYTES);
-                        match size {
-                            Some(0) => self.state = State::Trailers(0),
-                            Some(size) => self.state = State::ChunkData(size),
-                            None => {
-                                // Servers end the connection here; what still comes is kept as body so that rules see it.
-                                let kept = std::mem::take(line);
-                                self.transaction.message.anomalies.insert(Anomaly::ChunkInvalid);
-                                self.state = State::UntilClose;
-                                body_grew |= self.body(&kept, step);
-                            }
+                    let size = if line.len() > CHUNK_LINE_BYTES {
+                        Size::None
+                    } else if step.direction == Direction::ToClient {
+                        lenient::chunk_size(line, ended)
+                    } else if ended {
+                        framing::chunk_size(line).map_or(Size::None, Size::Of)
+                    } else {
+                        Size::Short
+                    };
+                    match size {
+                        Size::Short => {}
+                        Size::Blank => line.clear(),
+                        Size::Of(0) => self.state = State::Trailers(0),
+                        Size::Of(size) => self.state = State::ChunkData(size),
+                        Size::None => {
+                            // Servers end the connection here; what still comes is kept as body so that rules see it.
+                            let kept = std::mem::take(line);
+                            self.transaction.message.anomalies.insert(Anomaly::ChunkInvalid);
+                            self.state = State::UntilClose;
+                            body_grew |= self.body(&kept, step);
                         }
                     }
                     piece.len()
@@ -296,9 +305,13 @@ impl<S: Default> Half<S> {
 
     /// Takes bytes of a head; says how many.
     fn head<K: Sink<S>>(&mut self, input: &[u8], step: &mut Step<'_, K>) -> (usize, Control) {
+        let to_client = step.direction == Direction::ToClient;
         let message = &mut self.transaction.message;
-        match message.head.collect(input, step.limits.head_bytes) {
+        match message.head.collect(input, step.limits.head_bytes, to_client) {
             Collected::More => {
+                if to_client && !step.methods.is_empty() && message.has_no_head() {
+                    return (input.len(), self.bare(step));
+                }
                 if message.head.first_line == 0 && message.head.overflow {
                     self.garbage(step);
                     self.state = State::SkipLine;
@@ -323,6 +336,17 @@ impl<S: Default> Half<S> {
                 (taken, self.head_complete(step))
             }
         }
+    }
+
+    /// An answer without a head, which is what HTTP/0.9 was and what browsers still show: all of it is body.
+    fn bare<K: Sink<S>>(&mut self, step: &mut Step<'_, K>) -> Control {
+        let body = std::mem::take(&mut self.transaction.message.head.bytes);
+        self.transaction.message.clear();
+        self.transaction.message.anomalies.insert(Anomaly::Http09);
+        step.methods.clear();
+        self.state = State::UntilClose;
+        self.body(&body, step);
+        step.sink.progress(step.direction, &mut self.transaction, Stage::Body)
     }
 
     fn head_complete<K: Sink<S>>(&mut self, step: &mut Step<'_, K>) -> Control {

@@ -1,5 +1,5 @@
 //! Where a body ends (RFC 9112 §6), read as tolerant servers read it.
-use super::{Anomaly, Message};
+use super::{Anomaly, Message, lenient};
 
 /// How a body is delimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,14 +25,26 @@ pub(crate) fn of_request(message: &mut Message) -> Framing {
 /// The framing of a response to a request with this method.
 pub(crate) fn of_response(message: &mut Message, method: &[u8]) -> Framing {
     let code = message.start_line_parts()[1].to_vec();
-    let bodiless = code.first() == Some(&b'1')
-        || code == b"204"
-        || code == b"304"
-        || method.eq_ignore_ascii_case(b"head");
-    if bodiless {
+    if code == b"304" || method.eq_ignore_ascii_case(b"head") {
         return Framing::None;
     }
-    declared(message).unwrap_or(Framing::UntilClose)
+    let declared = declared(message);
+    if code.first() == Some(&b'1') || code == b"204" {
+        // These have none; where one is announced all the same, some receivers take it.
+        return declared.filter(|framing| matches!(framing, Framing::Length(_))).unwrap_or(Framing::None);
+    }
+    if declared != Some(Framing::Chunked) && says_chunked(message) {
+        message.anomalies.insert(Anomaly::TransferEncodingUnknown);
+        return Framing::Chunked;
+    }
+    declared.unwrap_or(Framing::UntilClose)
+}
+
+/// Whether some receiver takes a response for chunked.
+fn says_chunked(message: &Message) -> bool {
+    let fields = lenient::fields(message.head());
+    let mut transfer = fields.iter().filter(|(name, _)| name == b"transfer-encoding");
+    transfer.any(|(_, value)| lenient::words(value).any(|word| word == b"chunked"))
 }
 
 /// What the headers say. Chunked wins over a length, as RFC 9112 §6.3 demands.

@@ -1,5 +1,7 @@
 //! Collects the head of a message, line by line, within a limit.
 
+use super::lenient;
+
 /// What came of a piece of input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Collected {
@@ -26,7 +28,9 @@ pub(crate) struct Head {
 
 impl Head {
     /// Takes bytes up to the end of the first line or of the head.
-    pub(crate) fn collect(&mut self, input: &[u8], limit: usize) -> Collected {
+    ///
+    /// `lenient`: of a response, whose end is found as receivers find it.
+    pub(crate) fn collect(&mut self, input: &[u8], limit: usize, lenient: bool) -> Collected {
         let mut taken = 0;
         loop {
             let rest = input.get(taken..).unwrap_or_default();
@@ -38,7 +42,13 @@ impl Head {
             let line = rest.get(..=at).unwrap_or(rest);
             self.keep(line, limit);
             taken += line.len();
-            let empty = self.line_content == 0 && line.iter().all(|b| matches!(b, b'\r' | b'\n'));
+            let is_blank = self.line_content == 0;
+            let empty = if lenient {
+                let behind = rest.get(line.len()..).unwrap_or_default();
+                is_blank && lenient::ends_head(line, behind)
+            } else {
+                is_blank && line.iter().all(|b| matches!(b, b'\r' | b'\n'))
+            };
             self.line_content = 0;
             if self.first_line == 0 {
                 self.first_line = self.bytes.len();

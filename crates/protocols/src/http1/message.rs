@@ -248,20 +248,30 @@ impl Message {
         true
     }
 
+    /// Whether what there is of a response cannot become a status line: enough of it, without a line end, and no `HTTP/`.
+    pub(crate) fn has_no_head(&self) -> bool {
+        const ENOUGH: usize = 16;
+        self.head.first_line == 0
+            && self.head.bytes.len() >= ENOUGH
+            && !is_version(self.head.bytes.trim_ascii_start())
+    }
+
     /// Finds version, code and reason in the first line. `false` if it is no status line.
     pub(crate) fn parse_status_line(&mut self) -> bool {
         let line = self.start_line();
-        if !is_version(line) {
+        let blank = line.len() - line.trim_ascii_start().len();
+        if !line.get(blank..).is_some_and(is_version) {
             return false;
         }
-        let version_end = line.iter().position(|b| *b == b' ').unwrap_or(line.len());
+        let is_blank = |b: &u8| matches!(b, b' ' | b'\t' | b'\r');
+        let version_end = line.iter().skip(blank).position(is_blank).map_or(line.len(), |at| blank + at);
         let rest = line.get(version_end..).unwrap_or_default();
         let code_start = version_end + (rest.len() - rest.trim_ascii_start().len());
         let code = line.get(code_start..).unwrap_or_default();
         let code_end = code_start + code.iter().position(|b| *b == b' ').unwrap_or(code.len());
         let reason_start = (code_end + 1).min(line.len());
         self.line = [
-            0..offset(version_end),
+            offset(blank)..offset(version_end),
             offset(code_start)..offset(code_end),
             offset(reason_start)..offset(line.len()),
         ];

@@ -226,3 +226,55 @@ proptest! {
         prop_assert!(connection.memory_bytes() < 100_000);
     }
 }
+
+/// The body that is kept of a response, in one piece.
+fn answered(response: &str) -> Vec<u8> {
+    let mut connection = Connection::<bool>::default();
+    let mut sink = Bodies::default();
+    let limits = Limits::default();
+    connection.feed(Direction::ToServer, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", &limits, &mut sink);
+    connection.feed(Direction::ToClient, response.as_bytes(), &limits, &mut sink);
+    sink.0
+}
+
+#[derive(Default)]
+struct Bodies(Vec<u8>);
+
+impl Sink<bool> for Bodies {
+    fn progress(&mut self, direction: Direction, tx: &mut Transaction<bool>, _: Stage) -> Control {
+        if direction == Direction::ToClient {
+            self.0 = tx.message.body().to_vec();
+        }
+        Control::Continue
+    }
+}
+
+#[test]
+fn however_a_server_hides_that_its_answer_is_chunked_it_is_put_together() {
+    for head in [
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding:: chunked\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer\0-Encoding: chun\0ked\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding\r\n :\r\n chunked\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nA: b\r\n Transfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.1 200 OK\rTransfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nA: b\r\n\r\r\nTransfer-Encoding: chunked\r\n\r\n",
+        " HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\n \n",
+        "nonsense\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ] {
+        let response = format!("{head}3\r\nabc\r\n\r\n3x\r\ndef\r\n\0 2;a=b\r\ngh\r\n0\r\n\r\n");
+        assert_eq!(answered(&response), b"abcdefgh", "{head:?}");
+    }
+}
+
+#[test]
+fn what_is_not_chunked_after_all_is_taken_as_it_is() {
+    for response in [
+        "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nplain text, no line",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, or not\r\n\r\nplain text, no line",
+        "HTTP/1.1 204 Nothing\r\nContent-Length: 19\r\n\r\nplain text, no line",
+        "plain text, no line",
+    ] {
+        assert_eq!(answered(response), b"plain text, no line", "{response:?}");
+    }
+}
