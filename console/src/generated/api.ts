@@ -3151,7 +3151,7 @@ export interface components {
              * @description How many packets this event stands for: all that the kernel counted of the rule, spread by what was sampled.
              */
             count: number;
-            /** @description Address that was connected to; `*` for several. */
+            /** @description Address that was connected to, or the card that a frame is for; `*` for several. */
             destination: string;
             /**
              * Format: int32
@@ -3166,11 +3166,14 @@ export interface components {
             interface: string;
             /** @description When the last of them came. */
             last?: string;
-            /** @description `tcp`, `udp`, `icmp`, `arp` … or the protocol's number; `*` where the event stands for packets of several sources. */
+            /**
+             * @description `tcp`, `udp`, `icmp`, `arp` … or the protocol's number, `0x88cc` for a frame of this EtherType; `*` where the event
+             *     stands for packets of several sources.
+             */
             protocol: string;
             /**
-             * @description The rule's name; `default-inbound`, `default-outbound`, `default-arp-inbound` or `default-arp-outbound` where none
-             *     named it.
+             * @description The rule's name; `default-inbound` or `default-outbound`, of ARP `default-arp-inbound` or `default-arp-outbound`, of
+             *     other frames `default-frame-inbound` or `default-frame-outbound` where none named it.
              */
             rule: string;
             /**
@@ -3178,7 +3181,7 @@ export interface components {
              * @description How many of them were looked at; where it is less than `count`, how they are spread over addresses is an estimate.
              */
             sampled?: number;
-            /** @description Address that opened the connection, or sent the ARP message; `*` for several. */
+            /** @description Address that opened the connection, or sent the ARP message; a frame's card; `*` for several. */
             source: string;
             /**
              * Format: int32
@@ -3209,11 +3212,6 @@ export interface components {
             /** @description Errors first. */
             findings: components["schemas"]["FirewallFinding"][];
         };
-        /**
-         * @description What kind of packets a rule looks at.
-         * @enum {string}
-         */
-        FirewallFrame: "ip" | "ipv4" | "ipv6" | "arp";
         /** @description What is to be looked at. */
         FirewallLint: {
             /**
@@ -3244,7 +3242,10 @@ export interface components {
             at?: string | null;
             /** @description It goes to a container of the computer, or comes from one. */
             container?: boolean;
-            /** @description Whether contexts hold, by their names; of the others nothing is known. */
+            /**
+             * @description Whether contexts hold, by their names. Of the others of a computer it is what the computer last said; of what it does
+             *     not say, and for policies, nothing is known.
+             */
             contexts?: {
                 [key: string]: boolean;
             };
@@ -3253,7 +3254,12 @@ export interface components {
             established?: boolean;
             /** @description The TCP flags that are set, `syn,ack`; where absent `syn`, and `ack` in an established connection. */
             flags?: string | null;
-            /** @description The address that it comes from. One of the two addresses has to be there; the other one is any. */
+            /**
+             * @description `ip` (where absent), `arp`, or the number of another frame, `0x88cc`. ARP has addresses and no protocol, other frames
+             *     have a card and an interface alone.
+             */
+            frame?: string | null;
+            /** @description The address that it comes from. One of the two addresses has to be there, of IP and ARP; the other one is any. */
             from?: string | null;
             /** @description ICMP type, with its code `3/4`; an echo request where absent. */
             icmp?: string | null;
@@ -3291,7 +3297,7 @@ export interface components {
             /** @description TCP flags, `syn,!ack`, any of these; all where empty. Only with TCP. */
             flags?: components["schemas"]["TcpFlags"][];
             /** @description Which kind of packets. */
-            frame?: components["schemas"]["FirewallFrame"];
+            frame?: components["schemas"]["Frame"];
             /** @description ICMP types, `8` or `3/4` with a code, any of these; all where empty. Only with `icmp` and `icmpv6`. */
             icmp?: components["schemas"]["IcmpType"][];
             /**
@@ -3504,6 +3510,8 @@ export interface components {
              */
             suspendAfterSecs?: number | null;
         };
+        /** @description What kind of packets a rule looks at: `ip` (IPv4 and IPv6), `ipv4`, `ipv6`, `arp`, or frames of another EtherType by its number: `0x88cc`. */
+        Frame: string;
         /** @description Something was lost. */
         GapDetail: {
             /**

@@ -458,6 +458,8 @@ export const en = {
       "default-inbound": "Inbound connections that no rule names",
       "default-outbound": "Outbound connections that no rule names",
       "default-arp-inbound": "ARP for this computer that no rule names",
+      "default-frame-inbound": "Other incoming frames that no rule names",
+      "default-frame-outbound": "Other outgoing frames that no rule names",
       "default-arp-outbound": "ARP of this computer that no rule names",
     },
     malwareEngine: {

@@ -32,9 +32,9 @@ const SAME = new Set([
   "choice.Protocol.gre",
   "choice.Protocol.esp",
   "choice.Protocol.sctp",
-  "choice.FirewallFrame.ipv4",
-  "choice.FirewallFrame.ipv6",
-  "choice.FirewallFrame.arp",
+  "choice.Frame.ipv4",
+  "choice.Frame.ipv6",
+  "choice.Frame.arp",
   "choice.Protocol.arp",
 ]);
 

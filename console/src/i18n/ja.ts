@@ -458,6 +458,8 @@ export const ja: Texts = {
       "default-inbound": "ルールにない受信接続",
       "default-outbound": "ルールにない送信接続",
       "default-arp-inbound": "ルールにない受信 ARP",
+      "default-frame-inbound": "ルールにないその他の受信フレーム",
+      "default-frame-outbound": "ルールにないその他の送信フレーム",
       "default-arp-outbound": "ルールにない送信 ARP",
     },
     malwareEngine: {

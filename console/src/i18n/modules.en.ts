@@ -158,7 +158,7 @@ export const modulesEn = {
       bypass: "Bypass",
       "log-only": "Log only",
     },
-    FirewallFrame: {
+    Frame: {
       ip: "IPv4 and IPv6",
       ipv4: "IPv4",
       ipv6: "IPv6",
@@ -252,6 +252,7 @@ export const modulesEn = {
     FirewallRule: {
       action:
         "Allow denies what no rule names in this direction. Force allow passes whatever later rules deny. Bypass is one way, for each packet, and is not inspected. Log only reports and changes nothing.",
+      frame: "IPv4 and IPv6 (ip), ipv4, ipv6, arp, or frames of another EtherType by its number: 0x88cc.",
       protocol: "TCP, UDP, ICMP and others by name, or a protocol's number.",
       remote: "One a line: 192.0.2.7, 192.0.2.0/24, 192.0.2.1-192.0.2.9, list:NAME.",
       local: "Of this computer or its containers, one a line.",

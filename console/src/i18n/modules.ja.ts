@@ -157,7 +157,7 @@ export const modulesJa = {
       bypass: "バイパス",
       "log-only": "ログのみ",
     },
-    FirewallFrame: {
+    Frame: {
       ip: "IPv4 と IPv6",
       ipv4: "IPv4",
       ipv6: "IPv6",
@@ -251,6 +251,8 @@ export const modulesJa = {
     FirewallRule: {
       action:
         "「許可」を使うと、同じ方向でどのルールにもない通信は拒否されます。「強制的に許可」は後のルールの拒否より優先されます。「バイパス」は一方向のパケットごとに適用され、検査されません。「ログのみ」は記録だけを行います。",
+      frame:
+        "ip (IPv4 と IPv6)、ipv4、ipv6、arp、またはその他の EtherType の番号 (例: 0x88cc) を入力します。",
       protocol: "TCP、UDP、ICMP などの名前、またはプロトコル番号を入力します。",
       remote: "1 行に 1 つずつ入力します: 192.0.2.7、192.0.2.0/24、192.0.2.1-192.0.2.9、list:名前",
       local: "このコンピュータまたはコンテナのアドレスを 1 行に 1 つずつ入力します。",

@@ -330,6 +330,7 @@ impl Network {
             session: None,
             totals: Totals::default(),
             filters: false,
+            next_interfaces: Duration::ZERO,
             outage: left_behind.then(|| Outage::begin(clock::monotonic(), None)),
             last_outage: None,
             answered,

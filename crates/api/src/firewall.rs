@@ -13,7 +13,11 @@ pub struct FirewallQuestion {
     /// Towards the computer (`in`, where absent) or from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub direction: Option<Direction>,
-    /// The address that it comes from. One of the two addresses has to be there; the other one is any.
+    /// `ip` (where absent), `arp`, or the number of another frame, `0x88cc`. ARP has addresses and no protocol, other frames
+    /// have a card and an interface alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frame: Option<String>,
+    /// The address that it comes from. One of the two addresses has to be there, of IP and ARP; the other one is any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
     /// The address that it goes to.
@@ -52,7 +56,8 @@ pub struct FirewallQuestion {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(format = DateTime)]
     pub at: Option<String>,
-    /// Whether contexts hold, by their names; of the others nothing is known.
+    /// Whether contexts hold, by their names. Of the others of a computer it is what the computer last said; of what it does
+    /// not say, and for policies, nothing is known.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub contexts: BTreeMap<String, bool>,
     /// Settings that are tried, not saved: a merge patch of what the policy or the computer sets itself.

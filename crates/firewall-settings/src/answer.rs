@@ -5,7 +5,7 @@ use sakimori_firewall::{
     Answer, Asked, Counter, Decider, Explained, Hook, Interface, InterfaceName, Link, Mac, Packet, Plan,
 };
 use sakimori_model::Diagnostic;
-use sakimori_modules::firewall::{Direction, Firewall, FirewallRule};
+use sakimori_modules::firewall::{Direction, Firewall, FirewallRule, Frame};
 use sakimori_modules::{Explanation, Mode};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -20,8 +20,10 @@ const SOME_INTERFACE: &str = "sakimori-any";
 pub struct Question {
     /// Towards the computer, or from it.
     pub direction: Direction,
-    /// From or to a container of the computer.
+    /// From or to a container of the computer; only of IP.
     pub container: bool,
+    /// What kind of packet it is. Of frames by number only the card and the interface count, of ARP the addresses too.
+    pub frame: Frame,
     /// Where it comes from.
     pub source: IpAddr,
     /// Where it goes to; of the same family.
@@ -136,6 +138,7 @@ pub fn explain(
     if settings.mode == Mode::Off {
         return Ok(nothing_is_filtered(settings, question));
     }
+    let plan = if matches!(question.frame, Frame::Number(_)) { plan.of_frames() } else { plan };
     let packet = packet(question);
     let unknown: BTreeMap<&str, Vec<String>> = settings
         .rules
@@ -149,7 +152,7 @@ pub fn explain(
     let decision = by(&explained, question);
     let mut rules: Vec<(usize, RuleAnswer)> =
         explained.asked.iter().map(|asked| said(asked, question, &unknown, &explained)).collect();
-    let of_direction = settings.rules.iter().filter(|(_, rule)| rule.direction == question.direction);
+    let of_direction = settings.rules.iter().filter(|(_, rule)| question.concerns(rule));
     rules.extend(of_direction.filter_map(|(name, rule)| {
         let (reason, text) = match counts(rule) {
             Counts::Off => ("off", words::OFF),
@@ -210,7 +213,7 @@ fn decided<'p>(
 }
 
 fn nothing_is_filtered(settings: &Firewall, question: &Question) -> Answered {
-    let of_direction = settings.rules.iter().filter(|(_, rule)| rule.direction == question.direction);
+    let of_direction = settings.rules.iter().filter(|(_, rule)| question.concerns(rule));
     let rules = of_direction.map(|(name, rule)| RuleAnswer {
         rule: Some(name.clone()),
         action: words::action_word(rule.action),
@@ -248,17 +251,35 @@ fn counts(rule: &FirewallRule, question: &Question) -> Counts {
     if unknown.is_empty() { Counts::NotHere } else { Counts::Unknown(unknown) }
 }
 
+impl Question {
+    /// Whether a rule is about such packets at all.
+    fn concerns(&self, rule: &FirewallRule) -> bool {
+        let kind = |frame: Frame| match frame {
+            Frame::Ip | Frame::Ipv4 | Frame::Ipv6 => 0,
+            Frame::Arp => 1,
+            Frame::Number(_) => 2,
+        };
+        rule.direction == self.direction && kind(rule.frame) == kind(self.frame)
+    }
+}
+
 fn packet(question: &Question) -> Packet {
-    let hook = match (question.container, question.direction) {
-        (true, _) => Hook::Forward,
-        (false, Direction::In) => Hook::Input,
-        (false, Direction::Out) => Hook::Output,
+    let hook = match (question.frame, question.container, question.direction) {
+        (Frame::Arp, _, Direction::In) => Hook::ArpInput,
+        (Frame::Arp, _, Direction::Out) => Hook::ArpOutput,
+        (Frame::Ip | Frame::Ipv4 | Frame::Ipv6, true, _) => Hook::Forward,
+        (_, _, Direction::In) => Hook::Input,
+        (_, _, Direction::Out) => Hook::Output,
+    };
+    let ether_type = match question.frame {
+        Frame::Number(number) => Some(number),
+        Frame::Ip | Frame::Ipv4 | Frame::Ipv6 | Frame::Arp => None,
     };
     let name = question.interface.as_deref().unwrap_or(SOME_INTERFACE).parse::<InterfaceName>().ok();
     let bridge = "sakimori-bridge".parse::<InterfaceName>().ok();
     let outside = name.map(|name| Link { name, kind: None });
     let inside =
-        bridge.map(|name| Link { name, kind: Some(Interface::Bridge) }).filter(|_| question.container);
+        bridge.map(|name| Link { name, kind: Some(Interface::Bridge) }).filter(|_| hook == Hook::Forward);
     let (from, to) = match question.direction {
         Direction::In => (outside, inside),
         Direction::Out => (inside, outside),
@@ -271,6 +292,7 @@ fn packet(question: &Question) -> Packet {
         ports: question.ports,
         tcp_flags: question.tcp_flags,
         icmp: question.icmp,
+        ether_type,
         ..Packet::new(hook, question.source, question.destination, question.protocol)
     }
 }
@@ -338,6 +360,7 @@ mod tests {
         Question {
             direction: Direction::In,
             container: false,
+            frame: Frame::Ip,
             source: source.parse().unwrap(),
             destination: "192.0.2.1".parse().unwrap(),
             protocol: 6,
@@ -360,6 +383,41 @@ mod tests {
     fn reasons(answered: &Answered) -> Vec<(&str, &str)> {
         let each = answered.rules.iter();
         each.map(|rule| (rule.rule.as_deref().unwrap_or("default"), rule.reason)).collect()
+    }
+
+    #[test]
+    fn arp_and_other_frames_are_asked_about_by_rules_of_their_own() {
+        let settings = settings(&json!({
+            "web": {"action": "allow", "direction": "in", "protocol": "tcp", "ports": ["80"]},
+            "gateway": {"action": "deny", "direction": "in", "frame": "arp", "remote": ["192.0.2.1"],
+                "macs": ["02:00:5e:10:00:01"], "not": ["macs"]},
+            "lldp": {"action": "allow", "direction": "in", "frame": "0x88cc", "interfaces": ["eth0"]},
+            "night": {"action": "deny", "direction": "in", "frame": "arp", "mode": "off"},
+        }));
+        let of = |frame: &str| Question { frame: frame.parse().unwrap(), ..ask("192.0.2.1", 0) };
+        let card = |last| Some([2, 0, 0x5e, 0x10, 0, last]);
+        let answered = |question: &Question| explain(&settings, &[], question).unwrap();
+
+        let forged = answered(&Question { card: card(9), ..of("arp") });
+        assert_eq!(
+            (forged.decision.verdict, forged.decision.rule.as_deref()),
+            (Verdict::Dropped, Some("gateway"))
+        );
+        assert_eq!(reasons(&forged), [("gateway", "decided"), ("night", "off")], "no rule for anything else");
+        let right = answered(&Question { card: card(1), ..of("arp") });
+        assert_eq!((right.decision.verdict, right.decision.who), (Verdict::Passes, Whoever::Default));
+        assert_eq!(reasons(&right)[0], ("gateway", "mac"));
+
+        let here = Question { interface: Some("eth0".to_owned()), ..of("0x88cc") };
+        let there = Question { interface: Some("eth1".to_owned()), ..of("0x88cc") };
+        assert_eq!(answered(&here).decision.rule.as_deref(), Some("lldp"));
+        let denied = answered(&there);
+        assert_eq!((denied.decision.verdict, denied.decision.who), (Verdict::Dropped, Whoever::Default));
+        assert_eq!(reasons(&denied), [("lldp", "interface"), ("default", "decided")]);
+        let carrier = answered(&of("0x8809"));
+        assert_eq!((carrier.decision.verdict, carrier.decision.who), (Verdict::Passes, Whoever::Default));
+        let out = Question { direction: Direction::Out, ..of("0x88b5") };
+        assert_eq!((answered(&out).decision.verdict, reasons(&answered(&out)).len()), (Verdict::Passes, 0));
     }
 
     #[test]

@@ -88,6 +88,7 @@ fn one(name: &str, rule: &FirewallRule) -> Result<Rule, Vec<Diagnostic>> {
             Frame::Ipv4 => engine::Frame::V4,
             Frame::Ipv6 => engine::Frame::V6,
             Frame::Arp => engine::Frame::Arp,
+            Frame::Number(number) => engine::Frame::Number(number),
         },
         protocol: match rule.protocol {
             Protocol::Any => engine::Protocol::Any,

@@ -275,6 +275,10 @@ fn condition_text(condition: &Condition, question: &Question) -> (&'static str, 
         Condition::TcpFlags { .. } => {
             ("flags", both("the TCP flags are others".to_owned(), "TCP フラグが一致しない".to_owned()))
         }
+        Condition::EtherType(_) => (
+            "frame",
+            both("the frame's number is another".to_owned(), "フレームの番号が一致しない".to_owned()),
+        ),
         Condition::Icmp(_) => {
             ("icmp-type", both("the ICMP type is another".to_owned(), "ICMP タイプが一致しない".to_owned()))
         }

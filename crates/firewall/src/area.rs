@@ -99,6 +99,8 @@ impl<'p> Area<'p> {
                 self.narrow(dimension, &numbers(names));
             }
             Condition::Icmp(types) => self.narrow(ICMP, &numbers(types)),
+            // A frame by number has no ICMP type: its place is free.
+            Condition::EtherType(types) => self.narrow(ICMP, &numbers(types)),
             Condition::TcpFlags { any, not } => {
                 let fitting =
                     (0..=u8::MAX).filter(|bits| any.iter().any(|wanted| wanted.fits(*bits)) != *not);

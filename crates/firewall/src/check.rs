@@ -1,6 +1,6 @@
 //! Mistakes that can be seen before anything is enforced.
 use crate::lint;
-use crate::plan::{self, Plan};
+use crate::plan::{self, IP_AND_ARP, Plan};
 use crate::ranges::{addresses, meant, ports};
 use crate::rule::{Action, Among, Direction, Frame, Policy, Protocol, Rule};
 use sakimori_model::{Diagnostic, Level, Mode};
@@ -21,7 +21,7 @@ pub struct Compiled {
 /// F001 name · F002 two rules of one name · F003 ports turned around · F004 ports without a protocol that has them ·
 /// F005 protocol, frame type and addresses exclude each other · F006 priority · F007 too many · F009 MAC addresses with
 /// outgoing traffic · F010 the action's priority · F011 "not" without entries · F012 everything is excluded · F013 TCP
-/// flags · F014 ICMP types · F016 a protocol with ARP · warnings: F101 repeats an earlier rule · F102 never asked, because an earlier rule decides ·
+/// flags · F014 ICMP types · F016 a protocol with ARP · F017 frames by number · warnings: F101 repeats an earlier rule · F102 never asked, because an earlier rule decides ·
 /// F103 address with bits behind its prefix · F104 the firewall is on and does nothing · F105 entries that overlap.
 pub fn compile(policy: &Policy) -> Compiled {
     let mut findings = Findings(Vec::new());
@@ -110,6 +110,9 @@ impl Findings {
             let title = "the rule is for ARP and names a protocol over IP";
             self.error("F016", rule, title, "Leave out the protocol: ARP has none.");
         }
+        if let Frame::Number(number) = rule.frame {
+            self.frame(rule, number);
+        }
         if !rule.tcp_flags.is_all() && rule.protocol != Protocol::Tcp {
             self.error(
                 "F013",
@@ -146,6 +149,23 @@ impl Findings {
             let help =
                 "icmp goes with IPv4 addresses, icmpv6 with IPv6 addresses; both ends have the same version.";
             self.error("F005", rule, title, help);
+        }
+    }
+
+    fn frame(&mut self, rule: &Rule, number: u16) {
+        if number < 0x0600 || IP_AND_ARP.contains(&number) {
+            let title = format!("0x{number:04x} is not the number of a frame that is neither IP nor ARP");
+            self.error("F017", rule, title, "Write an EtherType from 0x0600 on; of IP and ARP their names.");
+        }
+        if rule.protocol != Protocol::Any || !rule.remote.is_all() || !rule.local.is_all() {
+            let title =
+                "the rule is for frames that are neither IP nor ARP, and names a protocol or addresses";
+            self.error(
+                "F017",
+                rule,
+                title,
+                "Leave them out: such a frame has a card and an interface alone.",
+            );
         }
     }
 
@@ -256,6 +276,8 @@ fn versions(rule: &Rule) -> [bool; 2] {
             Frame::Ip => true,
             Frame::V4 | Frame::Arp => v4,
             Frame::V6 => !v4,
+            // It has no addresses.
+            Frame::Number(_) => true,
         };
         of_frame && some(&rule.remote) && some(&rule.local)
     })

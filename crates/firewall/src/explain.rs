@@ -95,6 +95,11 @@ impl Plan {
             }
         }
         deciders.extend(open);
+        // Rules for ARP and for frames by number are asked at once: where none decides, their default allows.
+        if deciders.is_empty() && (packet.hook.is_arp() || packet.ether_type.is_some()) {
+            let inward = matches!(packet.hook, Hook::Input | Hook::ArpInput);
+            deciders.push(Decider::Default(if inward { Direction::In } else { Direction::Out }));
+        }
         let denies =
             |decider: &Decider<'_>| matches!(decider, Decider::Counter(c) if c.action == Action::Deny);
         let would_drop = !dropped && deciders.iter().any(denies);

@@ -31,6 +31,8 @@ pub struct Packet {
     pub tcp_flags: Option<u8>,
     /// Type and code, for ICMP.
     pub icmp: Option<(u8, u8)>,
+    /// The frame's number, where it is neither IP nor ARP; then it has no addresses and no protocol.
+    pub ether_type: Option<u16>,
 }
 
 /// An interface as a packet sees it.
@@ -80,6 +82,7 @@ impl Packet {
             ports: None,
             tcp_flags: None,
             icmp: None,
+            ether_type: None,
         }
     }
 }
@@ -168,6 +171,7 @@ impl Condition {
             Self::TcpFlags { any, not } => {
                 packet.tcp_flags.is_some_and(|flags| any.iter().any(|wanted| wanted.fits(flags)) != *not)
             }
+            Self::EtherType(ranges) => packet.ether_type.is_some_and(|number| holds(ranges, &number)),
             Self::Icmp(ranges) => {
                 packet.icmp.is_some_and(|(kind, code)| holds(ranges, &u16::from_be_bytes([kind, code])))
             }

@@ -23,6 +23,9 @@
 //! - Rules for ARP are asked about ARP messages and no others about them. Without an Allow rule for ARP all others pass:
 //!   what is said of IP does not cut off who answers for an address. Addresses are those that a message says of its sender
 //!   and its target.
+//! - Rules for frames by number are asked about Ethernet frames that are neither IP nor ARP, at the interfaces where they come
+//!   in or leave. Without an Allow rule for such frames all others pass, and with one what carries other frames or keeps a
+//!   link up still does.
 //! - A rule with interfaces looks at the one that an incoming packet came in by, and an outgoing one leaves by.
 //! - Forwarded packets: what goes to an interface of a container or virtual machine (a bridge or a veth) is incoming,
 //!   what comes from one is outgoing, between two of them it is both. Traffic that the host only routes is left alone.
@@ -44,8 +47,8 @@ pub use explain::{Answer, Asked, Decider, Explained};
 pub use judge::{Judged, Link, Packet};
 pub use lint::{Finding, Looking, lint};
 pub use plan::{
-    AddressRanges, Chain, ChainName, Condition, Counter, DEFAULT_ARP, DEFAULT_INBOUND, DEFAULT_OUTBOUND,
-    Hook, Interface, Outcome, PREFIX, Plan, Side, Step, Then,
+    AddressRanges, Chain, ChainName, Condition, Counter, DEFAULT_ARP, DEFAULT_FRAMES, DEFAULT_INBOUND,
+    DEFAULT_OUTBOUND, Frames, Hook, IP_AND_ARP, Interface, Outcome, PREFIX, Plan, Side, Step, Then,
 };
 pub use rule::{
     Action, Among, Direction, Endpoint, Fallback, Frame, IcmpType, Policy, Protocol, Rule, TcpFlags,

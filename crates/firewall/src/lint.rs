@@ -2,7 +2,9 @@
 use crate::area::{Area, Cover, Covered};
 use crate::explain::Decider;
 use crate::judge::Packet;
-use crate::plan::{self, CHAIN_IN, CHAIN_OUT, Counter, Hook, Plan, Step, Then};
+use crate::plan::{
+    self, ARP_IN, ARP_OUT, CHAIN_IN, CHAIN_OUT, Counter, FRAMES_IN, FRAMES_OUT, Hook, Plan, Step, Then,
+};
 use crate::rule::{Action, Direction, Policy, Rule};
 use sakimori_model::Mode;
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,6 +57,14 @@ pub fn lint(policy: &Policy, looking: &Looking<'_>) -> Vec<Finding> {
     lint.way(Direction::In);
     lint.way(Direction::Out);
     lint.services();
+    let closed = [Direction::In, Direction::Out].map(|direction| tried.closes_arp(direction));
+    lint.beside([ARP_IN, ARP_OUT], closed);
+    let frames = plan.of_frames();
+    let mut of_frames = Lint::new(&tried, &frames, looking);
+    let closed = [Direction::In, Direction::Out].map(|direction| tried.closes_frames(direction));
+    of_frames.beside([FRAMES_IN, FRAMES_OUT], closed);
+    lint.is_partial |= of_frames.is_partial;
+    lint.findings.extend(of_frames.findings);
     if lint.is_partial || lint.findings.len() > FINDINGS {
         lint.findings.truncate(FINDINGS);
         lint.add(
@@ -137,9 +147,13 @@ impl<'a> Lint<'a> {
 
     /// The rules of a direction as they are asked.
     fn asked(&self, direction: Direction) -> Vec<Asked<'a>> {
+        self.asked_in(if direction == Direction::In { CHAIN_IN } else { CHAIN_OUT })
+    }
+
+    /// The rules of a chain as they are asked.
+    fn asked_in(&self, chain: &'static str) -> Vec<Asked<'a>> {
         let counters: BTreeMap<&str, &Counter> =
             self.plan.counters.iter().map(|counter| (counter.name.as_str(), counter)).collect();
-        let chain = if direction == Direction::In { CHAIN_IN } else { CHAIN_OUT };
         let mut asked: Vec<Asked<'a>> = Vec::new();
         for step in self.steps(chain) {
             let rule = step.counter.as_deref().and_then(|counter| counters.get(counter)?.rule.as_deref());
@@ -160,7 +174,20 @@ impl<'a> Lint<'a> {
             self.management(order.is_open);
         }
         self.always_open(direction, &asked, &order.dead);
-        self.same_as_default(direction, &asked, &order.dead);
+        self.same_as_default(self.policy.closes(direction), &asked, &order.dead);
+    }
+
+    /// Rules that are not about IP, incoming and outgoing: they stand for themselves.
+    fn beside(&mut self, chains: [&'static str; 2], closed: [bool; 2]) {
+        let ways = [Direction::In, Direction::Out];
+        for ((chain, closed), direction) in chains.into_iter().zip(closed).zip(ways) {
+            let asked = self.asked_in(chain);
+            let order = self.order(&asked, direction);
+            // Where a rule that allows closes a direction, some pass all the same: what denies those does something.
+            if !closed {
+                self.same_as_default(false, &asked, &order.dead);
+            }
+        }
     }
 
     /// Looks for rules that never decide.
@@ -266,8 +293,7 @@ impl<'a> Lint<'a> {
     }
 
     /// Rules without which everything would be the same.
-    fn same_as_default(&mut self, direction: Direction, asked: &[Asked<'a>], dead: &BTreeSet<&str>) {
-        let closed = self.policy.closes(direction);
+    fn same_as_default(&mut self, closed: bool, asked: &[Asked<'a>], dead: &BTreeSet<&str>) {
         let mut budget = BUDGET / 4;
         let mut against: Vec<&Area<'a>> = Vec::new();
         let mut found = Vec::new();

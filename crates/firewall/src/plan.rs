@@ -1,9 +1,12 @@
 //! The plan: what the kernel is to do, as data.
 mod blocks;
 mod build;
+mod frames;
 mod show;
 
-pub(crate) use build::{CHAIN_IN, CHAIN_OUT, counter_name, plan};
+pub(crate) use build::{ARP_IN, ARP_OUT, CHAIN_IN, CHAIN_OUT, counter_name, plan};
+pub use frames::{DEFAULT_FRAMES, Frames, IP_AND_ARP};
+pub(crate) use frames::{FRAMES_IN, FRAMES_OUT};
 
 use crate::address::{Mac, number};
 use crate::ranges::holds;
@@ -102,6 +105,8 @@ pub enum Condition {
         /// None of them fits.
         not: bool,
     },
+    /// The frame's `EtherType` is in one of the ranges.
+    EtherType(Vec<RangeInclusive<u16>>),
     /// The ICMP type (high byte) with the code is in one of the ranges. Stands behind [`Condition::Protocol`].
     Icmp(Vec<RangeInclusive<u16>>),
 }
@@ -198,14 +203,18 @@ pub struct Plan {
     pub chains: Vec<Chain>,
     /// The counters.
     pub counters: Vec<Counter>,
+    /// What is done with frames that are neither IP nor ARP.
+    pub frames: Frames,
 }
 
 // === impl Counter ===
 
 impl Counter {
     /// What events and statuses call it where it is of no rule.
-    pub const fn default_name(&self) -> &'static str {
+    pub fn default_name(&self) -> &'static str {
         match (self.direction, self.arp) {
+            (Direction::In, _) if self.name == DEFAULT_FRAMES[0] => "default-frame-inbound",
+            (Direction::Out, _) if self.name == DEFAULT_FRAMES[1] => "default-frame-outbound",
             (Direction::In, false) => "default-inbound",
             (Direction::Out, false) => "default-outbound",
             (Direction::In, true) => "default-arp-inbound",
@@ -253,6 +262,35 @@ impl Plan {
     /// Whether it has something to do with ARP messages.
     pub fn has_arp(&self) -> bool {
         self.chains.iter().any(|chain| chain.hook.is_some_and(Hook::is_arp) && !chain.steps.is_empty())
+    }
+
+    /// What is done with frames by number, as a plan of its own: they come in at [`Hook::Input`] and leave at [`Hook::Output`].
+    #[must_use]
+    pub fn of_frames(&self) -> Self {
+        let chain = |of: &'static str, hook, steps: &[Step]| Chain {
+            name: of.into(),
+            hook: Some(hook),
+            steps: steps.to_vec(),
+        };
+        Self {
+            chains: vec![
+                chain(FRAMES_IN, Hook::Input, &self.frames.inward),
+                chain(FRAMES_OUT, Hook::Output, &self.frames.outward),
+            ],
+            counters: self.frames.counters.clone(),
+            frames: Frames::default(),
+        }
+    }
+
+    /// All counters: of IP and ARP, then of other frames.
+    pub fn all_counters(&self) -> impl Iterator<Item = &Counter> {
+        self.counters.iter().chain(&self.frames.counters)
+    }
+
+    /// All steps that count for themselves or lead to such.
+    pub fn all_steps(&self) -> impl Iterator<Item = &Step> {
+        let frames = self.frames.inward.iter().chain(&self.frames.outward);
+        self.chains.iter().flat_map(|chain| &chain.steps).chain(frames)
     }
 
     /// Whether some packets are looked at by nothing else of the product.

@@ -99,6 +99,15 @@ pub enum Frame {
     /// ARP over Ethernet and IPv4: who has which address. Addresses are those that its sender and its target say of
     /// themselves.
     Arp,
+    /// Frames of this `EtherType`, which is neither IP's nor ARP's.
+    Number(u16),
+}
+
+impl Frame {
+    /// Whether it is about IP packets.
+    pub const fn is_ip(self) -> bool {
+        matches!(self, Self::Ip | Self::V4 | Self::V6)
+    }
 }
 
 /// Which packets a rule looks at. Of IPv6 the number is that behind all extension headers, AH included.
@@ -353,13 +362,19 @@ impl Policy {
         self.rules.iter().any(|rule| rule.frame == Frame::Arp && rule.allows(direction))
     }
 
+    /// Whether frames of a direction that are neither IP nor ARP are denied where no rule decides: where an Allow rule for
+    /// such frames is on.
+    pub fn closes_frames(&self, direction: Direction) -> bool {
+        self.rules.iter().any(|rule| matches!(rule.frame, Frame::Number(_)) && rule.allows(direction))
+    }
+
     /// Whether IP packets of a direction that no rule decides are denied.
     ///
     /// [`Fallback::Auto`] looks at Allow rules that are on and in Prevent, also at those that do not count now: what
     /// they close must not open when an hour is over. A rule in Detect only says what it would do, and closes nothing.
     pub fn closes(&self, direction: Direction) -> bool {
         let fallback = if direction == Direction::In { self.default_inbound } else { self.default_outbound };
-        let allows = |rule: &Rule| rule.frame != Frame::Arp && rule.allows(direction);
+        let allows = |rule: &Rule| rule.frame.is_ip() && rule.allows(direction);
         match fallback {
             Fallback::Allow => false,
             Fallback::Deny => true,

@@ -478,7 +478,7 @@ fn matches(rule: &Rule, packet: &Packet) -> bool {
             Frame::Ip => true,
             Frame::V4 => packet.source.is_ipv4(),
             Frame::V6 => packet.source.is_ipv6(),
-            Frame::Arp => false,
+            Frame::Arp | Frame::Number(_) => false,
         }
         && (rule.protocol == Protocol::Any || rule.protocol.numbers().contains(&packet.protocol))
         && says(&rule.remote, |network| network.contains(remote))
@@ -778,4 +778,36 @@ fn arp_has_rules_of_its_own_and_ip_closes_it_not() {
     let wrong = |rule: Rule| codes(&policy(vec![rule])).split(' ').next().unwrap().to_owned();
     assert_eq!(wrong(Rule { protocol: Protocol::Tcp, ..answer.clone() }), "F016");
     assert_eq!(wrong(Rule { remote: vec![net("2001:db8::/32")].into(), ..answer }), "F005");
+}
+
+#[test]
+fn frames_by_number_have_a_plan_of_their_own() {
+    let frame = |name: &str, action, number| Rule {
+        frame: Frame::Number(number),
+        ..Rule::new(name, action, Direction::In, Protocol::Any)
+    };
+    let policy = |rules| Policy { mode: Mode::Prevent, rules, ..Policy::default() };
+    let rules = vec![frame("lldp", Action::Allow, 0x88cc), frame("no lacp", Action::Deny, 0x8809)];
+    let plan = compile(&policy(rules)).plan.unwrap();
+    assert!(plan.chains.iter().all(|chain| chain.steps.is_empty()), "IP is left alone: {plan}");
+    expect![[r#"
+        frames in
+          frame { 0x8809 } count fw_no_lacp_f1428c43dad2e6a6 drop
+          frame { 0x88cc } count fw_lldp_ea8653ad81c56ef9 accept
+          frame { 0x0600-0x07ff 0x0801-0x0805 0x0807-0x80ff 0x8101-0x86dc 0x86de-0x8808 0x880a-0x8862 0x8865-0x888d 0x888f-0x88a7 0x88a9-0x88e4 0x88e6-0xffff } count fw_default_frame_in sample! drop
+    "#]]
+    .assert_eq(&format!("{plan}").split_inclusive('\n').skip_while(|line| !line.starts_with("frames")).collect::<String>());
+    for (wrong, code) in [
+        (frame("ip", Action::Deny, 0x0800), "F017"),
+        (frame("a length", Action::Deny, 0x05ff), "F017"),
+        (Rule { protocol: Protocol::Tcp, ..frame("tcp", Action::Deny, 0x88cc) }, "F017"),
+        (
+            Rule { remote: vec!["192.0.2.7".parse().unwrap()].into(), ..frame("to", Action::Deny, 0x88cc) },
+            "F017",
+        ),
+    ] {
+        let compiled = compile(&policy(vec![wrong]));
+        assert!(compiled.plan.is_none());
+        assert_eq!(compiled.diagnostics.iter().map(|d| d.code).collect::<Vec<_>>(), [code]);
+    }
 }

@@ -4,8 +4,8 @@
 
 use proptest::prelude::*;
 use sakimori_firewall::{
-    Action, Answer, Decider, Direction, Endpoint, Fallback, Finding, Hook, Looking, Network, Packet, Policy,
-    Protocol, Rule, compile, lint,
+    Action, Answer, Decider, Direction, Endpoint, Fallback, Finding, Frame, Hook, Looking, Network, Packet,
+    Policy, Protocol, Rule, compile, lint,
 };
 use sakimori_model::{Mode, PortRange};
 use std::collections::BTreeSet;
@@ -271,4 +271,42 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn rules_for_arp_and_for_frames_by_number_are_looked_at_among_themselves() {
+    let arp = |name: &str, action, hosts: &[&str]| Rule {
+        frame: Frame::Arp,
+        remote: hosts.iter().map(|host| host.parse().unwrap()).collect::<Vec<_>>().into(),
+        ..Rule::new(name, action, Direction::In, Protocol::Any)
+    };
+    let frame = |name: &str, action, number| Rule {
+        frame: Frame::Number(number),
+        ..Rule::new(name, action, Direction::Out, Protocol::Any)
+    };
+    let found = |rules: Vec<Rule>| {
+        let policy = Policy { mode: Mode::Prevent, rules, ..Policy::default() };
+        let none = BTreeSet::new();
+        let looking = Looking { conditional: &none, operator: None, management_port: 22 };
+        lint(&policy, &looking).into_iter().map(|f| (f.code, f.rule.unwrap_or_default())).collect::<Vec<_>>()
+    };
+    let of = |code, rule: &str| (code, rule.to_owned());
+    assert_eq!(
+        found(vec![
+            arp("net", Action::Deny, &["192.0.2.0/24"]),
+            arp("one of it", Action::Deny, &["192.0.2.7"]),
+            arp("let in", Action::Allow, &["192.0.2.9"]),
+        ]),
+        [of("F101", "one of it"), of("F110", "let in")]
+    );
+    assert_eq!(
+        found(vec![
+            frame("once", Action::Deny, 0x88cc),
+            frame("open anyhow", Action::ForceAllow, 0x88b5),
+            frame("twice", Action::Deny, 0x88cc),
+        ]),
+        [of("F101", "twice"), of("F112", "open anyhow")]
+    );
+    let closed = vec![frame("lldp", Action::Allow, 0x88cc), frame("no lacp", Action::Deny, 0x8809)];
+    assert_eq!(found(closed), [], "LACP would pass without it");
 }

@@ -19,6 +19,8 @@ const ADDRESS_HEADER: usize = 8;
 const IFLA_IFNAME: u16 = 3;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
+/// Interfaces whose frames are Ethernet's: cards, bridges, pairs, VLANs; not loopback and tunnels of IP.
+const ARPHRD_ETHER: u16 = 1;
 /// `IFF_UP | IFF_RUNNING`: switched on, and the other end is there.
 const UP_AND_RUNNING: u32 = 0x1 | 0x40;
 /// Bound of one part of a dump; the kernel fills at most half of it.
@@ -66,6 +68,19 @@ pub fn all() -> io::Result<Vec<Interface>> {
         interface
     });
     Ok(sorted.collect())
+}
+
+/// Number and name of each interface of the calling thread's network namespace that carries Ethernet frames.
+pub fn ethernet() -> io::Result<Vec<(u32, String)>> {
+    let mut found = Vec::new();
+    dump(RTM_GETLINK, |kind, body| {
+        // `ifi_type`, behind the family and a byte of padding.
+        let is_ethernet = body.get(2..4).is_some_and(|of| of == ARPHRD_ETHER.to_ne_bytes());
+        if let (RTM_NEWLINK, true, Some((number, interface))) = (kind, is_ethernet, link(body)) {
+            found.push((number, interface.name));
+        }
+    })?;
+    Ok(found)
 }
 
 fn dump(request: u16, mut each: impl FnMut(u16, &[u8])) -> io::Result<()> {

@@ -21,10 +21,12 @@ const NFULA_CFG_CMD: u16 = 1;
 const NFULA_CFG_MODE: u16 = 2;
 const NFULNL_CFG_CMD_BIND: u8 = 1;
 const NFULNL_COPY_PACKET: u8 = 2;
+const NFULA_PACKET_HDR: u16 = 1;
 const NFULA_IFINDEX_INDEV: u16 = 4;
 const NFULA_IFINDEX_OUTDEV: u16 = 5;
 const NFULA_PAYLOAD: u16 = 9;
 const NFULA_PREFIX: u16 = 10;
+const NFULA_HWHEADER: u16 = 16;
 /// Bytes of a packet that are copied at most; a rule may ask for fewer.
 const COPY_RANGE: u32 = 256;
 /// A datagram is at most a page here, and is sent after each packet.
@@ -39,7 +41,7 @@ pub struct SampleSocket {
 }
 
 /// One packet's beginning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sample<'a> {
     /// What the rule calls itself.
     pub label: &'a [u8],
@@ -47,8 +49,13 @@ pub struct Sample<'a> {
     pub in_ifindex: u32,
     /// The interface it leaves by; 0 when there is none.
     pub out_ifindex: u32,
-    /// The packet from its IP header on, as far as it was copied.
+    /// The packet from its IP header on, as far as it was copied; of a frame that leaves by an interface, from its link
+    /// header on.
     pub packet: &'a [u8],
+    /// The `EtherType`, 0 where it is not known.
+    pub ether_type: u16,
+    /// The link header of what came in.
+    pub link: &'a [u8],
 }
 
 /// The receiving end.
@@ -143,11 +150,15 @@ impl SampleReader {
 /// The samples of one datagram. Any bytes are allowed.
 pub fn parse(datagram: &[u8]) -> impl Iterator<Item = Sample<'_>> {
     netlink::messages(datagram).filter(|message| message.kind == NFULNL_MSG_PACKET).filter_map(|message| {
-        let mut sample = Sample { label: &[], in_ifindex: 0, out_ifindex: 0, packet: &[] };
+        let mut sample = Sample::default();
         for (kind, value) in netlink::attributes(message.body.get(NETFILTER_HEADER..)?) {
             match kind {
                 NFULA_IFINDEX_INDEV => sample.in_ifindex = netlink::be32(value)?,
                 NFULA_IFINDEX_OUTDEV => sample.out_ifindex = netlink::be32(value)?,
+                NFULA_PACKET_HDR => {
+                    sample.ether_type = value.first_chunk().map_or(0, |number| u16::from_be_bytes(*number));
+                }
+                NFULA_HWHEADER => sample.link = value,
                 NFULA_PAYLOAD => sample.packet = value,
                 NFULA_PREFIX => sample.label = value.strip_suffix(&[0]).unwrap_or(value),
                 _ => {}
@@ -178,7 +189,13 @@ mod tests {
         let samples: Vec<_> = parse(&bytes).collect();
         assert_eq!(
             samples,
-            [Sample { label: b"fw_rule!", in_ifindex: 3, out_ifindex: 0, packet: b"packet" }]
+            [Sample {
+                label: b"fw_rule!",
+                in_ifindex: 3,
+                packet: b"packet",
+                ether_type: 0x0800,
+                ..Sample::default()
+            }]
         );
     }
 

@@ -1,4 +1,4 @@
-//! Our own nftables table, `inet sakimori` (and `arp sakimori` while a rule is about ARP), put by raw netlink: no `nft`, no `iptables`, no C library.
+//! Our own nftables table, `inet sakimori` (`arp sakimori` while a rule is about ARP, `netdev sakimori` while one is about other frames), put by raw netlink: no `nft`, no `iptables`, no C library.
 //!
 //! [`TablePlan`] says what is wanted; `plan` turns it into a deterministic list of netlink messages (pure);
 //! [`Table`] sends them in one transaction. Foreign tables are never read,
@@ -11,6 +11,7 @@
 mod expression;
 mod field;
 mod firewall;
+mod netdev;
 mod plan;
 mod release;
 mod request;

@@ -21,8 +21,8 @@ use utoipa::ToSchema;
 
 pub(crate) use check::NOT_AN_INTERFACE;
 pub use fields::{
-    IcmpType, ParseFlagsError, ParseIcmpError, ParseProtocolError, Protocol, TcpFlags, WrongAddresses,
-    is_interface, is_network, wrong_addresses,
+    Frame, IcmpType, ParseFlagsError, ParseFrameError, ParseIcmpError, ParseProtocolError, Protocol,
+    TcpFlags, WrongAddresses, is_interface, is_network, wrong_addresses,
 };
 
 /// The registration.
@@ -56,6 +56,15 @@ pub static MODULE: Module = Module {
             text: Text {
                 en: "The kernel filters no ARP (CONFIG_NF_TABLES_ARP): rules for ARP are not enforced.",
                 ja: "カーネルが ARP のフィルタリングに対応していない（CONFIG_NF_TABLES_ARP）ため、ARP のルールは適用されません。",
+            },
+        },
+        Reason {
+            code: "frames-not-filtered",
+            text: Text {
+                en: "The kernel cannot filter frames at interfaces (incoming from Linux 4.2, outgoing from 5.16, \
+                     CONFIG_NF_TABLES_NETDEV): rules for frames by number are not enforced in full.",
+                ja: "カーネルがインターフェースでのフレームのフィルタリングに対応していない（受信は Linux 4.2 以降、送信は 5.16 以降、\
+                     CONFIG_NF_TABLES_NETDEV）ため、番号で指定したフレームのルールは一部またはすべて適用されません。",
             },
         },
         Reason {
@@ -184,23 +193,6 @@ pub enum Direction {
     In,
     /// From this computer or its containers.
     Out,
-}
-
-/// What kind of packets a rule looks at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = FirewallFrame)]
-pub enum Frame {
-    /// IPv4 and IPv6.
-    #[default]
-    Ip,
-    /// IPv4.
-    Ipv4,
-    /// IPv6.
-    Ipv6,
-    /// ARP: who has which IPv4 address. Such a rule names addresses, MAC addresses and interfaces alone, and one that
-    /// allows closes its direction to other ARP alone.
-    Arp,
 }
 
 /// A member of a rule of which everything but its entries may be meant.
@@ -360,18 +352,19 @@ impl Settings for Firewall {
 #[serde(rename_all = "camelCase")]
 #[schema(as = FirewallDetail)]
 pub struct FirewallEvent {
-    /// The rule's name; `default-inbound`, `default-outbound`, `default-arp-inbound` or `default-arp-outbound` where none
-    /// named it.
+    /// The rule's name; `default-inbound` or `default-outbound`, of ARP `default-arp-inbound` or `default-arp-outbound`, of
+    /// other frames `default-frame-inbound` or `default-frame-outbound` where none named it.
     pub rule: String,
     /// `in` or `out`.
     pub direction: Direction,
-    /// `tcp`, `udp`, `icmp`, `arp` … or the protocol's number; `*` where the event stands for packets of several sources.
+    /// `tcp`, `udp`, `icmp`, `arp` … or the protocol's number, `0x88cc` for a frame of this EtherType; `*` where the event
+    /// stands for packets of several sources.
     pub protocol: String,
-    /// Address that opened the connection, or sent the ARP message; `*` for several.
+    /// Address that opened the connection, or sent the ARP message; a frame's card; `*` for several.
     pub source: String,
     /// Its port; 0 where there is none.
     pub source_port: u16,
-    /// Address that was connected to; `*` for several.
+    /// Address that was connected to, or the card that a frame is for; `*` for several.
     pub destination: String,
     /// Its port; 0 where there is none.
     pub destination_port: u16,

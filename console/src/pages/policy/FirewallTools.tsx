@@ -92,6 +92,22 @@ function Answer({ answer }: { answer: FirewallAnswer }) {
   );
 }
 
+/** The form's choice for a frame that is neither IP nor ARP. */
+const OTHER = "other";
+
+/** A question with what its kind of packet has. */
+export function asked(question: FirewallQuestion): FirewallQuestion {
+  const { from, to, protocol, port, established, container, ...rest } = question;
+  switch (question.frame ?? "ip") {
+    case "ip":
+      return { ...rest, from, to, protocol, port, established, container };
+    case "arp":
+      return { ...rest, from, to };
+    default:
+      return rest;
+  }
+}
+
 function Explain({ id, ofComputer, settings }: Props) {
   const { t } = useTranslation();
   const [question, setQuestion] = useState<FirewallQuestion>({ direction: "in", protocol: "tcp" });
@@ -102,14 +118,16 @@ function Explain({ id, ofComputer, settings }: Props) {
   const ask = useMutation({
     mutationFn: () => {
       const params = { path: { id } };
-      const body = { ...question, ...(settings && { settings }) };
+      const body = { ...asked(question), ...(settings && { settings }) };
       const answer = ofComputer
         ? api.POST("/api/v1/computers/{id}/firewall/explain", { params, body })
         : api.POST("/api/v1/policies/{id}/firewall/explain", { params, body });
       return take(answer) as Promise<FirewallAnswer>;
     },
   });
-  const hasPort = question.protocol === "tcp" || question.protocol === "udp";
+  const frame = question.frame ?? "ip";
+  const kind = frame === "ip" || frame === "arp" ? frame : OTHER;
+  const hasPort = kind === "ip" && (question.protocol === "tcp" || question.protocol === "udp");
   const typed = (text: string) => (text.trim() === "" ? undefined : text.trim());
   return (
     <Card>
@@ -134,31 +152,71 @@ function Explain({ id, ofComputer, settings }: Props) {
               <FormSelectOption value="out" label={t("packet.out")} />
             </FormSelect>
           </FormGroup>
-          <FormGroup label={t("packet.from")} fieldId="packet-from">
-            <TextInput
-              id="packet-from"
-              value={question.from ?? ""}
-              onChange={(_, text) => change({ from: typed(text) })}
-            />
-          </FormGroup>
-          <FormGroup label={t("packet.to")} fieldId="packet-to">
-            <TextInput
-              id="packet-to"
-              value={question.to ?? ""}
-              onChange={(_, text) => change({ to: typed(text) })}
-            />
-          </FormGroup>
-          <FormGroup label={t("packet.protocol")} fieldId="packet-protocol">
+          <FormGroup label={t("packet.frame")} fieldId="packet-frame">
             <FormSelect
-              id="packet-protocol"
-              value={question.protocol}
-              onChange={(_, protocol) => change({ protocol })}
+              id="packet-frame"
+              value={kind}
+              onChange={(_, value) => change({ frame: value === OTHER ? "0x88cc" : value })}
             >
-              {PROTOCOLS.map((one) => (
-                <FormSelectOption key={one} value={one} label={one} />
-              ))}
+              <FormSelectOption value="ip" label={t("packet.ip")} />
+              <FormSelectOption value="arp" label="ARP" />
+              <FormSelectOption value={OTHER} label={t("packet.otherFrame")} />
             </FormSelect>
           </FormGroup>
+          {kind === OTHER && (
+            <FormGroup label={t("packet.number")} fieldId="packet-number">
+              <TextInput id="packet-number" value={frame} onChange={(_, text) => change({ frame: text })} />
+            </FormGroup>
+          )}
+          {kind !== OTHER && (
+            <>
+              <FormGroup label={t("packet.from")} fieldId="packet-from">
+                <TextInput
+                  id="packet-from"
+                  value={question.from ?? ""}
+                  onChange={(_, text) => change({ from: typed(text) })}
+                />
+              </FormGroup>
+              <FormGroup label={t("packet.to")} fieldId="packet-to">
+                <TextInput
+                  id="packet-to"
+                  value={question.to ?? ""}
+                  onChange={(_, text) => change({ to: typed(text) })}
+                />
+              </FormGroup>
+            </>
+          )}
+          {kind !== "ip" && (
+            <>
+              <FormGroup label={t("packet.mac")} fieldId="packet-mac">
+                <TextInput
+                  id="packet-mac"
+                  value={question.mac ?? ""}
+                  onChange={(_, text) => change({ mac: typed(text) })}
+                />
+              </FormGroup>
+              <FormGroup label={t("packet.interface")} fieldId="packet-interface">
+                <TextInput
+                  id="packet-interface"
+                  value={question.interface ?? ""}
+                  onChange={(_, text) => change({ interface: typed(text) })}
+                />
+              </FormGroup>
+            </>
+          )}
+          {kind === "ip" && (
+            <FormGroup label={t("packet.protocol")} fieldId="packet-protocol">
+              <FormSelect
+                id="packet-protocol"
+                value={question.protocol}
+                onChange={(_, protocol) => change({ protocol })}
+              >
+                {PROTOCOLS.map((one) => (
+                  <FormSelectOption key={one} value={one} label={one} />
+                ))}
+              </FormSelect>
+            </FormGroup>
+          )}
           {hasPort && (
             <FormGroup label={t("packet.port")} fieldId="packet-port">
               <TextInput
@@ -171,18 +229,22 @@ function Explain({ id, ofComputer, settings }: Props) {
               />
             </FormGroup>
           )}
-          <Checkbox
-            id="packet-established"
-            label={t("packet.established")}
-            isChecked={question.established ?? false}
-            onChange={(_, established) => change({ established })}
-          />
-          <Checkbox
-            id="packet-container"
-            label={t("packet.container")}
-            isChecked={question.container ?? false}
-            onChange={(_, container) => change({ container })}
-          />
+          {kind === "ip" && (
+            <>
+              <Checkbox
+                id="packet-established"
+                label={t("packet.established")}
+                isChecked={question.established ?? false}
+                onChange={(_, established) => change({ established })}
+              />
+              <Checkbox
+                id="packet-container"
+                label={t("packet.container")}
+                isChecked={question.container ?? false}
+                onChange={(_, container) => change({ container })}
+              />
+            </>
+          )}
           <div>
             <Button type="submit" variant="secondary" isLoading={ask.isPending} isDisabled={ask.isPending}>
               {t("packet.ask")}

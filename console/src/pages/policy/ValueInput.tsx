@@ -2,7 +2,7 @@ import { Checkbox, FormSelect, FormSelectOption, Radio, TextArea, TextInput } fr
 import { useTranslation } from "react-i18next";
 import type { Field } from "../../moduleSettings";
 import { choiceTitle, isPorts, read, type Typed, written } from "./fieldText";
-import { PROTOCOLS } from "./firewallRule";
+import { FRAMES, PROTOCOLS } from "./firewallRule";
 
 interface Props {
   id: string;
@@ -20,6 +20,9 @@ interface Props {
   onType: (typed: Typed) => void;
   onChange: (value: unknown) => void;
 }
+
+/** What may be typed beside numbers, by the type of the text. */
+const SUGGESTED: Record<string, string[]> = { Protocol: PROTOCOLS, Frame: FRAMES };
 
 const MODE_HINTS = {
   off: "policy.modeOffHint",
@@ -122,7 +125,7 @@ export function ValueInput(props: Props) {
   if (field.kind === "list" && !isPorts(field)) {
     return <TextArea {...shared} rows={4} resizeOrientation="vertical" onChange={(_, text) => type(text)} />;
   }
-  const known = field.kind === "text" && field.type === "Protocol" ? PROTOCOLS : [];
+  const known = (field.kind === "text" ? SUGGESTED[field.type ?? ""] : undefined) ?? [];
   return (
     <>
       <TextInput

@@ -90,8 +90,8 @@ export function inWords(field: Field, value: unknown, t: TFunction): string {
     case "keyed":
       return Object.keys(entriesOf(value)).join(", ");
     case "text":
-      if (field.type === "Protocol" && i18next.exists(`choice.Protocol.${value}`)) {
-        return textOfCode("choice.Protocol", String(value));
+      if (i18next.exists(`choice.${field.type}.${value}`)) {
+        return textOfCode(`choice.${field.type}`, String(value));
       }
       return typeof value === "object" ? JSON.stringify(value) : String(value ?? "");
     default:

@@ -40,6 +40,9 @@ export const PROTOCOLS = [
   "sctp",
 ];
 
+/** Kinds of packets that have names; other frames are numbers. */
+export const FRAMES = ["ip", "ipv4", "ipv6", "arp"];
+
 const isRule = (field: Field) => field.kind === "object" && field.type === "FirewallRule";
 
 /** The members of an entry as its form shows them. */

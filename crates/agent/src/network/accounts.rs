@@ -65,15 +65,11 @@ impl Accounts {
         let mut state = self.lock();
         let values = state.values();
         let now = clock::wall_micros();
-        let reporting: BTreeMap<&str, Outcome> = plan
-            .chains
-            .iter()
-            .flat_map(|chain| &chain.steps)
-            .filter_map(|step| Some((step.counter.as_deref()?, step.sample?)))
-            .collect();
+        let reporting: BTreeMap<&str, Outcome> =
+            plan.all_steps().filter_map(|step| Some((step.counter.as_deref()?, step.sample?))).collect();
         let mut before = std::mem::take(&mut state.counters);
         state.of_rule.clear();
-        for counter in &plan.counters {
+        for counter in plan.all_counters() {
             let Some(outcome) = reporting.get(counter.name.as_str()) else { continue };
             let (rule, inward) = (name_of(counter), counter.direction == Way::In);
             let value = values.get(&counter.name).copied().unwrap_or_default();

@@ -57,6 +57,8 @@ const DRAIN_PATIENCE: Duration = Duration::from_millis(500);
 const RETIRE_PATIENCE: Duration = Duration::from_secs(2);
 /// How often packets that passed the full queue uninspected are looked for.
 const OVERFLOW_EVERY: Duration = Duration::from_secs(5);
+/// How often new interfaces are looked for, while rules are about frames.
+const INTERFACES_EVERY: Duration = Duration::from_secs(1);
 
 /// What [`super::Network`] asks of the guard.
 pub(super) enum Command {
@@ -84,6 +86,8 @@ pub(super) struct Guard {
     pub(super) firewall: sakimori_firewall::Plan,
     /// Whether this guard has put a firewall in force: connections that stood before it are known.
     pub(super) filters: bool,
+    /// When new interfaces are looked for next.
+    pub(super) next_interfaces: Duration,
     pub(super) rules: u32,
     /// Entries of web reputation's lists.
     pub(super) sites: u64,
@@ -180,6 +184,25 @@ impl Guard {
                 self.look_for_overflow();
             }
             self.follow_schedule(now);
+            self.follow_interfaces(now);
+        }
+    }
+
+    /// Puts the table in force anew where an interface has come at which rules for frames are missing.
+    fn follow_interfaces(&mut self, now: Duration) {
+        if self.firewall.frames.is_empty() || now < self.next_interfaces {
+            return;
+        }
+        self.next_interfaces = now + INTERFACES_EVERY;
+        match self.table.lacks_interfaces(&self.firewall.frames) {
+            Ok(false) => {}
+            Ok(true) => {
+                tracing::info!("an interface has come: rules for frames are put there too");
+                if let Err(error) = self.put_table(TableState::Queue) {
+                    tracing::error!(%error, "rules for frames are missing at an interface; it is tried again");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "interfaces could not be looked for"),
         }
     }
 

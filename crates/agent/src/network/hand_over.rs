@@ -237,6 +237,7 @@ pub(super) fn inherit(
         plan,
         firewall,
         filters: false,
+        next_interfaces: std::time::Duration::ZERO,
         rules: state.rules,
         sites: 0,
         needs_responses: state.needs_responses,

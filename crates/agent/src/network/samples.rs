@@ -5,6 +5,7 @@
 
 use sakimori_kernel::nflog::Sample;
 use sakimori_model::{Action, Now, Severity, Timestamp};
+use sakimori_modules::Mac;
 use sakimori_modules::firewall::{self, Direction, FirewallEvent};
 use sakimori_protocol::Event;
 use serde::{Deserialize, Serialize};
@@ -35,15 +36,22 @@ pub(super) struct Label {
 /// What a packet says about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Facts {
-    /// The IP protocol's number; [`ARP`] is none.
+    /// The IP protocol's number; above 255 what the frame is of: [`ARP`], or another `EtherType`.
     protocol: u16,
-    source: IpAddr,
-    destination: IpAddr,
+    source: End,
+    destination: End,
     ports: Option<(u16, u16)>,
 }
 
+/// Where a packet comes from or goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum End {
+    Address(IpAddr),
+    Card(Mac),
+}
+
 /// What is alike in one event: the label, both ends without the source port, the interface.
-type Key = (Vec<u8>, u16, IpAddr, IpAddr, u16, u32);
+type Key = (Vec<u8>, u16, End, End, u16, u32);
 
 /// Like packets of a window.
 #[derive(Clone, Copy, Debug)]
@@ -76,7 +84,11 @@ impl Gathered {
     }
 
     pub(super) fn take(&mut self, at: Timestamp, sample: &Sample<'_>) {
-        let Some(facts) = facts(sample.packet) else { return };
+        let facts = match sample.ether_type {
+            0 | ARP | 0x0800 | 0x86dd => facts(sample.packet),
+            other => frame(other, if sample.link.is_empty() { sample.packet } else { sample.link }),
+        };
+        let Some(facts) = facts else { return };
         let (source_port, port) = facts.ports.unwrap_or((0, 0));
         let interface = if sample.in_ifindex == 0 { sample.out_ifindex } else { sample.in_ifindex };
         let label = sample.label.get(..128).unwrap_or(sample.label).to_vec();
@@ -137,7 +149,8 @@ impl Gathered {
         let detail = FirewallEvent {
             protocol: match u8::try_from(*protocol) {
                 Ok(number) => firewall::Protocol::Number(number).to_string(),
-                Err(_above) => "arp".to_owned(),
+                Err(_above) if *protocol == ARP => "arp".to_owned(),
+                Err(_above) => firewall::Frame::Number(*protocol).to_string(),
             },
             source: source.to_string(),
             source_port: alike.source_port,
@@ -213,6 +226,7 @@ fn facts(packet: &[u8]) -> Option<Facts> {
     let ports = transport
         .filter(|_| matches!(protocol, 6 | 17 | 33 | 132 | 136))
         .and_then(|at| Some((half(at)?, half(at + 2)?)));
+    let (source, destination) = (End::Address(source), End::Address(destination));
     Some(Facts { protocol: protocol.into(), source, destination, ports })
 }
 
@@ -223,11 +237,26 @@ fn facts(packet: &[u8]) -> Option<Facts> {
 fn arp(packet: &[u8]) -> Option<Facts> {
     let address = |at: usize| {
         let bytes: [u8; 4] = packet.get(at..at + 4)?.try_into().ok()?;
-        Some(IpAddr::V4(Ipv4Addr::from(bytes)))
+        Some(End::Address(IpAddr::V4(Ipv4Addr::from(bytes))))
     };
     let known = packet.get(..6)? == [0, 1, 8, 0, 6, 4];
     known.then_some(())?;
     Some(Facts { protocol: ARP, source: address(14)?, destination: address(24)?, ports: None })
+}
+
+/// The cards that an Ethernet header names: whom the frame is for, then who sent it.
+fn frame(ether_type: u16, header: &[u8]) -> Option<Facts> {
+    let card = |at: usize| Some(End::Card(Mac(header.get(at..at + 6)?.try_into().ok()?)));
+    Some(Facts { protocol: ether_type, source: card(6)?, destination: card(0)?, ports: None })
+}
+
+impl std::fmt::Display for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Card(card) => card.fmt(f),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -288,7 +317,7 @@ mod tests {
         let mut gathered = Gathered::default();
         gathered.set_labels([("fw_a".to_owned(), Label { rule: "a".into(), inward: true })].into());
         let packet = udp4();
-        let sample = |label| Sample { label, in_ifindex: 3, out_ifindex: 0, packet: &packet };
+        let sample = |label| Sample { label, in_ifindex: 3, packet: &packet, ..Sample::default() };
         for _ in 0..5 {
             gathered.take(Timestamp(7), &sample(b"fw_a!"));
         }
@@ -311,8 +340,10 @@ mod tests {
             packet[14..16].copy_from_slice(&host.to_be_bytes());
             let mut take = |label: &str| {
                 let label = label.as_bytes();
-                gathered
-                    .take(Timestamp(1), &Sample { label, in_ifindex: 3, out_ifindex: 0, packet: &packet });
+                gathered.take(
+                    Timestamp(1),
+                    &Sample { label, in_ifindex: 3, packet: &packet, ..Sample::default() },
+                );
             };
             take("fw_a?");
             take(&format!("fw_{}?", host / 10));

@@ -212,7 +212,7 @@ impl Session {
             files: describe(files.iter().copied()),
             lists: plan.lists.len(),
             web: Box::new(plan.web.clone()),
-            labels: firewall.counters.iter().map(label).collect(),
+            labels: firewall.all_counters().map(label).collect(),
         };
         self.control.send_order(&order, &files).map_err(|e| ConfigureError::Worker(e.to_string()))
     }

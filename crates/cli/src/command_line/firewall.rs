@@ -47,14 +47,17 @@ pub(crate) struct Explain {
     #[command(flatten)]
     pub(crate) whose: Whose,
     /// The address that the packet comes from.
-    #[arg(long, required_unless_present = "to")]
+    #[arg(long, required_unless_present_any = ["to", "frame"])]
     pub(crate) from: Option<String>,
     /// The address that it goes to.
     #[arg(long)]
     pub(crate) to: Option<String>,
-    /// Protocol: tcp, udp, icmp, icmpv6, another one, or its number.
-    #[arg(long, visible_alias = "proto", default_value = "tcp")]
-    pub(crate) protocol: String,
+    /// What kind of packet: ip (where absent), arp, or the number of another frame, 0x88cc.
+    #[arg(long)]
+    pub(crate) frame: Option<String>,
+    /// Protocol: tcp (where absent), udp, icmp, icmpv6, another one, or its number.
+    #[arg(long, visible_alias = "proto")]
+    pub(crate) protocol: Option<String>,
     /// The port that it goes to.
     #[arg(long)]
     pub(crate) port: Option<u16>,
@@ -85,7 +88,7 @@ pub(crate) struct Explain {
     /// The moment, as 2026-01-31T18:00:00Z; now where absent.
     #[arg(long)]
     pub(crate) at: Option<String>,
-    /// A context that holds, by its name; several times.
+    /// A context that holds, by its name; several times. Of the others of a computer it is what the computer last said.
     #[arg(long = "context")]
     pub(crate) contexts: Vec<String>,
     /// A context that does not hold, by its name; several times.

@@ -82,7 +82,7 @@ impl Plan {
             let steps = nodes.into_iter().flat_map(|node| node.entry).collect();
             chains.push(Chain { name: chain.name, hook: chain.hook, steps });
         }
-        Self { chains, counters: self.counters.clone() }
+        Self { chains, counters: self.counters.clone(), frames: self.frames.clone() }
     }
 }
 

@@ -11,6 +11,8 @@ use std::ops::RangeInclusive;
 
 pub(crate) const CHAIN_IN: &str = "fw_in";
 pub(crate) const CHAIN_OUT: &str = "fw_out";
+pub(crate) const ARP_IN: &str = "fw_arp_in";
+pub(crate) const ARP_OUT: &str = "fw_arp_out";
 /// The Bypass rules alone, for packets that no other rule is asked about.
 const CHAIN_BYPASS_IN: &str = "fw_bypass_in";
 const CHAIN_BYPASS_OUT: &str = "fw_bypass_out";
@@ -27,6 +29,9 @@ pub(crate) fn plan(policy: &Policy) -> Plan {
     let (mut inward, mut outward) = (Way::default(), Way::default());
     let (mut arp_in, mut arp_out) = (Way::default(), Way::default());
     for rule in policy.ordered() {
+        if matches!(rule.frame, Frame::Number(_)) {
+            continue;
+        }
         let name = counter_name(&rule.name);
         let arp = rule.frame == Frame::Arp;
         let way = match (rule.direction, arp) {
@@ -73,8 +78,7 @@ pub(crate) fn plan(policy: &Policy) -> Plan {
         chain("fw_forward_out", Hook::Forward, forward(&outward, Side::Source, CHAIN_BYPASS_OUT, CHAIN_OUT)),
         chain("fw_output", Hook::Output, output(&outward, &policy.always)),
     ];
-    for (name, hook, way) in [("fw_arp_in", Hook::ArpInput, arp_in), ("fw_arp_out", Hook::ArpOutput, arp_out)]
-    {
+    for (name, hook, way) in [(ARP_IN, Hook::ArpInput, arp_in), (ARP_OUT, Hook::ArpOutput, arp_out)] {
         if !way.steps.is_empty() {
             chains.push(chain(name, hook, way.steps));
         }
@@ -86,7 +90,7 @@ pub(crate) fn plan(policy: &Policy) -> Plan {
         (CHAIN_OUT, outward.steps),
     ];
     let own = own.into_iter().map(|(name, steps)| Chain { name: name.into(), hook: None, steps });
-    Plan { chains: own.chain(chains).collect(), counters }
+    Plan { chains: own.chain(chains).collect(), counters, frames: super::frames::frames(policy) }
 }
 
 /// A rule's counter: readable, and different for different names.
@@ -105,15 +109,15 @@ pub(crate) fn counter_name(rule: &str) -> String {
 
 /// What is done to the packets of one direction.
 #[derive(Default)]
-struct Way {
+pub(super) struct Way {
     /// All rules, for packets that begin something.
-    steps: Vec<Step>,
+    pub(super) steps: Vec<Step>,
     /// Rules that are asked about every packet.
     bypass: Vec<Step>,
 }
 
 impl Way {
-    fn rule(&mut self, module: Mode, rule: &Rule, counter: &str) {
+    pub(super) fn rule(&mut self, module: Mode, rule: &Rule, counter: &str) {
         let deciding = rule.mode == Mode::Prevent;
         let enforced = deciding && module == Mode::Prevent;
         let outcome = match rule.action {
@@ -126,8 +130,8 @@ impl Way {
             _ if !deciding => Then::Next,
             Action::Deny if enforced => Then::Drop,
             // What is only detected goes on to everything else that looks at packets.
-            // Nothing else looks at ARP.
-            Action::Bypass if enforced && rule.frame != Frame::Arp => Then::Bypass,
+            // Nothing else looks at ARP and at other frames.
+            Action::Bypass if enforced && rule.frame.is_ip() => Then::Bypass,
             Action::Bypass | Action::Deny | Action::ForceAllow | Action::Allow => Then::Accept,
         };
         for conditions in alternatives(rule) {
@@ -251,6 +255,9 @@ fn alternatives(rule: &Rule) -> Vec<Vec<Condition>> {
         let side = if rule.direction == Direction::In { Side::Source } else { Side::Destination };
         before.push(Condition::InterfaceName(side, narrowed(names)));
     }
+    if let Frame::Number(number) = rule.frame {
+        before.push(Condition::EtherType(only(number)));
+    }
     let numbers = rule.protocol.numbers();
     if !numbers.is_empty() {
         before.push(Condition::Protocol(numbers));
@@ -282,8 +289,10 @@ fn alternatives(rule: &Rule) -> Vec<Vec<Condition>> {
         Frame::Ip => true,
         Frame::V4 | Frame::Arp => v4,
         Frame::V6 => !v4,
+        Frame::Number(_) => false,
     };
-    let anything = rule.frame == Frame::Ip && families.iter().all(|(_, named)| named.is_empty());
+    let anything = matches!(rule.frame, Frame::Ip | Frame::Number(_))
+        && families.iter().all(|(_, named)| named.is_empty());
     let bare = |v4| if rule.frame == Frame::Arp { Vec::new() } else { vec![Condition::Family { v4 }] };
     let alternatives: Vec<Vec<Condition>> = if anything {
         vec![whole(Vec::new())]
@@ -302,7 +311,9 @@ fn is_never_met(condition: &Condition) -> bool {
         Condition::Address(_, AddressRanges::V6(ranges)) | Condition::InterfaceName(_, ranges) => {
             ranges.is_empty()
         }
-        Condition::Port(_, ranges) | Condition::Icmp(ranges) => ranges.is_empty(),
+        Condition::Port(_, ranges) | Condition::Icmp(ranges) | Condition::EtherType(ranges) => {
+            ranges.is_empty()
+        }
         _ => false,
     }
 }

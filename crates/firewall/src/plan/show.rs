@@ -17,6 +17,12 @@ impl fmt::Display for Plan {
                 writeln!(f, "  {step}")?;
             }
         }
+        for (name, steps) in [("frames in", &self.frames.inward), ("frames out", &self.frames.outward)] {
+            if !steps.is_empty() {
+                writeln!(f, "{name}")?;
+                steps.iter().try_for_each(|step| writeln!(f, "  {step}"))?;
+            }
+        }
         Ok(())
     }
 }
@@ -97,6 +103,11 @@ impl fmt::Display for Condition {
             Self::TcpFlags { any, not } => {
                 let any: Vec<String> = any.iter().map(ToString::to_string).collect();
                 write!(f, "{}flags {}", if *not { "not " } else { "" }, any.join(" or "))
+            }
+            Self::EtherType(ranges) => {
+                f.write_str("frame ")?;
+                let text = |number: &u16| format!("0x{number:04x}");
+                list(f, ranges.iter().map(|r| (text(r.start()), text(r.end()))))
             }
             Self::Icmp(ranges) => {
                 let text = |number: u16| {

@@ -30,6 +30,8 @@ pub(super) enum Field {
     TcpFlags,
     /// Type and code of an ICMP message.
     Icmp,
+    /// What an Ethernet frame holds.
+    EtherType,
 }
 
 /// Of IP.
@@ -67,7 +69,7 @@ impl Field {
     pub(super) const fn bytes(self) -> usize {
         match self {
             Self::Protocol | Self::TcpFlags => 1,
-            Self::Port(_) | Self::Icmp => 2,
+            Self::Port(_) | Self::Icmp | Self::EtherType => 2,
             Self::Address(_, Version::V4) | Self::ArpAddress(_) => 4,
             Self::Card => 6,
             Self::Address(_, Version::V6) | Self::InterfaceName(_) => 16,
@@ -90,6 +92,7 @@ impl Field {
             Self::Card => 9,
             Self::TcpFlags => 19,
             Self::InterfaceName(_) => 41,
+            Self::EtherType => 10,
         }
     }
 
@@ -131,6 +134,7 @@ impl Field {
                 compare(w, NFT_CMP_EQ, &ARPHRD_ETHER.to_ne_bytes());
                 payload(w, NFT_PAYLOAD_LINK_HEADER, 6, 6);
             }
+            Self::EtherType => meta(w, NFT_META_PROTOCOL),
             Self::TcpFlags => payload(w, NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1),
             Self::Icmp => payload(w, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 2),
         }
@@ -152,6 +156,7 @@ impl Field {
         match self {
             Self::Protocol | Self::Port(_) => value.to_string(),
             Self::TcpFlags => format!("0x{value:02x}"),
+            Self::EtherType => format!("0x{value:04x}"),
             Self::Icmp => format!("{}/{}", value >> 8, value & 0xFF),
             Self::Address(_, Version::V4) | Self::ArpAddress(_) => {
                 Ipv4Addr::from(u32::try_from(value).unwrap_or(0)).to_string()
@@ -223,6 +228,7 @@ impl fmt::Display for Field {
             Self::Card => "iiftype ether ether saddr",
             Self::TcpFlags => "tcp flags",
             Self::Icmp => "@th,0,16",
+            Self::EtherType => "meta protocol",
         })
     }
 }
@@ -237,6 +243,7 @@ impl Version {
     }
 }
 
+const NFT_META_PROTOCOL: u32 = 1;
 const NFT_META_IIFNAME: u32 = 6;
 const NFT_META_OIFNAME: u32 = 7;
 const NFT_PAYLOAD_LINK_HEADER: u32 = 0;

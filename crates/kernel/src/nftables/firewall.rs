@@ -181,7 +181,7 @@ fn without_sets(step: &Step) -> Vec<Step> {
 }
 
 /// A step as rules.
-fn rules(requests: &mut Vec<Request>, chain: ChainName, step: &Step, plan: &TablePlan, arp: bool) {
+pub(super) fn rules(requests: &mut Vec<Request>, chain: ChainName, step: &Step, plan: &TablePlan, arp: bool) {
     for one in without_sets(step) {
         rule(requests, chain, &one, plan, arp);
     }
@@ -246,6 +246,7 @@ fn conditions(requests: &mut Vec<Request>, conditions: &[Condition], arp: bool) 
             Condition::Family { v4 } => Expression::Version(if *v4 { Version::V4 } else { Version::V6 }),
             Condition::Protocol(numbers) => within(Field::Protocol, Ranges::single(numbers), false),
             Condition::Icmp(ranges) => within(Field::Icmp, Ranges::of(ranges), false),
+            Condition::EtherType(ranges) => within(Field::EtherType, Ranges::of(ranges), false),
             Condition::FromCard { macs, not } => {
                 let numbers =
                     macs.iter().map(|mac| mac.bytes().iter().fold(0, |n, byte| n << 8 | u128::from(*byte)));

@@ -16,7 +16,7 @@ use super::field::{Field, Ranges};
 use super::request::{ChainHook, Request};
 use super::{
     Count, CounterKind, CounterPath, Counters, MARK_BLOCKED, MARK_BYPASS, MARK_DONE, MARK_INJECTED,
-    MARK_OUTGOING, PayloadMatch, TablePlan, TableState, firewall,
+    MARK_OUTGOING, PayloadMatch, TablePlan, TableState, firewall, netdev,
 };
 
 /// Right behind the priority 0 that host firewalls filter at: what they drop costs no inspection. Before the
@@ -135,6 +135,8 @@ pub(super) struct Present {
     pub(super) arp: Option<BTreeMap<String, Count>>,
     /// Whether the kernel filters ARP; asked only where a rule needs it.
     pub(super) filters_arp: bool,
+    /// What is there for other frames.
+    pub(super) frames: netdev::Present,
 }
 
 /// Changes the table to the plan where it stands, or creates it.
@@ -156,6 +158,7 @@ pub(super) fn in_place(plan: &TablePlan, present: &Present) -> Vec<Request> {
     );
     content(&mut requests, plan, &Counters::default(), &BTreeMap::new());
     firewall::arp(&mut requests, plan, present);
+    netdev::requests(&mut requests, plan, &present.frames);
     requests
 }
 
@@ -165,16 +168,21 @@ pub(super) fn replacement(plan: &TablePlan, values: &Counters, present: &Present
     requests.extend(chains(plan));
     content(&mut requests, plan, values, &present.counters);
     firewall::arp(&mut requests, plan, present);
+    netdev::requests(&mut requests, plan, &present.frames);
     requests
 }
 
-/// Removes the table, also when there is none, and that for ARP where there is one.
-pub(super) fn removal(arp: bool) -> Vec<Request> {
+/// Removes the table, also when there is none, and those for ARP and for other frames where there are such.
+pub(super) fn removal(arp: bool, frames: bool) -> Vec<Request> {
     let mut requests = vec![Request::AddTable, Request::DeleteTable];
-    if arp {
-        requests.push(Request::Arp(Box::new(Request::DeleteTable)));
-    }
+    requests.extend(beside(arp, frames));
     requests
+}
+
+/// Removes the firewall's own tables beside ours.
+pub(super) fn beside(arp: bool, frames: bool) -> impl Iterator<Item = Request> {
+    let delete = || Box::new(Request::DeleteTable);
+    arp.then(|| Request::Arp(delete())).into_iter().chain(frames.then(|| Request::Netdev(delete())))
 }
 
 /// A chain is the same in every plan that has it: one of another kind would have to be replaced.

@@ -1,11 +1,11 @@
 //! Taking the firewall out of the table by hand, whatever the plan was that put it there.
 
 use super::request::{
-    NFPROTO_ARP, NFPROTO_INET, NFT_MSG_GETCHAIN, NFT_MSG_NEWCHAIN, NFTA_CHAIN_HOOK, NFTA_CHAIN_NAME,
-    NFTA_CHAIN_TABLE, NFTA_TABLE_NAME, Request,
+    NFPROTO_ARP, NFPROTO_INET, NFPROTO_NETDEV, NFT_MSG_GETCHAIN, NFT_MSG_NEWCHAIN, NFTA_CHAIN_HOOK,
+    NFTA_CHAIN_NAME, NFTA_CHAIN_TABLE, NFTA_TABLE_NAME, Request,
 };
 use super::table::{ENOENT, QUERY, Table, refused};
-use super::{TABLE, TableError};
+use super::{TABLE, TableError, plan};
 use crate::netlink::{self, NETFILTER_HEADER, Writer};
 
 /// A chain that is there.
@@ -20,25 +20,24 @@ impl Table {
     /// there were such chains.
     pub fn empty_firewall(&mut self) -> Result<bool, TableError> {
         let mut requests: Vec<Request> = self
-            .firewall_chains()?
+            .chains_of(NFPROTO_INET)?
             .into_iter()
             .map(|chain| Request::FlushChain { name: chain.name })
             .collect();
-        // That for ARP is the firewall's alone.
-        if self.table_exists(NFPROTO_ARP)? {
-            requests.push(Request::Arp(Box::new(Request::DeleteTable)));
-        }
+        // Those for ARP and other frames are the firewall's alone.
+        let (arp, frames) = (self.table_exists(NFPROTO_ARP)?, self.table_exists(NFPROTO_NETDEV)?);
+        requests.extend(plan::beside(arp, frames));
         if requests.is_empty() {
             return Ok(false);
         }
         self.run(&requests).map(|()| true)
     }
 
-    /// The chains of our table that are the firewall's.
-    pub(super) fn firewall_chains(&self) -> Result<Vec<Standing>, TableError> {
+    /// The chains of our table of a family that are the firewall's.
+    pub(super) fn chains_of(&self, family: u8) -> Result<Vec<Standing>, TableError> {
         self.drain()?;
         let mut w = Writer::default();
-        w.begin(NFT_MSG_GETCHAIN, netlink::REQUEST | netlink::DUMP, QUERY, NFPROTO_INET, 0);
+        w.begin(NFT_MSG_GETCHAIN, netlink::REQUEST | netlink::DUMP, QUERY, family, 0);
         w.string(NFTA_TABLE_NAME, TABLE);
         w.end();
         netlink::send(&self.fd, w.as_bytes()).map_err(TableError::Socket)?;

@@ -14,6 +14,8 @@ use crate::netlink::{APPEND, CREATE, REQUEST, Writer};
 pub(super) const NFPROTO_INET: u8 = 1;
 /// ARP.
 pub(super) const NFPROTO_ARP: u8 = 3;
+/// Frames at interfaces.
+pub(super) const NFPROTO_NETDEV: u8 = 5;
 const SUBSYSTEM: u16 = 10;
 pub(super) const NFT_MSG_NEWTABLE: u16 = SUBSYSTEM * 256;
 pub(super) const NFT_MSG_GETTABLE: u16 = SUBSYSTEM * 256 + 1;
@@ -43,6 +45,7 @@ const NFTA_CHAIN_POLICY: u16 = 5;
 const NFTA_CHAIN_TYPE: u16 = 7;
 const NFTA_HOOK_HOOKNUM: u16 = 1;
 const NFTA_HOOK_PRIORITY: u16 = 2;
+const NFTA_HOOK_DEV: u16 = 3;
 const NFTA_RULE_TABLE: u16 = 1;
 const NFTA_RULE_CHAIN: u16 = 2;
 const NFTA_RULE_EXPRESSIONS: u16 = 4;
@@ -89,6 +92,8 @@ pub(super) enum Request {
     DeleteTable,
     /// Creates the chain unless it is there just so.
     AddChain { name: ChainName, hook: Option<ChainHook> },
+    /// Creates a chain at an interface, for what comes in (0) or leaves (1).
+    AddDeviceChain { name: ChainName, hook: u32, device: String },
     /// Removes all rules of the table.
     FlushRules,
     /// Removes all rules of a chain.
@@ -109,6 +114,8 @@ pub(super) enum Request {
     AddRule { chain: ChainName, rule: Vec<Expression> },
     /// The same in our table for ARP.
     Arp(Box<Request>),
+    /// The same in our table for frames at interfaces.
+    Netdev(Box<Request>),
 }
 
 // === impl Request ===
@@ -117,6 +124,7 @@ impl Request {
     pub(super) fn encode(&self, w: &mut Writer, sequence: u32, extra_flags: u16) {
         match self {
             Self::Arp(request) => request.encode_in(NFPROTO_ARP, w, sequence, extra_flags),
+            Self::Netdev(request) => request.encode_in(NFPROTO_NETDEV, w, sequence, extra_flags),
             request => request.encode_in(NFPROTO_INET, w, sequence, extra_flags),
         }
     }
@@ -124,10 +132,12 @@ impl Request {
     fn encode_in(&self, family: u8, w: &mut Writer, sequence: u32, extra_flags: u16) {
         let (kind, flags) = match self {
             // There is no table in a table.
-            Self::Arp(request) => return request.encode_in(family, w, sequence, extra_flags),
+            Self::Arp(request) | Self::Netdev(request) => {
+                return request.encode_in(family, w, sequence, extra_flags);
+            }
             Self::AddTable => (NFT_MSG_NEWTABLE, CREATE),
             Self::DeleteTable => (NFT_MSG_DELTABLE, 0),
-            Self::AddChain { .. } => (NFT_MSG_NEWCHAIN, CREATE),
+            Self::AddChain { .. } | Self::AddDeviceChain { .. } => (NFT_MSG_NEWCHAIN, CREATE),
             Self::FlushRules | Self::FlushChain { .. } => (NFT_MSG_DELRULE, 0),
             Self::DeleteChain { .. } => (NFT_MSG_DELCHAIN, 0),
             Self::AddCounter { .. } | Self::AddLimit { .. } => (NFT_MSG_NEWOBJ, CREATE),
@@ -143,7 +153,7 @@ impl Request {
         const { assert!(NFTA_TABLE_NAME == NFTA_SET_TABLE && NFTA_TABLE_NAME == NFTA_OBJ_TABLE) };
         const { assert!(NFTA_TABLE_NAME == NFTA_SET_ELEM_LIST_TABLE) };
         match self {
-            Self::AddTable | Self::DeleteTable | Self::FlushRules | Self::Arp(_) => {}
+            Self::AddTable | Self::DeleteTable | Self::FlushRules | Self::Arp(_) | Self::Netdev(_) => {}
             Self::FlushChain { name } => w.string(NFTA_RULE_CHAIN, name),
             Self::DeleteChain { name } => w.string(NFTA_CHAIN_NAME, name),
             Self::AddChain { name, hook } => {
@@ -156,6 +166,16 @@ impl Request {
                     w.be32(NFTA_CHAIN_POLICY, NF_ACCEPT);
                     w.string(NFTA_CHAIN_TYPE, hook.kind);
                 }
+            }
+            Self::AddDeviceChain { name, hook, device } => {
+                w.string(NFTA_CHAIN_NAME, &name.to_string());
+                w.nested(NFTA_CHAIN_HOOK, |w| {
+                    w.be32(NFTA_HOOK_HOOKNUM, *hook);
+                    w.be32(NFTA_HOOK_PRIORITY, 0);
+                    w.string(NFTA_HOOK_DEV, device);
+                });
+                w.be32(NFTA_CHAIN_POLICY, NF_ACCEPT);
+                w.string(NFTA_CHAIN_TYPE, "filter");
             }
             Self::AddCounter { name, value } => {
                 w.string(NFTA_OBJ_NAME, name);
@@ -220,6 +240,14 @@ impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Arp(request) => write!(f, "arp: {request}"),
+            Self::Netdev(request) => write!(f, "netdev: {request}"),
+            Self::AddDeviceChain { name, hook, device } => {
+                let hook = if *hook == 0 { "ingress" } else { "egress" };
+                write!(
+                    f,
+                    "add chain {name} {{ type filter hook {hook} device \"{device}\" priority 0; policy accept; }}"
+                )
+            }
             Self::AddTable => write!(f, "add table inet {TABLE}"),
             Self::DeleteTable => write!(f, "delete table inet {TABLE}"),
             Self::AddChain { name, hook: None } => write!(f, "add chain {name}"),

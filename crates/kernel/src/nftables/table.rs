@@ -7,9 +7,9 @@ use std::os::fd::OwnedFd;
 use super::expression::Expression;
 use super::plan::Present;
 use super::request::{
-    ChainHook, NFPROTO_ARP, NFPROTO_INET, NFT_MSG_GETOBJ, NFT_MSG_GETTABLE, NFT_MSG_NEWOBJ, NFT_MSG_NEWTABLE,
-    NFT_OBJECT_COUNTER, NFTA_COUNTER_BYTES, NFTA_COUNTER_PACKETS, NFTA_OBJ_DATA, NFTA_OBJ_NAME,
-    NFTA_OBJ_TABLE, NFTA_OBJ_TYPE, NFTA_TABLE_NAME, Request, transaction,
+    ChainHook, NFPROTO_ARP, NFPROTO_INET, NFPROTO_NETDEV, NFT_MSG_GETOBJ, NFT_MSG_GETTABLE, NFT_MSG_NEWOBJ,
+    NFT_MSG_NEWTABLE, NFT_OBJECT_COUNTER, NFTA_COUNTER_BYTES, NFTA_COUNTER_PACKETS, NFTA_OBJ_DATA,
+    NFTA_OBJ_NAME, NFTA_OBJ_TABLE, NFTA_OBJ_TYPE, NFTA_TABLE_NAME, Request, transaction,
 };
 use super::{
     Capabilities, Count, Counters, Mechanism, PayloadMatch, TABLE, TableError, TablePlan, firewall, plan,
@@ -23,6 +23,8 @@ const RECEIVE: usize = 64 << 10;
 /// The longest transaction.
 const SEND: i32 = 32 << 20;
 pub(super) const QUERY: u32 = 1;
+/// How often interfaces are listed again because one of them has gone.
+const INTERFACES_GO: u32 = 5;
 
 /// Our table in the network namespace of the thread that opened it. Every call needs `CAP_NET_ADMIN`.
 ///
@@ -32,6 +34,8 @@ pub struct Table {
     pub(super) fd: OwnedFd,
     /// Whether the kernel filters ARP, where it was asked.
     filters_arp: Option<bool>,
+    /// Whether it filters frames that come in by an interface, and that leave by one, where it was asked.
+    pub(super) frame_hooks: Option<[bool; 2]>,
 }
 
 /// Asks the kernel what it has, by transactions that are never committed.
@@ -68,7 +72,7 @@ impl Table {
         // A transaction is one datagram, and 10,000 firewall rules are some megabytes. The forced variant is not
         // bounded by net.core.wmem_max; where it is not allowed (in tests without privileges) small plans still go.
         let _smaller = sakimori_kernel_sys::netlink::set_send_buffer_force(&fd, SEND);
-        Ok(Self { fd, filters_arp: None })
+        Ok(Self { fd, filters_arp: None, frame_hooks: None })
     }
 
     /// Creates the table or changes it to the plan, in one transaction. Counters keep their values.
@@ -80,9 +84,21 @@ impl Table {
         let plan = &TablePlan { firewall: plan.firewall.in_blocks(), ..plan.clone() };
         let mut present = self.present()?;
         present.filters_arp = plan.firewall.has_arp() && (present.arp.is_some() || self.asks_for_arp());
-        let refused = match self.run(&plan::in_place(plan, &present)) {
-            Err(refused @ TableError::Refused { .. }) => refused,
-            other => return other,
+        let mut again = INTERFACES_GO;
+        let refused = loop {
+            present.frames = self.present_frames(&plan.firewall.frames)?;
+            match self.run(&plan::in_place(plan, &present)) {
+                // An interface has gone since they were listed.
+                Err(TableError::Refused { source, .. })
+                    if source.raw_os_error() == Some(ENOENT)
+                        && !plan.firewall.frames.is_empty()
+                        && again > 0 =>
+                {
+                    again -= 1;
+                }
+                Err(refused @ TableError::Refused { .. }) => break refused,
+                other => return other,
+            }
         };
         if !self.exists()? {
             return Err(refused);
@@ -93,8 +109,8 @@ impl Table {
 
     /// Removes the table and all that is in it; nothing to do is success.
     pub fn remove(&mut self) -> Result<(), TableError> {
-        let arp = self.table_exists(NFPROTO_ARP)?;
-        self.run(&plan::removal(arp))
+        let (arp, frames) = (self.table_exists(NFPROTO_ARP)?, self.table_exists(NFPROTO_NETDEV)?);
+        self.run(&plan::removal(arp, frames))
     }
 
     /// Whether our table exists.
@@ -137,8 +153,11 @@ impl Table {
 
     /// The values of the firewall's counters by their names; empty when there is no table.
     pub fn read_firewall_counters(&mut self) -> Result<BTreeMap<String, Count>, TableError> {
-        let present = self.present()?;
-        Ok(present.counters.into_iter().chain(present.arp.unwrap_or_default()).collect())
+        let mut counters = BTreeMap::new();
+        for family in [NFPROTO_INET, NFPROTO_ARP, NFPROTO_NETDEV] {
+            counters.extend(self.counters_of(family)?);
+        }
+        Ok(counters)
     }
 
     /// Whether rules for ARP are in force, as far as the plan had any.
@@ -160,21 +179,23 @@ impl Table {
     }
 
     fn present(&self) -> Result<Present, TableError> {
-        let read = |family| {
-            let mut counters = BTreeMap::new();
-            self.list_counters(family, |name, count| {
-                if let Ok(name) = std::str::from_utf8(name)
-                    && name.starts_with(sakimori_firewall::PREFIX)
-                {
-                    counters.insert(name.to_owned(), count);
-                }
-            })?;
-            Ok::<_, TableError>(counters)
-        };
-        let arp = if self.table_exists(NFPROTO_ARP)? { Some(read(NFPROTO_ARP)?) } else { None };
-        let chains = self.firewall_chains()?.into_iter().filter(|chain| !chain.hangs).map(|chain| chain.name);
-        let chains = chains.collect();
-        Ok(Present { chains, counters: read(NFPROTO_INET)?, arp, filters_arp: false })
+        let arp = if self.table_exists(NFPROTO_ARP)? { Some(self.counters_of(NFPROTO_ARP)?) } else { None };
+        let chains = self.chains_of(NFPROTO_INET)?.into_iter();
+        let chains = chains.filter(|chain| !chain.hangs).map(|chain| chain.name).collect();
+        Ok(Present { chains, counters: self.counters_of(NFPROTO_INET)?, arp, ..Present::default() })
+    }
+
+    /// The firewall's counters of a family; none where there is no table.
+    pub(super) fn counters_of(&self, family: u8) -> Result<BTreeMap<String, Count>, TableError> {
+        let mut counters = BTreeMap::new();
+        self.list_counters(family, |name, count| {
+            if let Ok(name) = std::str::from_utf8(name)
+                && name.starts_with(sakimori_firewall::PREFIX)
+            {
+                counters.insert(name.to_owned(), count);
+            }
+        })?;
+        Ok(counters)
     }
 
     fn list_counters(&self, family: u8, mut each: impl FnMut(&[u8], Count)) -> Result<(), TableError> {
@@ -234,7 +255,7 @@ impl Table {
     }
 
     /// Sends the transaction. The kernel has answered everything when the send returns.
-    fn transact(&self, requests: &[Request], commit: bool) -> Result<(), TableError> {
+    pub(super) fn transact(&self, requests: &[Request], commit: bool) -> Result<(), TableError> {
         self.drain()?;
         netlink::send(&self.fd, &transaction(requests, commit)).map_err(TableError::Socket)?;
         let mut first: Option<(u32, i32)> = None;

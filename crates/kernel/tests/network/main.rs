@@ -14,6 +14,8 @@ mod foreign;
 #[cfg(test)]
 mod forward;
 #[cfg(test)]
+mod frames;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod queue;

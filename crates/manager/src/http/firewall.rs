@@ -7,7 +7,7 @@ use crate::clock;
 use crate::policy_tree::{InForce, Tree};
 use crate::problem::Refused;
 use crate::settings::LocalSettings;
-use crate::store::TenantCtx;
+use crate::store::{ComputerRow, TenantCtx};
 use axum::Json;
 use axum::extract::{ConnectInfo, State};
 use sakimori_api::{
@@ -17,7 +17,8 @@ use sakimori_api::{
 use sakimori_firewall_settings::{Advice, Answered, By, Question, Verdict, Whoever, advise, explain};
 use sakimori_model::Diagnostic;
 use sakimori_modules::Mac;
-use sakimori_modules::firewall::{self, Direction, Firewall, IcmpType, Protocol, TcpFlags};
+use sakimori_modules::firewall::{self, Direction, Firewall, Frame, IcmpType, Protocol, TcpFlags};
+use sakimori_protocol::ModuleStatus;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -55,7 +56,23 @@ pub(super) async fn explain_computer(
 ) -> Result<Json<FirewallAnswer>, Refused> {
     let ctx = caller.may(Resource::Computers, Access::Read)?;
     let settings = of_computer(&app, ctx, id, asked.settings.as_ref()).await?;
+    let row = app.store.computer(ctx, id).await?.ok_or_else(|| Refused::not_found("computer"))?;
+    let mut asked = asked;
+    for (context, holds) in last_contexts(&app, &row) {
+        asked.contexts.entry(context).or_insert(holds);
+    }
     answer(&app, settings, &asked).await
+}
+
+/// Whether contexts hold on a computer, as it last said.
+fn last_contexts(app: &App, row: &ComputerRow) -> Vec<(String, bool)> {
+    let presence = app.presence(row);
+    let modules: &[ModuleStatus] = presence.as_ref().map_or(&row.modules, |presence| &presence.modules);
+    let counters = modules.iter().filter(|status| status.module == firewall::MODULE.id);
+    let counters = counters.flat_map(|status| &status.counters);
+    let context =
+        |(name, value): &(String, u64)| Some((name.strip_prefix("context:")?.to_owned(), *value != 0));
+    counters.filter_map(context).collect()
 }
 
 /// What a firewall with these settings, over the built-in defaults, does to a packet. Lists are the manager's.
@@ -314,8 +331,26 @@ fn read<T: std::str::FromStr<Err: std::fmt::Display>>(
 }
 
 fn question(asked: &FirewallQuestion, now_micros: i64) -> Result<Question, Refused> {
+    let frame = read::<Frame>("/frame", "not-a-frame", asked.frame.as_ref())?.unwrap_or_default();
+    let is_ip = matches!(frame, Frame::Ip | Frame::Ipv4 | Frame::Ipv6);
+    if let (Some(_), false) = (&asked.protocol, is_ip) {
+        let message = "Only IP has protocols: leave it out.";
+        return Err(Refused::field("/protocol", "frame-fields", message));
+    }
     let from = asked.from.as_deref().map(|text| address("/from", text)).transpose()?;
     let to = asked.to.as_deref().map(|text| address("/to", text)).transpose()?;
+    if matches!(frame, Frame::Number(_)) {
+        if from.or(to).is_some() {
+            let message = "A frame that is neither IP nor ARP has no addresses: leave them out.";
+            return Err(Refused::field(
+                if from.is_some() { "/from" } else { "/to" },
+                "frame-fields",
+                message,
+            ));
+        }
+        let nowhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        return about(asked, frame, (nowhere, nowhere), now_micros);
+    }
     let Some(one) = from.or(to) else {
         let message = "Say where the packet comes from or where it goes to.";
         return Err(Refused::field("/from", "required", message));
@@ -325,6 +360,20 @@ fn question(asked: &FirewallQuestion, now_micros: i64) -> Result<Question, Refus
     if source.is_ipv4() != destination.is_ipv4() {
         let message = "Both addresses belong to one version of IP.";
         return Err(Refused::field("/to", "ip-versions", message));
+    }
+    let version = |v4: bool| if v4 { "IPv4" } else { "IPv6" };
+    let wanted = match frame {
+        Frame::Ipv4 | Frame::Arp => Some(true),
+        Frame::Ipv6 => Some(false),
+        Frame::Ip | Frame::Number(_) => None,
+    };
+    if let Some(v4) = wanted.filter(|v4| *v4 != one.is_ipv4()) {
+        let message = format!("Such a packet has addresses of {}.", version(v4));
+        return Err(Refused::field(if from.is_some() { "/from" } else { "/to" }, "ip-versions", &message));
+    }
+    let question = about(asked, frame, (source, destination), now_micros)?;
+    if frame == Frame::Arp {
+        return Ok(question);
     }
     let protocol = read::<Protocol>("/protocol", "not-a-protocol", asked.protocol.as_ref())?;
     let protocol = protocol.unwrap_or(Protocol::TCP);
@@ -350,6 +399,17 @@ fn question(asked: &FirewallQuestion, now_micros: i64) -> Result<Question, Refus
         (Protocol::ICMPV6, None) => Some((128, 0)),
         _ => None,
     };
+    let tcp_flags = (number == 6).then_some(flags);
+    Ok(Question { protocol: number, ports, tcp_flags, icmp, ..question })
+}
+
+/// What is asked of every kind of packet.
+fn about(
+    asked: &FirewallQuestion,
+    frame: Frame,
+    (source, destination): (IpAddr, IpAddr),
+    now_micros: i64,
+) -> Result<Question, Refused> {
     if let Some(name) = asked.interface.as_deref().filter(|name| !firewall::is_interface(name)) {
         let message = format!("'{name}' is no interface: a name has 1 to 15 characters, such as eth0.");
         return Err(Refused::field("/interface", "not-an-interface", &message));
@@ -364,12 +424,13 @@ fn question(asked: &FirewallQuestion, now_micros: i64) -> Result<Question, Refus
     Ok(Question {
         direction: asked.direction.unwrap_or(Direction::In),
         container: asked.container,
+        frame,
         source,
         destination,
-        protocol: number,
-        ports,
-        tcp_flags: (number == 6).then_some(flags),
-        icmp,
+        protocol: 0,
+        ports: None,
+        tcp_flags: None,
+        icmp: None,
         established: asked.established,
         card: read::<Mac>("/mac", "not-a-mac", asked.mac.as_ref())?.map(|mac| mac.0),
         interface: asked.interface.clone(),

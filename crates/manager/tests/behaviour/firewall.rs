@@ -1,6 +1,7 @@
 //! What the firewall does to a packet, and what is noticed about its rules before they are saved.
 use crate::support::{Api, Site};
 use reqwest::StatusCode;
+use sakimori_protocol::{CheckIn, Mode, ModuleState, ModuleStatus};
 use serde_json::{Value, json};
 
 async fn shop(admin: &Api) -> String {
@@ -62,6 +63,14 @@ async fn a_packet_is_explained_by_the_rules_of_a_policy_and_of_a_draft() {
     let alone = asked(&admin, "/firewall/explain", alone).await;
     assert_eq!(decision(&alone), ["would-be-dropped", "default", "-"]);
 
+    let rules = json!({"gateway": {"action": "deny", "direction": "in", "frame": "arp", "remote": ["192.0.2.1"]},
+        "lldp": {"action": "deny", "direction": "in", "frame": "0x88cc"}});
+    let tried = json!({"firewall": {"mode": "prevent", "rules": rules}});
+    for (frame, from, rule) in [("arp", Some("192.0.2.1"), "gateway"), ("35020", None, "lldp")] {
+        let question = json!({"frame": frame, "from": from, "settings": tried});
+        assert_eq!(decision(&asked(&admin, "/firewall/explain", question).await), ["dropped", "rule", rule]);
+    }
+
     for (wrong, pointer) in [
         (json!({"port": 80}), "/from"),
         (json!({"from": "203.0.113.9"}), "/port"),
@@ -71,6 +80,11 @@ async fn a_packet_is_explained_by_the_rules_of_a_policy_and_of_a_draft() {
         (json!({"from": "203.0.113.9", "port": 80, "mac": "x"}), "/mac"),
         (json!({"from": "203.0.113.9", "port": 80, "at": "noon"}), "/at"),
         (json!({"from": "203.0.113.9", "port": 80, "interface": "a/b"}), "/interface"),
+        (json!({"frame": "0x05ff"}), "/frame"),
+        (json!({"frame": "0x88cc", "to": "203.0.113.9"}), "/to"),
+        (json!({"frame": "arp", "from": "2001:db8::1"}), "/from"),
+        (json!({"frame": "arp", "from": "203.0.113.9", "protocol": "tcp"}), "/protocol"),
+        (json!({"frame": "ipv6", "from": "203.0.113.9", "port": 80}), "/from"),
     ] {
         let (status, problem) = admin.post(&path, wrong).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{problem}");
@@ -136,6 +150,25 @@ async fn a_computer_is_explained_with_its_own_rules_and_what_only_it_knows() {
     here["contexts"] = json!({"address 192.0.2.0/24": true});
     let answer = asked(&admin, &path, here).await;
     assert_eq!((decision(&answer), &answer["otherwise"]), (["passes", "rule", "backup"], &json!([])));
+    // What the computer last said of its contexts counts, unless the question says otherwise.
+    let status = |holds| ModuleStatus {
+        module: "firewall".to_owned(),
+        state: ModuleState::Active,
+        mode: Mode::Prevent,
+        reasons: Vec::new(),
+        rules: 1,
+        counters: vec![("context:address 192.0.2.0/24".to_owned(), holds)],
+    };
+    for (holds, verdict) in [(1, ["passes", "rule", "backup"]), (0, ["dropped", "default", "-"])] {
+        let said = CheckIn { modules: vec![status(holds)], ..machine.check_in_message(None, 0) };
+        machine.send_check_in(&said).await;
+        let question = json!({"from": "203.0.113.9", "port": 873});
+        let answer = asked(&admin, &path, question.clone()).await;
+        assert_eq!((decision(&answer), &answer["otherwise"]), (verdict, &json!([])));
+        let mut otherwise = question;
+        otherwise["contexts"] = json!({"address 192.0.2.0/24": holds == 0});
+        assert_ne!(decision(&asked(&admin, &path, otherwise).await), verdict);
+    }
     let found = asked(&admin, &format!("{computer}/firewall/lint"), json!({"operator": "203.0.113.9"})).await;
     assert_eq!(codes(&found["findings"]), [("F114", "-")]);
 }

@@ -101,6 +101,16 @@ impl Rule<'_> {
             let message = "ARP is no protocol over IP: leave out the protocol.";
             findings.push(self.finding("protocol", "arp-protocol", message, &rule.protocol.to_string()));
         }
+        if matches!(rule.frame, Frame::Number(_)) {
+            let protocol = (rule.protocol != Protocol::Any).then_some("protocol");
+            let remote = (!rule.remote.is_empty()).then_some("remote");
+            let local = (!rule.local.is_empty()).then_some("local");
+            for member in [protocol, remote, local].into_iter().flatten() {
+                let message =
+                    "A frame that is neither IP nor ARP has a card and an interface alone: leave this out.";
+                findings.push(self.finding(member, "frame-fields", message, &rule.frame.to_string()));
+            }
+        }
         if !rule.flags.is_empty() && rule.protocol != Protocol::TCP {
             let message = "Only TCP has flags: name the protocol tcp, or leave out the flags.";
             findings.push(self.finding("flags", "flags-without-tcp", message, ""));

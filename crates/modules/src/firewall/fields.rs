@@ -33,6 +33,28 @@ pub enum Protocol {
     Number(u8),
 }
 
+/// What kind of packets a rule looks at: `ip`, `ipv4`, `ipv6`, `arp`, or frames of another EtherType by its number, `0x88cc`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Frame {
+    /// IPv4 and IPv6.
+    #[default]
+    Ip,
+    /// IPv4.
+    Ipv4,
+    /// IPv6.
+    Ipv6,
+    /// ARP: who has which IPv4 address. Such a rule names addresses, MAC addresses and interfaces alone, and one that
+    /// allows closes its direction to other ARP alone.
+    Arp,
+    /// Another EtherType. Such a rule names MAC addresses and interfaces alone, and one that allows closes its direction to
+    /// other such frames alone.
+    Number(u16),
+}
+
+/// The text is no kind of frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParseFrameError;
+
 /// The text is no protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParseProtocolError;
@@ -124,6 +146,55 @@ impl FromStr for Protocol {
         }
         let named = PROTOCOLS.iter().find(|(name, _)| *name == text).map(|(_, number)| *number);
         named.or_else(|| number(text)).map(Self::Number).ok_or(ParseProtocolError)
+    }
+}
+
+// === impl Frame ===
+
+/// Frames that have names, by `EtherType`.
+const FRAMES: [(&str, Frame, u16); 3] =
+    [("ipv4", Frame::Ipv4, 0x0800), ("ipv6", Frame::Ipv6, 0x86dd), ("arp", Frame::Arp, 0x0806)];
+/// The lowest `EtherType`; a smaller number in its place is a length.
+const LOWEST_ETHER_TYPE: u16 = 0x0600;
+
+impl fmt::Display for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self, FRAMES.iter().find(|(_, known, _)| known == self)) {
+            (Self::Number(number), _) => write!(f, "0x{number:04x}"),
+            (_, Some((name, ..))) => f.write_str(name),
+            (_, None) => f.write_str("ip"),
+        }
+    }
+}
+
+impl fmt::Display for ParseFrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "write ip, ipv4, ipv6, arp or an EtherType from 0x0600 to 0xffff, as 0x88cc or in decimal digits",
+        )
+    }
+}
+
+impl std::error::Error for ParseFrameError {}
+
+impl FromStr for Frame {
+    type Err = ParseFrameError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "ip" {
+            return Ok(Self::Ip);
+        }
+        if let Some((_, frame, _)) = FRAMES.iter().find(|(name, ..)| *name == text) {
+            return Ok(*frame);
+        }
+        let (digits, radix) = text.strip_prefix("0x").map_or((text, 10), |digits| (digits, 16));
+        let are_digits = (1..=5).contains(&digits.len()) && digits.chars().all(|c| c.is_digit(radix));
+        let number = u16::from_str_radix(digits, radix).ok();
+        let number = number.filter(|number| are_digits && *number >= LOWEST_ETHER_TYPE);
+        let number = number.ok_or(ParseFrameError)?;
+        // One that has a name is what the name says.
+        let named = FRAMES.iter().find(|(.., known)| *known == number);
+        Ok(named.map_or(Self::Number(number), |(_, frame, _)| *frame))
     }
 }
 
@@ -254,6 +325,11 @@ text!(
     "A protocol over IP: `any`, `tcp`, `udp`, `tcp-udp`, `icmp`, `icmpv6`, `igmp`, `gre`, `esp`, `ah`, `sctp`, or its \
      number. Of IPv6 it is what follows all extension headers."
 );
+text!(
+    Frame,
+    "What kind of packets a rule looks at: `ip` (IPv4 and IPv6), `ipv4`, `ipv6`, `arp`, or frames of another EtherType by its \
+     number: `0x88cc`."
+);
 text!(TcpFlags, "TCP flags that have to be set, and with `!` such that must not be: `syn,!ack`.");
 text!(IcmpType, "An ICMP type, with its code where only that one is meant: `8`, `3/4`.");
 
@@ -306,6 +382,12 @@ mod tests {
         assert_eq!("17".parse::<Protocol>(), Ok(Protocol::UDP));
         for text in ["", "TCP", "256", "+6", "tcp udp", "0006"] {
             assert_eq!(text.parse::<Protocol>(), Err(ParseProtocolError), "{text}");
+        }
+        kept::<Frame>(&["ip", "ipv4", "ipv6", "arp", "0x88cc", "0x0600", "0xffff"]);
+        assert_eq!("35020".parse::<Frame>(), Ok(Frame::Number(0x88cc)));
+        assert_eq!("0x0806".parse::<Frame>(), Ok(Frame::Arp));
+        for text in ["", "0x", "0x05ff", "1535", "65536", "0x10000", "+1536", "0x+600", "88cc", "IP"] {
+            assert_eq!(text.parse::<Frame>(), Err(ParseFrameError), "{text}");
         }
         kept::<TcpFlags>(&["syn", "syn,!ack", "!fin,!syn,!rst,!psh,!ack,!urg", "fin,psh,urg"]);
         for text in ["", "syn,", "syn,syn", "syn,!syn", "!!syn", "push"] {

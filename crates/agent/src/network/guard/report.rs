@@ -200,11 +200,14 @@ impl Guard {
         if self.firewall.has_arp() && !self.table.filters_arp() {
             reasons.push("arp-not-filtered".to_owned());
         }
+        if !self.firewall.frames.is_empty() && !self.table.filters_frames(&self.firewall.frames) {
+            reasons.push("frames-not-filtered".to_owned());
+        }
         if self.names_missing_interface() {
             reasons.push("interface-missing".to_owned());
         }
         let values = self.table.read_firewall_counters().unwrap_or_default();
-        let named = self.firewall.counters.iter().map(|counter| {
+        let named = self.firewall.all_counters().map(|counter| {
             let default = || counter.default_name().to_owned();
             let name = counter.rule.as_ref().map_or_else(default, |rule| format!("rule:{rule}"));
             (name, values.get(&counter.name).map_or(0, |count| count.packets))
@@ -212,7 +215,7 @@ impl Guard {
         let named = most_used(named.collect());
         let contexts = self.plan.as_ref().map(|plan| self.contexts(plan.firewall_contexts()));
         let counters = named.into_iter().chain(contexts.unwrap_or_default()).collect();
-        let rules = self.firewall.counters.iter().filter(|counter| counter.rule.is_some()).count();
+        let rules = self.firewall.all_counters().filter(|counter| counter.rule.is_some()).count();
         // An interface may come later: all rules are enforced.
         let whole = reasons.iter().all(|reason| reason == "interface-missing");
         let state = match (mode, whole) {
