@@ -95,7 +95,7 @@ fn pcapng(packets: &[Vec<u8>]) -> Vec<u8> {
         let frame = ethernet(packet);
         let length = u32::try_from(frame.len()).unwrap();
         let micros = (u64::from(SECONDS) + at as u64) * 1_000_000 + u64::from(MICROS);
-        let (high, low) = ((micros >> 32) as u32, micros as u32);
+        let [high, low] = [micros >> 32, micros & 0xFFFF_FFFF].map(|half| u32::try_from(half).unwrap());
         let head = numbers(&[0, high, low, length, length]);
         file.extend(block(6, &[head, frame].concat()));
     }
