@@ -3167,7 +3167,7 @@ export interface components {
             /** @description When the last of them came. */
             last?: string;
             /**
-             * @description `tcp`, `udp`, `icmp`, `arp` … or the protocol's number, `0x88cc` for a frame of this EtherType; `*` where the event
+             * @description `tcp`, `udp`, `icmp`, `arp` … or the protocol's number, `0x88cc` for a frame of this `EtherType`; `*` where the event
              *     stands for packets of several sources.
              */
             protocol: string;

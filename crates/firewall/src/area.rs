@@ -98,9 +98,8 @@ impl<'p> Area<'p> {
                 let dimension = if *side == Side::Source { FROM_INTERFACE } else { TO_INTERFACE };
                 self.narrow(dimension, &numbers(names));
             }
-            Condition::Icmp(types) => self.narrow(ICMP, &numbers(types)),
             // A frame by number has no ICMP type: its place is free.
-            Condition::EtherType(types) => self.narrow(ICMP, &numbers(types)),
+            Condition::Icmp(types) | Condition::EtherType(types) => self.narrow(ICMP, &numbers(types)),
             Condition::TcpFlags { any, not } => {
                 let fitting =
                     (0..=u8::MAX).filter(|bits| any.iter().any(|wanted| wanted.fits(*bits)) != *not);

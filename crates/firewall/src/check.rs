@@ -273,11 +273,10 @@ fn versions(rule: &Rule) -> [bool; 2] {
     [true, false].map(|v4| {
         let some = |among| addresses(among, v4).is_none_or(|ranges| !ranges.is_empty());
         let of_frame = match rule.frame {
-            Frame::Ip => true,
+            // A frame by number has no addresses.
+            Frame::Ip | Frame::Number(_) => true,
             Frame::V4 | Frame::Arp => v4,
             Frame::V6 => !v4,
-            // It has no addresses.
-            Frame::Number(_) => true,
         };
         of_frame && some(&rule.remote) && some(&rule.local)
     })

@@ -75,7 +75,7 @@ fn the_whole_plan() {
         always: vec![Endpoint { address: ip("198.51.100.7"), port: 4443 }],
         ..policy(vec![web(), ssh_from(&["10.0.0.0/9", "10.128.0.0/9", "2001:db8::/32"]), no_smtp()])
     };
-    expect![[r#"
+    expect![[r"
         fw_bypass_in
         fw_in
           protocol 6 to port { 80 8000-8090 } count fw_web_server_75fa91fc5c601440 accept
@@ -113,7 +113,7 @@ fn the_whole_plan() {
           protocol 58 type { 130/0-137/255 143/0-143/255 } accept
           protocol 6 to { 198.51.100.7 } to port { 4443 } accept
           jump fw_out
-    "#]].assert_eq(&plan(&policy).to_string());
+    "]].assert_eq(&plan(&policy).to_string());
 }
 
 #[test]
@@ -790,12 +790,12 @@ fn frames_by_number_have_a_plan_of_their_own() {
     let rules = vec![frame("lldp", Action::Allow, 0x88cc), frame("no lacp", Action::Deny, 0x8809)];
     let plan = compile(&policy(rules)).plan.unwrap();
     assert!(plan.chains.iter().all(|chain| chain.steps.is_empty()), "IP is left alone: {plan}");
-    expect![[r#"
+    expect![[r"
         frames in
           frame { 0x8809 } count fw_no_lacp_f1428c43dad2e6a6 drop
           frame { 0x88cc } count fw_lldp_ea8653ad81c56ef9 accept
           frame { 0x0600-0x07ff 0x0801-0x0805 0x0807-0x80ff 0x8101-0x86dc 0x86de-0x8808 0x880a-0x8862 0x8865-0x888d 0x888f-0x88a7 0x88a9-0x88e4 0x88e6-0xffff } count fw_default_frame_in sample! drop
-    "#]]
+    "]]
     .assert_eq(&format!("{plan}").split_inclusive('\n').skip_while(|line| !line.starts_with("frames")).collect::<String>());
     for (wrong, code) in [
         (frame("ip", Action::Deny, 0x0800), "F017"),

@@ -357,7 +357,7 @@ pub struct FirewallEvent {
     pub rule: String,
     /// `in` or `out`.
     pub direction: Direction,
-    /// `tcp`, `udp`, `icmp`, `arp` … or the protocol's number, `0x88cc` for a frame of this EtherType; `*` where the event
+    /// `tcp`, `udp`, `icmp`, `arp` … or the protocol's number, `0x88cc` for a frame of this `EtherType`; `*` where the event
     /// stands for packets of several sources.
     pub protocol: String,
     /// Address that opened the connection, or sent the ARP message; a frame's card; `*` for several.

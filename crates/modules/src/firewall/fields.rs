@@ -33,7 +33,7 @@ pub enum Protocol {
     Number(u8),
 }
 
-/// What kind of packets a rule looks at: `ip`, `ipv4`, `ipv6`, `arp`, or frames of another EtherType by its number, `0x88cc`.
+/// What kind of packets a rule looks at: `ip`, `ipv4`, `ipv6`, `arp`, or frames of another `EtherType` by its number, `0x88cc`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Frame {
     /// IPv4 and IPv6.
@@ -46,7 +46,7 @@ pub enum Frame {
     /// ARP: who has which IPv4 address. Such a rule names addresses, MAC addresses and interfaces alone, and one that
     /// allows closes its direction to other ARP alone.
     Arp,
-    /// Another EtherType. Such a rule names MAC addresses and interfaces alone, and one that allows closes its direction to
+    /// Another `EtherType`. Such a rule names MAC addresses and interfaces alone, and one that allows closes its direction to
     /// other such frames alone.
     Number(u16),
 }

@@ -297,7 +297,7 @@ fn the_firewalls_chains_come_first_and_stale_counters_go() {
     rules(
         &plan,
         "fw_input",
-        &expect![[r#"
+        &expect![[r"
             ct state and 0x6 != 0x0 accept
             meta mark and 0x0c000000 == 0x04000000 accept
             iiftype loopback accept
@@ -306,7 +306,7 @@ fn the_firewalls_chains_come_first_and_stale_counters_go() {
             meta l4proto 58 @th,0,16 130/0-137/255 accept
             meta l4proto 58 @th,0,16 143/0-143/255 accept
             jump fw_in
-        "#]],
+        "]],
     );
     rules(
         &plan,
@@ -360,7 +360,7 @@ fn what_a_rule_bypasses_is_marked_before_the_queue_and_unmarked_there() {
     rules(
         &plan,
         "fw_input",
-        &expect![[r#"
+        &expect![[r"
             ct state and 0x6 != 0x0 jump fw_bypass_in
             ct state and 0x6 != 0x0 accept
             meta mark and 0x0c000000 == 0x04000000 accept
@@ -371,7 +371,7 @@ fn what_a_rule_bypasses_is_marked_before_the_queue_and_unmarked_there() {
             meta l4proto 58 @th,0,16 130/0-137/255 accept
             meta l4proto 58 @th,0,16 143/0-143/255 accept
             jump fw_in
-        "#]],
+        "]],
     );
     rules(
         &plan,
