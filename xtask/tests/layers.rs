@@ -103,7 +103,6 @@ const ENGINES: &[(&str, &[&str])] = &[
     ("sakimori-packet", &[]),
     ("sakimori-stream", &["siphasher", "hashbrown"]),
     ("sakimori-protocols", &["flate2", "memchr"]),
-    ("sakimori-signatures", &["daachorse", "regex", "regex-syntax", "memchr", "aho-corasick"]),
     (
         "sakimori-seclang",
         &[
@@ -117,6 +116,10 @@ const ENGINES: &[(&str, &[&str])] = &[
             "regex-syntax",
             "sha1",
         ],
+    ),
+    (
+        "sakimori-signatures",
+        &["daachorse", "fancy-regex", "md-5", "memchr", "regex", "regex-syntax", "sha1", "sha2"],
     ),
     ("sakimori-reputation", &["siphasher"]),
     ("sakimori-firewall", &[]),

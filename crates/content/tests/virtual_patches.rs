@@ -65,7 +65,7 @@ fn every_rule_is_described_and_tested() {
         assert_eq!(metadata.severity, rule.severity, "{}", rule.sid);
         assert!((7_000_001..8_000_000).contains(&rule.sid.0));
         assert_eq!(rule.action, Action::Drop);
-        assert!(rule.may_block && rule.reports);
+        assert!(rule.rate.is_none() && rule.reports);
         for text in [&metadata.title, &metadata.description] {
             assert!(!text.en.is_empty() && !text.ja.is_ascii(), "{}", rule.sid);
         }

@@ -1,12 +1,15 @@
 //! The engine: packets in, judgements and events out.
 use crate::answer;
-use crate::flow::{InspectedFlow, Ports, Shared};
+use crate::flow::{self, InspectedFlow, Ports, Shared};
+use crate::packet_view::{Header, PacketView};
 use crate::site::{Path, Sighting, WebReputation};
 use sakimori_model::{Event, IntrusionPrevention, Mode, Now};
 pub use sakimori_packet::Checksums;
 use sakimori_packet::{self as packet, Transport};
 use sakimori_protocols::http1;
-use sakimori_signatures::RuleSet;
+use sakimori_signatures::{
+    self as signatures, FlowFacts, FlowState, Hosts, Memory, Place, RuleSet, Stage, TransactionState,
+};
 use sakimori_stream::{self as stream, Decision, FlowTable, OverlapPolicy};
 use std::sync::Arc;
 
@@ -145,6 +148,8 @@ impl Engine {
                 generation: 1,
                 limits,
                 now: Now::default(),
+                hosts: Hosts::default(),
+                header: Header::default(),
                 matches: Vec::new(),
                 events: Vec::new(),
                 counters: Counters::default(),
@@ -207,6 +212,10 @@ impl Engine {
             counters.not_inspected += 1;
             return Judgement { verdict: Verdict::Accept, mark: FlowMark::None, inject: Vec::new() };
         }
+        self.shared.header = Header::of(&packet);
+        if let Some(judgement) = self.opening(&packet, path) {
+            return judgement;
+        }
         let outcome = {
             let ports = &self.ports;
             let generation = self.shared.generation;
@@ -255,6 +264,51 @@ impl Engine {
         Judgement { verdict, mark, inject }
     }
 
+    /// Judges the packet that opens a connection, before there is a flow: rules about headers look at it. None where it
+    /// goes on.
+    fn opening(&mut self, packet: &packet::Packet<'_>, path: Path) -> Option<Judgement> {
+        let shared = &mut self.shared;
+        let tcp = packet.tcp().filter(|tcp| tcp.flags.syn() && !tcp.flags.ack())?;
+        let served = match path {
+            Path::Serving => true,
+            Path::Leaving => false,
+            Path::FromContainer => self.ports.http.iter().any(|ports| ports.contains(tcp.destination_port)),
+        };
+        if !served || !shared.rules.needs().packets || shared.settings.mode == Mode::Off {
+            return None;
+        }
+        let facts = FlowFacts {
+            client: packet.source,
+            client_port: tcp.source_port,
+            server: packet.destination,
+            server_port: tcp.destination_port,
+            established: false,
+        };
+        let header = shared.header;
+        let view = PacketView {
+            header: &header,
+            payload: tcp.payload,
+            flow: &facts,
+            protocol: None,
+            lengths: [0, 0],
+        };
+        let memory = Memory {
+            scratch: &mut shared.scratch,
+            flow: &mut FlowState::default(),
+            transaction: &mut TransactionState::default(),
+            hosts: &mut shared.hosts,
+            now: shared.now.monotonic,
+        };
+        let stage = Stage::Packet(signatures::Direction::ToServer);
+        shared.rules.inspect(memory, &view, stage, &mut shared.matches);
+        let blocked = flow::judge(shared, &view, None) == Decision::Block;
+        blocked.then(|| {
+            shared.blocked = None;
+            shared.counters.dropped += 1;
+            Judgement { verdict: Verdict::Drop, mark: FlowMark::None, inject: Vec::new() }
+        })
+    }
+
     /// Lets go of flows whose time is over, a bounded number at a time. Call it about once a second,
     /// and again soon where it says that there is more to do.
     pub fn expire(&mut self, now: Now) -> bool {
@@ -275,7 +329,10 @@ impl Engine {
     /// Whether packets from server to client have to be shown with their payload.
     pub fn needs_responses(&self) -> bool {
         let needs = self.shared.rules.needs();
-        self.shared.settings.mode != Mode::Off && (needs.response || needs.stream_to_client)
+        self.shared.settings.mode != Mode::Off
+            && (needs.response
+                || needs.stream_to_client
+                || self.shared.rules.asks(Place::Packet, signatures::Direction::ToClient))
     }
 
     /// What was counted.

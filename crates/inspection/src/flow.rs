@@ -1,15 +1,18 @@
 //! One flow under inspection: its HTTP connection, its raw windows, and what the rules remember of it.
 use crate::answer::Why;
 use crate::engine::{Counters, Limits};
-use crate::http_view::HttpView;
+use crate::http_view::{HttpView, Stream};
+use crate::packet_view::{Header, PacketView};
 use crate::report::{self, Occasion};
 use crate::site::{self, Path, Sighting, Step, Visit, WebReputation};
 use crate::stream_view::{StreamView, StreamWindow};
+use crate::tls_view::TlsView;
 use sakimori_model::{Action, Event, IncidentId, IntrusionPrevention, Mode, Now, PortRange};
 use sakimori_protocols::http1;
+use sakimori_protocols::tls::Greeting;
 use sakimori_signatures::{
-    self as signatures, FlowFacts, FlowState, Inspected, Match, Memory, RuleSet, Scratch, Stage,
-    TransactionState,
+    self as signatures, FlowFacts, FlowState, Hosts, Inspected, Match, Memory, Protocol, RuleSet, Scratch,
+    Stage, TransactionState,
 };
 use sakimori_stream::{Application, Decision, Direction, End, FlowInfo};
 use std::sync::Arc;
@@ -24,6 +27,10 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) now: Now,
     pub(crate) scratch: Scratch,
+    /// What the rules remember across flows.
+    pub(crate) hosts: Hosts,
+    /// The header of the packet at hand.
+    pub(crate) header: Header,
     pub(crate) matches: Vec<Match>,
     pub(crate) events: Vec<Event>,
     pub(crate) counters: Counters,
@@ -53,6 +60,23 @@ pub(crate) struct InspectedFlow {
     attacked: bool,
     visit: Visit,
     windows: [Option<Box<StreamWindow>>; 2],
+    /// Bytes to the server and to the client.
+    lengths: [u64; 2],
+    greeting: Hello,
+}
+
+/// What a client says first, where it may be TLS.
+#[derive(Debug, Default)]
+enum Hello {
+    /// Nothing was said yet.
+    #[default]
+    Silent,
+    /// It has begun.
+    Begun(Box<Greeting>),
+    /// It was whole, or can never be.
+    Over,
+    /// Something else was said.
+    None,
 }
 
 /// What the rules remember of one transaction, and of which rule set.
@@ -113,6 +137,16 @@ impl InspectedFlow {
             attacked,
             visit,
             windows: [None, None],
+            lengths: [0, 0],
+            greeting: Hello::Silent,
+        }
+    }
+
+    /// The protocol that it is taken for.
+    fn protocol(&self) -> Option<Protocol> {
+        match self.greeting {
+            Hello::Begun(_) | Hello::Over => Some(Protocol::Tls),
+            Hello::Silent | Hello::None => self.http.is_some().then_some(Protocol::Http),
         }
     }
 
@@ -126,38 +160,126 @@ impl InspectedFlow {
             return false;
         }
         match direction {
-            Direction::ToServer => (self.http.is_some() && needs.request) || needs.stream_to_server,
-            Direction::ToClient => (self.http.is_some() && needs.response) || needs.stream_to_client,
+            Direction::ToServer => {
+                (self.http.is_some() && needs.request)
+                    || needs.stream_to_server
+                    || needs.packets
+                    || needs.greeting && !matches!(self.greeting, Hello::Over | Hello::None)
+            }
+            Direction::ToClient => {
+                (self.http.is_some() && needs.response) || needs.stream_to_client || needs.packets
+            }
         }
     }
 
     fn inspect_stream(&mut self, shared: &mut Shared, direction: Direction, bytes: &[u8]) -> Decision {
         let needs = shared.rules.needs();
-        let (slot, wanted) = match direction {
-            Direction::ToServer => (0, needs.stream_to_server),
-            Direction::ToClient => (1, needs.stream_to_client),
+        let (slot, wanted, with_http) = match direction {
+            Direction::ToServer => (0, needs.stream_to_server, needs.payload_of_requests),
+            Direction::ToClient => (1, needs.stream_to_client, needs.payload_of_responses),
         };
-        let wanted = wanted && self.attacked && shared.settings.mode != Mode::Off;
-        let Some(window) = self.windows.get_mut(slot).filter(|_| wanted) else { return Decision::Continue };
+        let kept = wanted || with_http && self.http.is_some();
+        let kept = kept && self.attacked && shared.settings.mode != Mode::Off;
+        let protocol = self.protocol();
+        let Some(window) = self.windows.get_mut(slot).filter(|_| kept) else { return Decision::Continue };
         let window = window.get_or_insert_default();
         window.push(bytes);
+        if !wanted {
+            return Decision::Continue;
+        }
         let (shown, start, state) = window.split();
         let side = to_signatures(direction);
+        let header = shared.header;
         let view = StreamView {
             bytes: shown,
             start,
             direction: side,
             flow: &self.facts,
             segment_length: bytes.len(),
+            protocol,
+            lengths: self.lengths,
+            header: &header,
         };
-        let memory = Memory { scratch: &mut shared.scratch, flow: &mut self.rules, transaction: state };
+        let memory = Memory {
+            scratch: &mut shared.scratch,
+            flow: &mut self.rules,
+            transaction: state,
+            hosts: &mut shared.hosts,
+            now: shared.now.monotonic,
+        };
         shared.rules.inspect(memory, &view, Stage::Stream(side), &mut shared.matches);
         judge(shared, &view, None)
     }
 
+    /// The segment by itself, with its header.
+    fn inspect_packet(&mut self, shared: &mut Shared, direction: Direction, bytes: &[u8]) -> Decision {
+        if !shared.rules.needs().packets || !self.attacked || shared.settings.mode == Mode::Off {
+            return Decision::Continue;
+        }
+        let header = shared.header;
+        let view = PacketView {
+            header: &header,
+            payload: bytes,
+            flow: &self.facts,
+            protocol: self.protocol(),
+            lengths: self.lengths,
+        };
+        let stage = Stage::Packet(to_signatures(direction));
+        let memory = Memory {
+            scratch: &mut shared.scratch,
+            flow: &mut self.rules,
+            transaction: &mut TransactionState::default(),
+            hosts: &mut shared.hosts,
+            now: shared.now.monotonic,
+        };
+        shared.rules.inspect(memory, &view, stage, &mut shared.matches);
+        judge(shared, &view, None)
+    }
+
+    /// The greeting of a client that speaks TLS.
+    fn inspect_greeting(&mut self, shared: &mut Shared, direction: Direction, bytes: &[u8]) -> Decision {
+        if direction == Direction::ToClient || !self.attacked {
+            return Decision::Continue;
+        }
+        if matches!(self.greeting, Hello::Silent) {
+            let begins = bytes.first().is_some_and(|first| Greeting::may_begin_with(*first));
+            self.greeting = if begins { Hello::Begun(Box::default()) } else { Hello::None };
+        }
+        let Hello::Begun(greeting) = &mut self.greeting else { return Decision::Continue };
+        let Some(hello) = greeting.feed(bytes) else { return Decision::Continue };
+        self.greeting = Hello::Over;
+        if !shared.rules.needs().greeting || shared.settings.mode == Mode::Off {
+            return Decision::Continue;
+        }
+        let name = hello.server_name.as_ref().map(|name| name.to_ascii_lowercase());
+        let header = shared.header;
+        let view = TlsView {
+            hello: &hello,
+            name: name.as_deref(),
+            flow: &self.facts,
+            segment_length: bytes.len(),
+            lengths: self.lengths,
+            header: &header,
+        };
+        let memory = Memory {
+            scratch: &mut shared.scratch,
+            flow: &mut self.rules,
+            transaction: &mut TransactionState::default(),
+            hosts: &mut shared.hosts,
+            now: shared.now.monotonic,
+        };
+        shared.rules.inspect(memory, &view, Stage::RequestEnd, &mut shared.matches);
+        judge(shared, &view, None)
+    }
+
     fn inspect_http(&mut self, shared: &mut Shared, direction: Direction, bytes: &[u8]) -> Decision {
+        if matches!(self.protocol(), Some(Protocol::Tls)) {
+            return Decision::Continue;
+        }
+        let slot = usize::from(direction == Direction::ToClient);
         let Some(connection) = &mut self.http else { return Decision::Continue };
         let limits = shared.limits.http;
+        let window = self.windows.get(slot).and_then(Option::as_deref);
         let mut sink = HttpSink {
             attacked: self.attacked && shared.settings.mode != Mode::Off,
             visit: self.visit.is_http() && shared.web.mode != Mode::Off,
@@ -165,6 +287,8 @@ impl InspectedFlow {
             facts: &self.facts,
             rules: &mut self.rules,
             segment_length: bytes.len(),
+            window,
+            lengths: self.lengths,
             tunnel: false,
         };
         let direction = match direction {
@@ -221,6 +345,9 @@ impl Application for InspectedFlow {
                 window.rules = TransactionState::default();
             }
         }
+        if let Some(length) = self.lengths.get_mut(usize::from(direction == Direction::ToClient)) {
+            *length = length.saturating_add(bytes.len() as u64);
+        }
         if direction == Direction::ToServer {
             match self.visit(shared, bytes) {
                 Decision::Continue => {}
@@ -231,10 +358,14 @@ impl Application for InspectedFlow {
             // Not `Done`: the next rule set may want what this one does not.
             return Decision::Continue;
         }
-        match self.inspect_stream(shared, direction, bytes) {
-            Decision::Continue => self.inspect_http(shared, direction, bytes),
-            decided => decided,
+        let steps = [Self::inspect_greeting, Self::inspect_packet, Self::inspect_stream, Self::inspect_http];
+        for step in steps {
+            match step(self, shared, direction, bytes) {
+                Decision::Continue => {}
+                decided => return decided,
+            }
         }
+        Decision::Continue
     }
 
     fn gap(&mut self, _: &mut Shared, _: &FlowInfo, direction: Direction, bytes: u64) -> Decision {
@@ -264,6 +395,9 @@ struct HttpSink<'a> {
     facts: &'a FlowFacts,
     rules: &'a mut FlowState,
     segment_length: usize,
+    /// The raw bytes of the direction that is fed.
+    window: Option<&'a StreamWindow>,
+    lengths: [u64; 2],
     /// Whether the rules of intrusion prevention are asked.
     attacked: bool,
     /// Whether requests are looked up in the reputation lists.
@@ -321,11 +455,17 @@ impl http1::Sink<RuleMemory> for HttpSink<'_> {
                 RuleMemory { state: TransactionState::default(), generation: shared.generation, asked };
         }
         let body_limit = shared.limits.http.body_bytes;
-        let view = HttpView::new(&transaction.message, side, self.facts, self.segment_length, body_limit);
+        let header = shared.header;
+        let stream =
+            Stream { shown: self.window.map(StreamWindow::shown), lengths: self.lengths, header: &header };
+        let view =
+            HttpView::new(&transaction.message, side, self.facts, self.segment_length, body_limit, stream);
         let memory = Memory {
             scratch: &mut shared.scratch,
             flow: self.rules,
             transaction: &mut transaction.state.state,
+            hosts: &mut shared.hosts,
+            now: shared.now.monotonic,
         };
         shared.rules.inspect(memory, &view, stage, &mut shared.matches);
         let request = (side == signatures::Direction::ToServer).then_some(&transaction.message);
@@ -337,7 +477,11 @@ impl http1::Sink<RuleMemory> for HttpSink<'_> {
 }
 
 /// Turns the matches at hand into events and a decision, by the policy's modes.
-fn judge<T: Inspected>(shared: &mut Shared, subject: &T, request: Option<&http1::Message>) -> Decision {
+pub(crate) fn judge<T: Inspected>(
+    shared: &mut Shared,
+    subject: &T,
+    request: Option<&http1::Message>,
+) -> Decision {
     if shared.matches.is_empty() {
         return Decision::Continue;
     }
@@ -345,9 +489,7 @@ fn judge<T: Inspected>(shared: &mut Shared, subject: &T, request: Option<&http1:
     let rules = Arc::clone(&shared.rules);
     let mode_of = |found: &Match| {
         let rule = rules.rules().get(found.rule)?;
-        let mode = shared.settings.rule_mode(found.sid);
-        Some((rule, if rule.may_block { mode } else { mode.min(Mode::Detect) }))
-            .filter(|(_, m)| *m != Mode::Off)
+        Some((rule, shared.settings.rule_mode(found.sid))).filter(|(_, mode)| *mode != Mode::Off)
     };
     let judged: Vec<_> =
         matches.iter().filter_map(|m| mode_of(m).map(|(rule, mode)| (m, rule, mode))).collect();
@@ -356,7 +498,8 @@ fn judge<T: Inspected>(shared: &mut Shared, subject: &T, request: Option<&http1:
     let count = u64::from(!judged.is_empty());
     let occasion = Occasion { at: shared.now.wall, incident, http: request.map(report::summary) };
     for (found, rule, mode) in judged {
-        if !rule.reports {
+        // what stops traffic is always told
+        if !rule.reports || !found.reported && mode != Mode::Prevent {
             continue;
         }
         let action = if mode == Mode::Prevent { Action::Blocked } else { Action::Detected };

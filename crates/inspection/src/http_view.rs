@@ -1,6 +1,7 @@
 //! An HTTP message as the rule language sees it.
-use sakimori_protocols::http1::Message;
-use sakimori_signatures::{Buffer, Direction, FlowFacts, Inspected};
+use crate::packet_view::Header;
+use sakimori_protocols::http1::{Anomaly, Message};
+use sakimori_signatures::{Buffer, Direction, EventName, Fact, FlowFacts, Inspected, Protocol};
 use std::cell::OnceCell;
 
 /// One request or response, offered to the rules by buffer name.
@@ -12,6 +13,17 @@ pub(crate) struct HttpView<'a> {
     segment_length: usize,
     body_limit: usize,
     cookies: OnceCell<Option<Vec<u8>>>,
+    stream: Stream<'a>,
+}
+
+/// What is there beside the message: the raw bytes and the packet that brought the newest of them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stream<'a> {
+    /// The window over the raw bytes of the direction, and where it begins.
+    pub(crate) shown: Option<(&'a [u8], u64)>,
+    /// Bytes of the streams to the server and to the client.
+    pub(crate) lengths: [u64; 2],
+    pub(crate) header: &'a Header,
 }
 
 // === impl HttpView ===
@@ -23,8 +35,9 @@ impl<'a> HttpView<'a> {
         flow: &'a FlowFacts,
         segment_length: usize,
         body_limit: usize,
+        stream: Stream<'a>,
     ) -> Self {
-        Self { message, direction, flow, segment_length, body_limit, cookies: OnceCell::new() }
+        Self { message, direction, flow, segment_length, body_limit, cookies: OnceCell::new(), stream }
     }
 
     fn part(&self, index: usize) -> Option<&[u8]> {
@@ -48,6 +61,17 @@ impl<'a> HttpView<'a> {
                 Some(joined)
             })
             .as_deref()
+    }
+}
+
+impl HttpView<'_> {
+    /// Whether the scheme of `Authorization` is none of those that are in use.
+    fn authorization_is_unknown(&self) -> bool {
+        let Some(value) = self.message.header("authorization") else { return false };
+        let scheme = value.split(u8::is_ascii_whitespace).next().unwrap_or_default();
+        ![&b"basic"[..], b"digest", b"bearer", b"negotiate", b"ntlm"]
+            .iter()
+            .any(|known| scheme.eq_ignore_ascii_case(known))
     }
 }
 
@@ -85,12 +109,33 @@ impl Inspected for HttpView<'_> {
             Buffer::HttpStatMsg => self.part(2),
             Buffer::HttpServer => m.header("server"),
             Buffer::HttpLocation => m.header("location"),
-            Buffer::Payload => None,
+            Buffer::Payload => self.stream.shown.map(|(bytes, _)| bytes),
+            Buffer::HttpRequestHeader | Buffer::HttpResponseHeader => self.instance(buffer, direction, 0),
+            _ => None,
+        }
+    }
+
+    fn instance(&self, buffer: Buffer, direction: Direction, index: usize) -> Option<&[u8]> {
+        if !buffer.is_several() || direction != self.direction {
+            return if index == 0 { self.buffer(buffer, direction) } else { None };
+        }
+        // each line of the normalised block is one field
+        let lines = self.message.normalised_headers();
+        lines.split(|byte| *byte == b'\n').filter_map(|line| line.strip_suffix(b"\r")).nth(index)
+    }
+
+    fn start(&self, buffer: Buffer, _direction: Direction) -> u64 {
+        match buffer {
+            Buffer::Payload => self.stream.shown.map_or(0, |(_, start)| start),
+            _ => 0,
         }
     }
 
     fn is_complete(&self, buffer: Buffer, _direction: Direction) -> bool {
-        !buffer.grows() || self.message.is_complete() || self.message.body().len() >= self.body_limit
+        buffer == Buffer::Payload
+            || !buffer.grows()
+            || self.message.is_complete()
+            || self.message.body().len() >= self.body_limit
     }
 
     fn flow(&self) -> &FlowFacts {
@@ -99,5 +144,52 @@ impl Inspected for HttpView<'_> {
 
     fn segment_length(&self) -> usize {
         self.segment_length
+    }
+
+    fn protocol(&self) -> Option<Protocol> {
+        Some(Protocol::Http)
+    }
+
+    fn fact(&self, fact: Fact, direction: Direction) -> Option<u64> {
+        let [to_server, to_client] = self.stream.lengths;
+        match fact {
+            Fact::StreamOfClient => Some(to_server),
+            Fact::StreamOfServer => Some(to_client),
+            Fact::HttpContentLength if direction == self.direction => {
+                std::str::from_utf8(self.message.header("content-length")?).ok()?.trim_ascii().parse().ok()
+            }
+            fact => self.stream.header.fact(fact),
+        }
+    }
+
+    fn has_event(&self, event: EventName, direction: Direction) -> bool {
+        let request = direction == Direction::ToServer;
+        let has = |anomaly| self.message.anomalies().contains(anomaly);
+        match event.as_str() {
+            "http.invalid_transfer_encoding_value_in_request" => {
+                request && has(Anomaly::TransferEncodingUnknown)
+            }
+            "http.invalid_transfer_encoding_value_in_response" => {
+                !request && has(Anomaly::TransferEncodingUnknown)
+            }
+            "http.request_field_missing_colon" => request && has(Anomaly::HeaderWithoutColon),
+            "http.response_field_missing_colon" => !request && has(Anomaly::HeaderWithoutColon),
+            "http.request_field_too_long" => request && has(Anomaly::HeadTooLong),
+            "http.request_header_invalid" => {
+                request && (has(Anomaly::SpaceBeforeColon) || has(Anomaly::NulByte))
+            }
+            "http.invalid_content_length_field_in_request" => request && has(Anomaly::LengthInvalid),
+            "http.invalid_content_length_field_in_response" => !request && has(Anomaly::LengthInvalid),
+            "http.duplicate_content_length_field_in_request" => request && has(Anomaly::LengthConflict),
+            "http.duplicate_content_length_field_in_response" => !request && has(Anomaly::LengthConflict),
+            "http.invalid_request_chunk_len" => request && has(Anomaly::ChunkInvalid),
+            "http.invalid_response_chunk_len" => !request && has(Anomaly::ChunkInvalid),
+            "http.invalid_request_field_folding" => request && has(Anomaly::FoldedHeader),
+            "http.missing_host_header" => {
+                request && self.message.host_raw().is_none() && self.part(2) == Some(b"HTTP/1.1")
+            }
+            "http.request_auth_unrecognized" => request && self.authorization_is_unknown(),
+            _ => false,
+        }
     }
 }

@@ -19,9 +19,11 @@ mod engine;
 mod flow;
 mod http_view;
 pub mod offline;
+mod packet_view;
 mod report;
 mod site;
 mod stream_view;
+mod tls_view;
 
 pub use engine::{Checksums, Config, Counters, Engine, FlowMark, Injection, Judgement, Limits, Verdict};
 pub use site::{Path, SeenIn, Sighting, WebReputation};

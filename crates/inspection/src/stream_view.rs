@@ -1,5 +1,6 @@
 //! The raw stream of one direction as the rule language sees it: a window over its newest bytes.
-use sakimori_signatures::{Buffer, Direction, FlowFacts, Inspected, TransactionState};
+use crate::packet_view::Header;
+use sakimori_signatures::{Buffer, Direction, Fact, FlowFacts, Inspected, Protocol, TransactionState};
 
 /// Bytes kept behind the newest piece, so that a pattern cut by segments is still found.
 /// 8 KiB: three times Suricata's default inspection chunk.
@@ -21,6 +22,12 @@ pub(crate) struct StreamView<'a> {
     pub(crate) direction: Direction,
     pub(crate) flow: &'a FlowFacts,
     pub(crate) segment_length: usize,
+    /// The protocol that the flow is taken for.
+    pub(crate) protocol: Option<Protocol>,
+    /// Bytes of the streams to the server and to the client.
+    pub(crate) lengths: [u64; 2],
+    /// The header of the packet that brought the newest bytes.
+    pub(crate) header: &'a Header,
 }
 
 // === impl StreamWindow ===
@@ -39,6 +46,11 @@ impl StreamWindow {
         self.start += self.bytes.len() as u64 + bytes;
         self.bytes.clear();
         self.rules = TransactionState::default();
+    }
+
+    /// What is kept, and where it begins in the stream.
+    pub(crate) fn shown(&self) -> (&[u8], u64) {
+        (&self.bytes, self.start)
     }
 
     /// The window and its rule memory, apart.
@@ -66,5 +78,18 @@ impl Inspected for StreamView<'_> {
 
     fn segment_length(&self) -> usize {
         self.segment_length
+    }
+
+    fn protocol(&self) -> Option<Protocol> {
+        self.protocol
+    }
+
+    fn fact(&self, fact: Fact, _direction: Direction) -> Option<u64> {
+        let [to_server, to_client] = self.lengths;
+        match fact {
+            Fact::StreamOfClient => Some(to_server),
+            Fact::StreamOfServer => Some(to_client),
+            fact => self.header.fact(fact),
+        }
     }
 }

@@ -4,7 +4,7 @@
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a command-line tool")]
 
 use sakimori_model::Level;
-use sakimori_signatures::{SourceFile, Variables, compile};
+use sakimori_signatures::{Direction, Place, SourceFile, Variables, compile};
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -31,6 +31,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("refused  {}", compiled.refused);
     println!("time     {took:.2?}");
     println!("needs    {:?}", compiled.rules.needs());
+    for port in [80, 443, 445, 25] {
+        let matchers = [Direction::ToServer, Direction::ToClient].map(|direction| {
+            [Place::Stream, Place::Packet].map(|place| compiled.rules.matchers(place, direction, port))
+        });
+        println!("matchers of stream and packets on port {port}, to server and to client: {matchers:?}");
+    }
     let mut reasons: BTreeMap<(Level, &str, String), usize> = BTreeMap::new();
     for diagnostic in &compiled.diagnostics {
         if wanted.as_deref() == Some(diagnostic.code) {

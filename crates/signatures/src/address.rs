@@ -42,13 +42,17 @@ const PORT_VARIABLES: &[&str] = &[
     "SIP_PORTS",
 ];
 
+/// Widest range of ports that is a service and not a part of all ports.
+const NARROW: u16 = 16;
+
 /// Deepest nesting of lists and variables.
 const DEPTH: usize = 16;
 
 /// Values of `$HOME_NET`, `$HTTP_PORTS` and the like, as Suricata's `vars` section writes them.
 ///
 /// A variable of Suricata's default configuration that is not set stands for `any`: a host protects
-/// itself whatever its address is.
+/// itself whatever its address is. Where such a variable of ports is excluded (`!$HTTP_PORTS`), it stands for the ports of
+/// that configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Variables {
     values: BTreeMap<String, String>,
@@ -73,12 +77,16 @@ pub(crate) trait Item: Copy + Sized {
     const WHAT: &'static str;
     const HELP: &'static str;
     fn variables() -> &'static [&'static str];
+    /// What a variable that is not set stands for where it is excluded.
+    fn excluded(_name: &str) -> Option<&'static str> {
+        None
+    }
     fn parse(text: &str) -> Option<Self>;
     fn contains(self, value: Self::Value) -> bool;
 }
 
 /// A block of addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Network {
     address: u128,
     mask: u128,
@@ -127,7 +135,50 @@ impl Item for Network {
     }
 }
 
-fn number(address: IpAddr) -> u128 {
+impl Network {
+    /// What it has in common with the others of its size: family and mask.
+    pub(crate) const fn size(self) -> (bool, u128) {
+        (self.v6, self.mask)
+    }
+
+    /// Its first address as a number.
+    pub(crate) const fn first(self) -> u128 {
+        self.address
+    }
+}
+
+impl Set<Ports> {
+    /// Whether it names a few ports: then looking at them apart spares all others.
+    pub(crate) fn is_narrow(&self) -> bool {
+        match self {
+            Self::Any => false,
+            Self::One(ports) => ports.last - ports.first < NARROW,
+            Self::Group(include, exclude) => {
+                !include.is_empty() && exclude.is_empty() && include.iter().all(Self::is_narrow)
+            }
+        }
+    }
+}
+
+impl Set<Network> {
+    /// The blocks in which every address of the set lies; none where they are not known or too many.
+    pub(crate) fn blocks(&self) -> Option<Vec<Network>> {
+        match self {
+            Self::Any => None,
+            Self::One(network) => Some(vec![*network]),
+            Self::Group(include, _) if include.is_empty() => None,
+            Self::Group(include, _) => {
+                let mut blocks = Vec::new();
+                for set in include {
+                    blocks.append(&mut set.blocks()?);
+                }
+                Some(blocks)
+            }
+        }
+    }
+}
+
+pub(crate) fn number(address: IpAddr) -> u128 {
     match address {
         IpAddr::V4(a) => u128::from(u32::from(a)),
         IpAddr::V6(a) => u128::from(a),
@@ -135,7 +186,7 @@ fn number(address: IpAddr) -> u128 {
 }
 
 /// Ports `first..=last`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Ports {
     first: u16,
     last: u16,
@@ -149,6 +200,19 @@ impl Item for Ports {
 
     fn variables() -> &'static [&'static str] {
         PORT_VARIABLES
+    }
+
+    /// # Source
+    /// Suricata's default configuration.
+    fn excluded(name: &str) -> Option<&'static str> {
+        Some(match name {
+            "HTTP_PORTS" => "80",
+            "SSH_PORTS" => "22",
+            "FTP_PORTS" => "21",
+            "ORACLE_PORTS" => "1521",
+            "SIP_PORTS" => "[5060,5061]",
+            _ => return None,
+        })
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -172,7 +236,7 @@ impl Item for Ports {
 }
 
 /// A set as the header writes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Set<T> {
     Any,
     One(T),
@@ -230,7 +294,9 @@ impl<T: Item> Set<T> {
             )));
         }
         if let Some(rest) = text.strip_prefix('!') {
-            let inner = Self::parse_nested(rest, at + 1, variables, depth + 1)?;
+            let name = rest.trim_ascii().strip_prefix('$');
+            let unset = name.filter(|name| variables.value(name).is_none()).and_then(T::excluded);
+            let inner = Self::parse_nested(unset.unwrap_or(rest), at + 1, variables, depth + 1)?;
             return Ok(Self::Group(Vec::new(), vec![inner]));
         }
         if text.eq_ignore_ascii_case("any") {
@@ -330,6 +396,8 @@ mod tests {
         assert!(ports("1024:").unwrap().contains(65535));
         assert!(ports(":1023").unwrap().contains(0));
         assert!(ports("$HTTP_PORTS").unwrap().contains(81));
+        assert!(!ports("!$HTTP_PORTS").unwrap().contains(80));
+        assert!(ports("[1024:,!$HTTP_PORTS]").unwrap().contains(8080));
         for bad in ["80:79", ":", "65536", "+80", "$HOME_NET", "!any"] {
             assert!(ports(bad).is_err(), "{bad}");
         }

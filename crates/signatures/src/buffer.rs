@@ -1,5 +1,38 @@
 //! What rules look at: the buffers of a transaction, the directions and the stages they appear in.
+use crate::protocol::Protocol;
 use std::fmt;
+
+mod table;
+
+pub use table::Buffer;
+
+/// How the bytes of a buffer come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comes {
+    /// All at once.
+    Whole,
+    /// More may follow after it was first there.
+    Grows,
+    /// Several times in a transaction, each whole: a rule's conditions have to hold of one of them.
+    Several,
+}
+
+impl Comes {
+    const WHOLE: Self = Self::Whole;
+    const GROWS: Self = Self::Grows;
+    const SEVERAL: Self = Self::Several;
+}
+
+/// Where a rule is evaluated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// On each packet.
+    Packet,
+    /// On the raw stream.
+    Stream,
+    /// On a transaction of a protocol.
+    Transaction(Protocol),
+}
 
 /// Which way bytes travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,6 +114,8 @@ pub enum Stage {
     /// More of the raw stream is there; asked with a [`TransactionState`](crate::TransactionState)
     /// of the flow's own, one for its whole life.
     Stream(Direction),
+    /// One packet, with its header; asked with a [`TransactionState`](crate::TransactionState) of its own.
+    Packet(Direction),
 }
 
 impl Stage {
@@ -93,119 +128,55 @@ impl Stage {
             Self::ResponseLine | Self::ResponseHeaders | Self::ResponseBody | Self::ResponseEnd => {
                 Direction::ToClient
             }
-            Self::Stream(direction) => direction,
+            Self::Stream(direction) | Self::Packet(direction) => direction,
         }
     }
 
     /// Whether nothing of this direction will come any more.
     pub const fn is_end(self) -> bool {
-        matches!(self, Self::RequestEnd | Self::ResponseEnd)
+        matches!(self, Self::RequestEnd | Self::ResponseEnd | Self::Packet(_))
     }
 
-    /// Whether this is about the raw stream and not about a transaction.
-    pub const fn is_stream(self) -> bool {
-        matches!(self, Self::Stream(_))
+    /// Whether this is about one packet.
+    pub(crate) const fn is_packet(self) -> bool {
+        matches!(self, Self::Packet(_))
     }
-}
 
-macro_rules! buffers {
-    ($($(#[$doc:meta])* $name:ident, $text:literal, $directions:ident, $priority:literal;)*) => {
-        /// A part of the traffic that rules look at, by the name its keyword has in the rule language.
-        ///
-        /// # Source
-        /// Suricata user guide, "HTTP Keywords".
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Buffer {
-            $($(#[$doc])* $name,)*
-        }
-
-        impl Buffer {
-            /// All of them.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
-
-            /// The keyword: `http.uri`.
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$name => $text,)* }
-            }
-
-            /// The directions in which the buffer exists.
-            pub const fn directions(self) -> Directions {
-                match self { $(Self::$name => Directions::$directions,)* }
-            }
-
-            /// How good a place for the fast pattern this is; larger is rarer to be hit by chance.
-            pub(crate) const fn priority(self) -> u8 {
-                match self { $(Self::$name => $priority,)* }
-            }
-        }
-    };
-}
-
-buffers! {
-    /// Request target, normalised: percent-decoded once, without scheme and authority, dot segments removed.
-    HttpUri, "http.uri", TO_SERVER, 4;
-    /// Request target as sent.
-    HttpUriRaw, "http.uri.raw", TO_SERVER, 4;
-    /// Method as sent.
-    HttpMethod, "http.method", TO_SERVER, 1;
-    /// Header fields without cookies, each `Name: value\r\n` with the value trimmed and unfolded.
-    HttpHeader, "http.header", BOTH, 4;
-    /// Header block as sent, cookies included.
-    HttpHeaderRaw, "http.header.raw", BOTH, 4;
-    /// Names in the order sent: `\r\nHost\r\nUser-Agent\r\n\r\n`.
-    HttpHeaderNames, "http.header_names", BOTH, 3;
-    /// Value of `Cookie` (request) or `Set-Cookie` (response), several joined by `, `.
-    HttpCookie, "http.cookie", BOTH, 4;
-    /// Value of `User-Agent`.
-    HttpUserAgent, "http.user_agent", TO_SERVER, 4;
-    /// Host name from the target or the `Host` field, lower case, without port.
-    HttpHost, "http.host", TO_SERVER, 4;
-    /// The `Host` field as sent.
-    HttpHostRaw, "http.host.raw", TO_SERVER, 4;
-    /// Value of `Referer`.
-    HttpReferer, "http.referer", TO_SERVER, 4;
-    /// Value of `Content-Type`.
-    HttpContentType, "http.content_type", BOTH, 4;
-    /// Value of `Content-Length`.
-    HttpContentLen, "http.content_len", BOTH, 3;
-    /// Request body after chunked and content decoding, from its first byte on.
-    HttpRequestBody, "http.request_body", TO_SERVER, 4;
-    /// Request line without its line end.
-    HttpRequestLine, "http.request_line", TO_SERVER, 4;
-    /// Version as in the first line: `HTTP/1.1`.
-    HttpProtocol, "http.protocol", BOTH, 1;
-    /// Value of `Accept`.
-    HttpAccept, "http.accept", TO_SERVER, 4;
-    /// Value of `Accept-Encoding`.
-    HttpAcceptEnc, "http.accept_enc", TO_SERVER, 4;
-    /// Value of `Accept-Language`.
-    HttpAcceptLang, "http.accept_lang", TO_SERVER, 4;
-    /// Value of `Connection`.
-    HttpConnection, "http.connection", BOTH, 2;
-    /// First line and header block as sent, with the empty line.
-    HttpStart, "http.start", BOTH, 4;
-    /// Status code: `200`.
-    HttpStatCode, "http.stat_code", TO_CLIENT, 1;
-    /// Reason phrase.
-    HttpStatMsg, "http.stat_msg", TO_CLIENT, 2;
-    /// Status line without its line end.
-    HttpResponseLine, "http.response_line", TO_CLIENT, 3;
-    /// Response body after chunked decoding, before content decoding where that differs.
-    HttpResponseBody, "http.response_body", TO_CLIENT, 4;
-    /// The file that is carried: response body after all decodings, or the uploaded body in requests.
-    FileData, "file.data", BOTH, 4;
-    /// Value of `Server`.
-    HttpServer, "http.server", TO_CLIENT, 3;
-    /// Value of `Location`.
-    HttpLocation, "http.location", TO_CLIENT, 4;
-    /// Raw bytes of the stream in one direction.
-    Payload, "payload", BOTH, 2;
+    /// Whether only the first line of a message is there.
+    pub(crate) const fn is_first_line(self) -> bool {
+        matches!(self, Self::RequestLine | Self::ResponseLine)
+    }
 }
 
 impl Buffer {
     /// Whether more bytes may follow after the buffer was first there.
     pub const fn grows(self) -> bool {
-        matches!(self, Self::HttpRequestBody | Self::HttpResponseBody | Self::FileData | Self::Payload)
+        matches!(self.comes(), Comes::Grows)
+    }
+
+    /// Whether there may be several of it in one transaction.
+    pub const fn is_several(self) -> bool {
+        matches!(self.comes(), Comes::Several)
+    }
+
+    /// Whether it belongs to packets alone.
+    pub const fn is_header(self) -> bool {
+        self.protocols().is_empty() && !matches!(self, Self::Payload)
+    }
+
+    /// The buffer that a keyword names.
+    pub fn named(keyword: &str) -> Option<Self> {
+        let payload = |b: &&Self| **b != Self::Payload;
+        Self::ALL
+            .iter()
+            .filter(payload)
+            .find(|b| b.name() == keyword || b.aliases().contains(&keyword))
+            .copied()
+    }
+
+    /// The buffer into which a keyword moves the content before it.
+    pub fn moved_to_by(keyword: &str) -> Option<Self> {
+        Self::ALL.iter().find(|b| b.modifiers().contains(&keyword)).copied()
     }
 }
 

@@ -5,16 +5,20 @@
 //! all of whose buffers hold and whose flowbits agree is a match. What is left waits in
 //! [`TransactionState`]. A growing buffer is scanned once, and its candidates are verified again
 //! only while that stays proportional to its length.
-use crate::buffer::{Buffer, Direction, Stage};
-use crate::draft::BitOperation;
-use crate::rule::Protocol;
-use crate::ruleset::{Program, RuleSet, Slot};
-use crate::verify::{Outcome, View};
+use crate::buffer::{Buffer, Direction, Place, Stage};
+use crate::event::EventName;
+use crate::fact::Fact;
+use crate::protocol::{Protocol, Transport};
+use crate::ruleset::{RuleSet, Slot};
+use crate::state::{FlowState, Hosts};
 use sakimori_model::Sid;
 use std::net::IpAddr;
+use std::time::Duration;
 
-/// Bytes of one growing buffer that may be verified again before only geometric growth counts.
-const VERIFY_FREELY: u64 = 1 << 20;
+mod call;
+mod checks;
+
+use call::Call;
 
 /// What is known about the flow a transaction belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,15 +56,40 @@ pub trait Inspected {
         0
     }
 
+    /// One of the instances of a buffer that comes [several](Buffer::is_several) times, counted from 0.
+    ///
+    /// Those that were there once stay; more may follow.
+    fn instance(&self, buffer: Buffer, direction: Direction, index: usize) -> Option<&[u8]> {
+        if index == 0 { self.buffer(buffer, direction) } else { None }
+    }
+
     /// The flow.
     fn flow(&self) -> &FlowFacts;
 
     /// Payload length of the segment that brought the newest bytes, for `dsize`.
     fn segment_length(&self) -> usize;
 
-    /// Whether the flow carries HTTP: `alert http` rules over the raw stream ask.
-    fn is_http(&self) -> bool {
-        true
+    /// The protocol of the transaction, or the one that was found out for the flow.
+    fn protocol(&self) -> Option<Protocol>;
+
+    /// What carries it.
+    fn transport(&self) -> Transport {
+        Transport::Tcp
+    }
+
+    /// A number; none where it is not there or not known.
+    fn fact(&self, _fact: Fact, _direction: Direction) -> Option<u64> {
+        None
+    }
+
+    /// Whether something odd was seen.
+    fn has_event(&self, _event: EventName, _direction: Direction) -> bool {
+        false
+    }
+
+    /// What is known of an address in a category: 0 to 127.
+    fn reputation(&self, _address: IpAddr, _category: &str) -> Option<u8> {
+        None
     }
 }
 
@@ -79,6 +108,8 @@ pub struct Match {
     pub offset: usize,
     /// Its length in bytes. For a transformed buffer: that of the buffer.
     pub length: usize,
+    /// Whether it is to be reported; a rule may ask for fewer reports than there are matches.
+    pub reported: bool,
 }
 
 /// Buffers that are reused between calls; one for each thread.
@@ -87,6 +118,10 @@ pub struct Scratch {
     slots: Vec<Prepared>,
     lower: Vec<u8>,
     spare: Vec<u8>,
+    /// An instance as it is transformed, and in lower case.
+    instance: [Vec<u8>; 2],
+    /// Counts calls: what was prepared in another one is of no use.
+    call: u64,
     exhausted: u64,
 }
 
@@ -100,6 +135,7 @@ impl Scratch {
 /// A buffer as this call has prepared it.
 #[derive(Debug, Default)]
 struct Prepared {
+    call: u64,
     transformed: Vec<u8>,
     has_transformed: bool,
     lower: Vec<u8>,
@@ -134,7 +170,9 @@ pub struct TransactionState {
 
 #[derive(Debug, Default)]
 struct Side {
+    /// The slots of the section that are about this flow, by their place in it.
     slots: Vec<SlotState>,
+    opened: bool,
     candidates: Vec<Candidate>,
     /// Rules that are or were candidates, sorted.
     seen: Vec<u32>,
@@ -143,7 +181,11 @@ struct Side {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct SlotState {
+    /// Place in the section.
+    local: u32,
     seen: bool,
+    /// Instances that were shown to the prefilter.
+    instances: u32,
     complete: bool,
     /// End of what the prefilter has seen, in bytes of the whole buffer.
     scanned: u64,
@@ -156,41 +198,11 @@ struct SlotState {
 
 #[derive(Clone, Copy, Debug)]
 struct Candidate {
-    rule: u32,
+    program: u32,
     /// A bit for each group that holds.
     met: u32,
     fresh: bool,
     evidence: (usize, usize),
-}
-
-/// What is remembered about one flow: its flowbits.
-#[derive(Debug, Default)]
-pub struct FlowState {
-    fingerprint: u64,
-    bits: Vec<u32>,
-}
-
-impl FlowState {
-    fn apply(&mut self, operation: BitOperation, bits: &[u32]) {
-        for &bit in bits {
-            match (operation, self.bits.binary_search(&bit)) {
-                (BitOperation::Set | BitOperation::Toggle, Err(at)) => self.bits.insert(at, bit),
-                (BitOperation::Unset | BitOperation::Toggle, Ok(at)) => {
-                    self.bits.remove(at);
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn agrees(&self, operation: BitOperation, bits: &[u32]) -> bool {
-        let any = || bits.iter().any(|b| self.bits.binary_search(b).is_ok());
-        match operation {
-            BitOperation::IsSet => any(),
-            BitOperation::IsNotSet => !any(),
-            _ => true,
-        }
-    }
 }
 
 /// The memory an inspection works with.
@@ -202,29 +214,41 @@ pub struct Memory<'a> {
     pub flow: &'a mut FlowState,
     /// The transaction's.
     pub transaction: &'a mut TransactionState,
+    /// That of everything the engine inspects.
+    pub hosts: &'a mut Hosts,
+    /// Time since any fixed point; never goes back.
+    pub now: Duration,
 }
 
 impl RuleSet {
     /// Evaluates the rules that can be decided with what has come since the last call, and adds those that match.
     ///
-    /// A rule is reported at most once for a transaction. State of another rule set is forgotten:
+    /// A rule is reported at most once for a transaction, and one that counts its matches at most once for each time
+    /// that its pattern comes on a stream. State of another rule set is forgotten:
     /// after a change of rules a transaction is looked at from its beginning.
     pub fn inspect<T: Inspected>(&self, memory: Memory<'_>, subject: &T, stage: Stage, out: &mut Vec<Match>) {
-        let Memory { scratch, flow, transaction } = memory;
+        let Memory { scratch, flow, transaction, hosts, now } = memory;
         if transaction.fingerprint != self.fingerprint {
             *transaction = TransactionState { fingerprint: self.fingerprint, ..TransactionState::default() };
         }
         if flow.fingerprint != self.fingerprint {
-            *flow = FlowState { fingerprint: self.fingerprint, bits: Vec::new() };
+            *flow = FlowState::of(self.fingerprint);
         }
+        hosts.belong_to(self.fingerprint);
         if transaction.passed {
             return;
         }
+        let place = match stage {
+            Stage::Stream(_) => Place::Stream,
+            Stage::Packet(_) => Place::Packet,
+            _ => match subject.protocol() {
+                Some(protocol) => Place::Transaction(protocol),
+                None => return,
+            },
+        };
+        let Some(section) = self.sections.get(&(place, stage.direction())) else { return };
         scratch.slots.resize_with(self.slots.len(), Prepared::default);
-        for prepared in &mut scratch.slots {
-            prepared.has_transformed = false;
-            prepared.has_lower = false;
-        }
+        scratch.call += 1;
         let direction = stage.direction();
         let TransactionState { sides, matched, passed, .. } = transaction;
         let [to_server, to_client] = sides;
@@ -232,8 +256,19 @@ impl RuleSet {
             Direction::ToServer => to_server,
             Direction::ToClient => to_client,
         };
-        side.slots.resize(self.slots.len(), SlotState::default());
-        let mut call = Call { rules: self, subject, stage, direction, scratch, flow, side, matched };
+        let mut call = Call {
+            rules: self,
+            section,
+            subject,
+            stage,
+            direction,
+            scratch,
+            flow,
+            hosts,
+            now,
+            side,
+            matched,
+        };
         call.prefilter();
         let begin = out.len();
         if call.verify(out) {
@@ -243,254 +278,7 @@ impl RuleSet {
     }
 }
 
-/// One call of [`RuleSet::inspect`].
-struct Call<'a, T> {
-    rules: &'a RuleSet,
-    subject: &'a T,
-    stage: Stage,
-    direction: Direction,
-    scratch: &'a mut Scratch,
-    flow: &'a mut FlowState,
-    side: &'a mut Side,
-    matched: &'a mut Vec<u32>,
-}
-
-impl<T: Inspected> Call<'_, T> {
-    /// Shows new bytes to the prefilters and collects candidates.
-    fn prefilter(&mut self) {
-        let rules = self.rules;
-        let ready = self.stage.is_stream() || !matches!(self.stage, Stage::RequestLine | Stage::ResponseLine);
-        if ready && !std::mem::replace(&mut self.side.bare, true) {
-            let [transaction, streams] = &rules.bare;
-            for &rule in if self.stage.is_stream() { streams } else { transaction } {
-                self.add(rule);
-            }
-        }
-        for (index, slot) in rules.slots.iter().enumerate() {
-            let applies = slot.stream == self.stage.is_stream()
-                && slot.target.buffer.directions().contains(self.direction)
-                && self.side.slots.get(index).is_some_and(|s| !s.complete);
-            if applies {
-                self.slot(index, slot);
-            }
-        }
-    }
-
-    fn slot(&mut self, index: usize, slot: &Slot) {
-        let (rules, subject) = (self.rules, self.subject);
-        let Some(mut state) = self.side.slots.get(index).copied() else { return };
-        let buffer = slot.target.buffer;
-        let Some(bytes) = subject.buffer(buffer, self.direction) else { return };
-        let complete = !buffer.grows() || self.stage.is_end() || subject.is_complete(buffer, self.direction);
-        let transformed = !slot.target.transforms.is_empty();
-        if transformed && !complete {
-            return;
-        }
-        let start = subject.start(buffer, self.direction);
-        let end = start.saturating_add(bytes.len() as u64);
-        let grown = end > state.scanned || !state.seen;
-        if !state.seen {
-            state.seen = true;
-            for &rule in &slot.unfiltered {
-                self.add(rule);
-            }
-        }
-        if grown && !slot.prefilter.is_empty() {
-            let mut lower = std::mem::take(&mut self.scratch.lower);
-            lower.clear();
-            let Scratch { slots, spare, .. } = &mut *self.scratch;
-            let fresh = if transformed {
-                slots.get_mut(index).map_or(bytes, |p| p.bytes(slot, bytes, spare))
-            } else {
-                let from =
-                    state.scanned.saturating_sub(slot.prefilter.overlap() as u64).saturating_sub(start);
-                bytes.get(usize::try_from(from).unwrap_or(usize::MAX)..).unwrap_or_default()
-            };
-            lower.extend(fresh.iter().map(u8::to_ascii_lowercase));
-            rules.slots.get(index).into_iter().for_each(|s| s.prefilter.scan(&lower, |rule| self.add(rule)));
-            self.scratch.lower = lower;
-        }
-        state.scanned = state.scanned.max(end);
-        if buffer != Buffer::Payload {
-            state.complete = complete;
-        }
-        let freely = state.spent.saturating_add(bytes.len() as u64) <= VERIFY_FREELY;
-        state.due = complete && (grown || buffer != Buffer::Payload)
-            || grown && (freely || end >= state.verified.saturating_add(state.verified / 4));
-        if state.due {
-            state.verified = end;
-            let waiting = self.side.candidates.len().max(1) as u64;
-            state.spent = state.spent.saturating_add(waiting.saturating_mul(bytes.len() as u64));
-        }
-        if let Some(place) = self.side.slots.get_mut(index) {
-            *place = state;
-        }
-    }
-
-    /// Makes a rule a candidate, if it is about this flow and this direction.
-    fn add(&mut self, rule: u32) {
-        let Err(at) = self.side.seen.binary_search(&rule) else { return };
-        self.side.seen.insert(at, rule);
-        let Some(program) = self.rules.programs.get(rule as usize) else { return };
-        if self.matched.binary_search(&rule).is_ok() || !self.concerns(program) {
-            return;
-        }
-        let at = self.side.candidates.partition_point(|c| c.rule < rule);
-        self.side.candidates.insert(at, Candidate { rule, met: 0, fresh: true, evidence: (0, 0) });
-    }
-
-    fn concerns(&self, program: &Program) -> bool {
-        let flow = self.subject.flow();
-        let (client, server) = ((flow.client, flow.client_port), (flow.server, flow.server_port));
-        let (source, destination) = match self.direction {
-            Direction::ToServer => (client, server),
-            Direction::ToClient => (server, client),
-        };
-        let header = &program.header;
-        let fits = |source: (IpAddr, u16), destination: (IpAddr, u16)| {
-            header.source_ports.contains(source.1)
-                && header.destination_ports.contains(destination.1)
-                && header.source.contains(source.0)
-                && header.destination.contains(destination.0)
-        };
-        program.directions.contains(self.direction)
-            && program.flow.established.is_none_or(|e| e == flow.established)
-            && (program.protocol != Protocol::Http || !self.stage.is_stream() || self.subject.is_http())
-            && (fits(source, destination) || header.both_ways && fits(destination, source))
-    }
-
-    /// Verifies candidates. True when a rule says to let the transaction pass.
-    fn verify(&mut self, out: &mut Vec<Match>) -> bool {
-        let mut candidates = std::mem::take(&mut self.side.candidates);
-        let mut passes = false;
-        candidates.retain_mut(|candidate| {
-            let Some(program) = self.rules.programs.get(candidate.rule as usize) else { return false };
-            if passes {
-                return false;
-            }
-            match self.candidate(program, candidate) {
-                Decision::Wait => true,
-                Decision::Never => false,
-                Decision::Match => {
-                    if let Err(at) = self.matched.binary_search(&candidate.rule) {
-                        self.matched.insert(at, candidate.rule);
-                    }
-                    passes = program.pass;
-                    if program.reports && !program.pass {
-                        out.push(self.found(program, candidate));
-                    }
-                    false
-                }
-            }
-        });
-        for state in &mut self.side.slots {
-            state.due = false;
-        }
-        self.side.candidates = candidates;
-        passes
-    }
-
-    fn candidate(&mut self, program: &Program, candidate: &mut Candidate) -> Decision {
-        let fresh = std::mem::replace(&mut candidate.fresh, false);
-        for (number, group) in program.groups.iter().enumerate() {
-            let bit = 1_u32 << number.min(31);
-            if candidate.met & bit != 0 {
-                continue;
-            }
-            let Some(state) = self.side.slots.get(group.slot).copied() else { return Decision::Never };
-            if !state.seen {
-                // a buffer that will not come any more
-                if self.stage.is_end() {
-                    return Decision::Never;
-                }
-                continue;
-            }
-            let Some(slot) = self.rules.slots.get(group.slot) else { return Decision::Never };
-            let final_now = state.complete || slot.target.buffer == Buffer::Payload && self.is_complete(slot);
-            if !(fresh || state.due) || group.conditions.needs_end && !final_now {
-                continue;
-            }
-            match self.conditions(group.slot, slot, &group.conditions) {
-                Outcome::Holds(evidence) => {
-                    candidate.met |= bit;
-                    if number == program.evidence {
-                        candidate.evidence = evidence.unwrap_or((0, 0));
-                    }
-                }
-                outcome => {
-                    if outcome == Outcome::Exhausted {
-                        self.scratch.exhausted = self.scratch.exhausted.saturating_add(1);
-                    }
-                    if state.complete {
-                        return Decision::Never;
-                    }
-                }
-            }
-        }
-        let all = program.groups.len().min(32);
-        let wanted = if all == 32 { u32::MAX } else { (1_u32 << all) - 1 };
-        let segment =
-            program.segment.is_none_or(|range| range.contains(self.subject.segment_length() as u64));
-        if candidate.met != wanted
-            || !segment
-            || !program.bits.iter().all(|b| self.flow.agrees(b.operation, &b.bits))
-        {
-            return if self.stage.is_end() { Decision::Never } else { Decision::Wait };
-        }
-        for bits in &program.bits {
-            self.flow.apply(bits.operation, &bits.bits);
-        }
-        Decision::Match
-    }
-
-    fn is_complete(&self, slot: &Slot) -> bool {
-        self.stage.is_end() || self.subject.is_complete(slot.target.buffer, self.direction)
-    }
-
-    fn conditions(&mut self, index: usize, slot: &Slot, conditions: &crate::verify::Conditions) -> Outcome {
-        let Some(shown) = self.subject.buffer(slot.target.buffer, self.direction) else {
-            return Outcome::Fails;
-        };
-        let Scratch { slots, spare, .. } = &mut *self.scratch;
-        let Some(prepared) = slots.get_mut(index) else { return Outcome::Fails };
-        let mut lower = std::mem::take(&mut prepared.lower);
-        let lowered = prepared.has_lower || conditions.needs_lower;
-        let had_lower = std::mem::replace(&mut prepared.has_lower, lowered);
-        let bytes = prepared.bytes(slot, shown, spare);
-        if conditions.needs_lower && !had_lower {
-            lower.clear();
-            lower.extend(bytes.iter().map(u8::to_ascii_lowercase));
-        }
-        let outcome = conditions.verify(View { bytes, lower: &lower });
-        if let Some(prepared) = slots.get_mut(index) {
-            prepared.lower = lower;
-        }
-        outcome
-    }
-
-    fn found(&self, program: &Program, candidate: &Candidate) -> Match {
-        let rule = candidate.rule as usize;
-        let slot = program.groups.get(program.evidence).and_then(|g| self.rules.slots.get(g.slot));
-        let buffer = slot.map_or(Buffer::Payload, |s| s.target.buffer);
-        let (offset, length) = match slot {
-            Some(s) if !s.target.transforms.is_empty() => {
-                (0, self.subject.buffer(buffer, self.direction).map_or(0, <[u8]>::len))
-            }
-            _ => candidate.evidence,
-        };
-        let sid = self.rules.rules.get(rule).map_or(Sid(0), |r| r.sid);
-        Match { rule, sid, buffer, direction: self.direction, offset, length }
-    }
-}
-
-enum Decision {
-    /// Not decided yet.
-    Wait,
-    /// Cannot match any more.
-    Never,
-    Match,
-}
-
+/// Applies the transformations of a slot.
 fn transform(slot: &Slot, bytes: &[u8], out: &mut Vec<u8>, spare: &mut Vec<u8>) {
     out.clear();
     out.extend_from_slice(bytes);

@@ -11,21 +11,32 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+mod asn1;
+mod base64;
 pub mod buffer;
+mod condition;
 mod diagnose;
 mod draft;
+pub mod event;
+pub mod fact;
 pub mod inspect;
 pub mod parse;
 mod pattern;
 mod pcre;
 mod prefilter;
+pub mod protocol;
 pub mod rule;
 pub mod ruleset;
+mod state;
 mod transform;
 mod verify;
 
 pub use address::Variables;
-pub use buffer::{Buffer, Direction, Directions, Stage};
-pub use inspect::{FlowFacts, FlowState, Inspected, Match, Memory, Scratch, TransactionState};
-pub use rule::{Action, Protocol, RateFilter, Reference, Rule};
+pub use buffer::{Buffer, Direction, Directions, Place, Stage};
+pub use event::EventName;
+pub use fact::Fact;
+pub use inspect::{FlowFacts, Inspected, Match, Memory, Scratch, TransactionState};
+pub use protocol::{Protocol, Transport};
+pub use rule::{Action, RateFilter, RateKind, Reference, Rule, Tag, Track};
 pub use ruleset::{Compiled, Needs, RuleSet, SourceFile, compile};
+pub use state::{FlowState, Hosts};

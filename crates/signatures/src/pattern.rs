@@ -1,6 +1,47 @@
 //! What a rule looks for inside a buffer: contents, regular expressions, sizes and tests of bytes.
+use crate::asn1::Asn1;
+use crate::base64::Mode;
 use crate::diagnose::{Finding, shown};
 use crate::parse::Word;
+use crate::pcre::Expression;
+
+/// A number of bytes or a value: written in the rule, or taken from the traffic by `byte_extract` or `byte_math`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Amount {
+    Is(i64),
+    /// By its place among the variables of the rule.
+    Variable(usize),
+}
+
+/// Most variables of one rule.
+pub(crate) const VARIABLES: usize = 8;
+
+/// The values of a rule's variables.
+pub(crate) type Values = [u64; VARIABLES];
+
+impl Amount {
+    /// The number, where the rule itself says it.
+    pub(crate) const fn written(self) -> Option<i64> {
+        match self {
+            Self::Is(number) => Some(number),
+            Self::Variable(_) => None,
+        }
+    }
+
+    /// Its value; what a variable holds beyond 63 bits is as large as can be said.
+    pub(crate) fn value(self, values: &Values) -> i64 {
+        match self {
+            Self::Is(number) => number,
+            Self::Variable(place) => {
+                values.get(place).map_or(0, |value| i64::try_from(*value).unwrap_or(i64::MAX))
+            }
+        }
+    }
+
+    const fn is_variable(self) -> bool {
+        matches!(self, Self::Variable(_))
+    }
+}
 
 /// A literal with its conditions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -10,10 +51,10 @@ pub(crate) struct Content {
     pub(crate) bytes: Vec<u8>,
     pub(crate) nocase: bool,
     pub(crate) negated: bool,
-    pub(crate) offset: Option<u32>,
-    pub(crate) depth: Option<u32>,
-    pub(crate) distance: Option<i32>,
-    pub(crate) within: Option<u32>,
+    pub(crate) offset: Option<Amount>,
+    pub(crate) depth: Option<Amount>,
+    pub(crate) distance: Option<Amount>,
+    pub(crate) within: Option<Amount>,
     pub(crate) startswith: bool,
     pub(crate) endswith: bool,
     pub(crate) fast: bool,
@@ -33,7 +74,7 @@ impl Content {
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "independent properties, each asked for by name")]
 pub(crate) struct Pcre {
-    pub(crate) regex: regex::bytes::Regex,
+    pub(crate) expression: Expression,
     pub(crate) negated: bool,
     pub(crate) relative: bool,
     /// Begins where the search begins: a failed search costs little.
@@ -53,6 +94,10 @@ pub(crate) enum Range {
     GreaterOrEqual(u64),
     /// Between, without both ends.
     Between(u64, u64),
+    /// From the first to the last.
+    Inside(u64, u64),
+    /// Whether some of the bits are set (or, negated, none of them).
+    Bits(u64, bool),
 }
 
 impl Range {
@@ -65,34 +110,49 @@ impl Range {
             Self::Greater(n) => value > n,
             Self::GreaterOrEqual(n) => value >= n,
             Self::Between(a, b) => a < value && value < b,
+            Self::Inside(a, b) => a <= value && value <= b,
+            Self::Bits(mask, wanted) => (value & mask != 0) == wanted,
         }
     }
 
     /// The largest value inside, where there is one.
     pub(crate) fn most(self) -> Option<u64> {
         match self {
-            Self::Equal(n) | Self::LessOrEqual(n) => Some(n),
+            Self::Equal(n) | Self::LessOrEqual(n) | Self::Inside(_, n) => Some(n),
             Self::Less(n) | Self::Between(_, n) => Some(n.saturating_sub(1)),
             _ => None,
         }
     }
 
+    /// Parses a size in 32 bits.
     pub(crate) fn parse(word: Word<'_>) -> Result<Self, Finding> {
+        Self::parse_with(word, u64::from(u32::MAX), |_| None)
+    }
+
+    /// Parses a number up to `most`; `named` says what words stand for.
+    pub(crate) fn parse_with(
+        word: Word<'_>,
+        most: u64,
+        named: impl Fn(&str) -> Option<u64>,
+    ) -> Result<Self, Finding> {
         let text = word.text.trim_ascii();
         let bad = || {
             Finding::error(
                 "S014",
                 word.at,
                 format!("not a valid size: {}", shown(text)),
-                "write a number, <n, >n, <=n, >=n, !n or low<>high",
+                "write a number, <n, >n, <=n, >=n, !n, low-high or low<>high",
             )
         };
         let number = |text: &str| -> Option<u64> {
             let text = text.trim_ascii();
-            if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
-                return None;
-            }
-            text.parse::<u32>().ok().map(u64::from)
+            let hex = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
+            let value = match hex {
+                Some(digits) => u64::from_str_radix(digits, 16).ok()?,
+                None if text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty() => text.parse().ok()?,
+                None => named(text)?,
+            };
+            (value <= most).then_some(value)
         };
         let one = |make: fn(u64) -> Self, text: &str| number(text).map(make).ok_or_else(bad);
         if let Some((low, high)) = text.split_once("<>") {
@@ -107,28 +167,37 @@ impl Range {
             }
             return Ok(Self::Between(low, high));
         }
-        if let Some(rest) = text.strip_prefix("<=") {
-            return one(Self::LessOrEqual, rest);
+        if let Some((low, high)) = text.split_once('-')
+            && let (Some(low), Some(high)) = (number(low), number(high))
+        {
+            return if low <= high { Ok(Self::Inside(low, high)) } else { Err(bad()) };
         }
-        if let Some(rest) = text.strip_prefix(">=") {
-            return one(Self::GreaterOrEqual, rest);
+        for (sign, make) in [
+            ("<=", Self::LessOrEqual as fn(u64) -> Self),
+            (">=", Self::GreaterOrEqual),
+            ("!=", Self::NotEqual),
+            ("!&", |n| Self::Bits(n, false)),
+            ("<", Self::Less),
+            (">", Self::Greater),
+            ("!", Self::NotEqual),
+            ("&", |n| Self::Bits(n, true)),
+            ("=", Self::Equal),
+        ] {
+            if let Some(rest) = text.strip_prefix(sign) {
+                return match one(make, rest)? {
+                    Self::Less(0) => Err(bad()),
+                    range => Ok(range),
+                };
+            }
         }
-        match text.split_at_checked(1) {
-            Some(("<", rest)) => match one(Self::Less, rest)? {
-                Self::Less(0) => Err(bad()),
-                range => Ok(range),
-            },
-            Some((">", rest)) => one(Self::Greater, rest),
-            Some(("!", rest)) => one(Self::NotEqual, rest),
-            _ => one(Self::Equal, text.strip_prefix('=').unwrap_or(text)),
-        }
+        one(Self::Equal, text)
     }
 }
 
 /// `isdataat`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DataAt {
-    pub(crate) position: u32,
+    pub(crate) position: Amount,
     pub(crate) relative: bool,
     pub(crate) negated: bool,
 }
@@ -142,8 +211,49 @@ pub(crate) struct ByteTest {
     pub(crate) bytes: u8,
     pub(crate) operator: Comparison,
     pub(crate) negated: bool,
-    pub(crate) value: u64,
+    pub(crate) value: Amount,
     pub(crate) number: Number,
+}
+
+/// `byte_extract`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ByteExtract {
+    pub(crate) bytes: u8,
+    pub(crate) number: Number,
+    pub(crate) multiplier: u32,
+    pub(crate) align: Option<u64>,
+    pub(crate) variable: usize,
+}
+
+/// `byte_math`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ByteMath {
+    pub(crate) bytes: u8,
+    pub(crate) number: Number,
+    pub(crate) operator: Arithmetic,
+    pub(crate) operand: Amount,
+    pub(crate) variable: usize,
+}
+
+/// Operator of `byte_math`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arithmetic {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    ShiftLeft,
+    ShiftRight,
+}
+
+/// `base64_decode` with what is looked for in the decoded bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct Decode {
+    pub(crate) bytes: Option<usize>,
+    pub(crate) offset: usize,
+    pub(crate) relative: bool,
+    pub(crate) mode: Mode,
+    pub(crate) steps: Vec<Step>,
 }
 
 /// `byte_jump`.
@@ -168,7 +278,7 @@ pub(crate) enum From {
 /// How a number stands in the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Number {
-    pub(crate) offset: i32,
+    pub(crate) offset: Amount,
     pub(crate) relative: bool,
     pub(crate) little: bool,
     /// Base of a text number; `None`: binary.
@@ -196,6 +306,12 @@ pub(crate) enum Step {
     DataAt(DataAt),
     ByteTest(ByteTest),
     ByteJump(ByteJump),
+    ByteExtract(ByteExtract),
+    ByteMath(ByteMath),
+    Decode(Decode),
+    Asn1(Asn1),
+    /// `PORT` names another address than the one that says it.
+    FtpBounce,
     Size(Range),
 }
 
@@ -208,7 +324,24 @@ impl Step {
             Self::DataAt(d) => d.relative,
             Self::ByteTest(t) => t.number.relative,
             Self::ByteJump(j) => j.number.relative,
-            Self::Size(_) => false,
+            Self::ByteExtract(e) => e.number.relative,
+            Self::ByteMath(m) => m.number.relative,
+            Self::Decode(d) => d.relative,
+            Self::Asn1(a) => a.relative,
+            Self::Size(_) | Self::FtpBounce => false,
+        }
+    }
+
+    /// Whether it gives a variable its value, or asks for one.
+    pub(crate) fn has_variable(&self) -> bool {
+        let varies = |amount: Option<Amount>| amount.is_some_and(Amount::is_variable);
+        match self {
+            Self::Content(c) => [c.offset, c.depth, c.distance, c.within].into_iter().any(varies),
+            Self::DataAt(d) => d.position.is_variable(),
+            Self::ByteTest(t) => t.value.is_variable() || t.number.offset.is_variable(),
+            Self::ByteJump(j) => j.number.offset.is_variable(),
+            Self::ByteExtract(_) | Self::ByteMath(_) => true,
+            Self::Pcre(_) | Self::Decode(_) | Self::Asn1(_) | Self::FtpBounce | Self::Size(_) => false,
         }
     }
 
@@ -217,8 +350,13 @@ impl Step {
         match self {
             Self::Content(c) => !c.negated,
             Self::Pcre(p) => !p.negated,
-            Self::ByteJump(_) => true,
-            Self::DataAt(_) | Self::ByteTest(_) | Self::Size(_) => false,
+            Self::ByteJump(_) | Self::ByteExtract(_) | Self::ByteMath(_) => true,
+            Self::DataAt(_)
+            | Self::ByteTest(_)
+            | Self::Size(_)
+            | Self::Decode(_)
+            | Self::Asn1(_)
+            | Self::FtpBounce => false,
         }
     }
 
@@ -229,8 +367,13 @@ impl Step {
             Self::Pcre(p) => p.negated || p.looks,
             Self::DataAt(d) => d.negated,
             Self::ByteJump(j) => j.from == From::End,
-            Self::ByteTest(_) => false,
-            Self::Size(_) => true,
+            // what is decoded, or how long an element is, changes as bytes are added
+            Self::Size(_) | Self::Decode(_) => true,
+            Self::ByteTest(_)
+            | Self::ByteExtract(_)
+            | Self::ByteMath(_)
+            | Self::Asn1(_)
+            | Self::FtpBounce => false,
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Perl regular expressions, translated for an engine that takes time linear in its input.
 //!
-//! Look-around and back-references cannot be translated and refuse the rule. Atomic groups and
-//! possessive repetition only forbid going back; without that the expression matches a little more.
+//! Look-around and back-references take an engine that goes back, within a bound; conditionals and recursion refuse
+//! the rule. Atomic groups and possessive repetition only forbid going back; without that the expression matches a
+//! little more.
 //!
 //! # Source
 //! pcre2pattern(3); Suricata user guide, "pcre (Perl Compatible Regular Expressions)".
@@ -9,6 +10,10 @@ use crate::buffer::Buffer;
 use crate::diagnose::{Finding, shown};
 use crate::parse::Word;
 use crate::pattern::Pcre;
+
+mod expression;
+
+pub(crate) use expression::Expression;
 
 /// Largest compiled expression in bytes.
 const REGEX_BYTES: usize = 2 << 20;
@@ -59,35 +64,25 @@ pub(crate) fn parse(word: Word<'_>, negated: bool) -> Result<Parsed, Finding> {
     let skipped = word.text.len() - open.len();
     let flags = parse_flags(open.get(close + 1..).unwrap_or_default(), word.at + skipped + close + 1)?;
     let at = word.at + skipped + 1;
-    let translated = translate(expression, &flags, at)?;
-    let regex = regex::bytes::RegexBuilder::new(&translated)
-        .unicode(false)
-        .case_insensitive(flags.nocase)
-        .dot_matches_new_line(flags.dotall)
-        .multi_line(flags.multiline)
-        .ignore_whitespace(flags.extended)
-        .swap_greed(flags.ungreedy)
-        .size_limit(REGEX_BYTES)
-        .dfa_size_limit(REGEX_BYTES / 4)
-        .build()
-        .map_err(|error| match error {
-            regex::Error::CompiledTooBig(limit) => Finding::error(
-                "S034",
-                at,
-                format!("the expression compiles to more than {limit} bytes"),
-                "shorten counted repetitions such as {1,1000}",
-            ),
-            error => Finding::error(
-                "S030",
-                at,
-                format!("the expression is not valid: {}", last_line(&error.to_string())),
-                "check brackets, repetitions and escapes",
-            ),
-        })?;
-    let (anchored, looks) = properties(&translated);
+    let Translated { text, backtracks } = translate(expression, &flags, at)?;
+    let (anchored, looks) = if backtracks { (false, true) } else { properties(&text) };
+    let expression = Expression::new(text, flags.options(), backtracks).map_err(|error| match error {
+        expression::Error::TooBig => Finding::error(
+            "S034",
+            at,
+            format!("the expression compiles to more than {REGEX_BYTES} bytes"),
+            "shorten counted repetitions such as {1,1000}",
+        ),
+        expression::Error::Invalid(why) => Finding::error(
+            "S030",
+            at,
+            format!("the expression is not valid: {}", last_line(&why)),
+            "check brackets, repetitions and escapes",
+        ),
+    })?;
     Ok(Parsed {
         pcre: Pcre {
-            regex,
+            expression,
             negated,
             relative: flags.relative,
             anchored: anchored && !flags.multiline,
@@ -190,7 +185,26 @@ fn properties(expression: &str) -> (bool, bool) {
     (anchored, looks)
 }
 
-fn translate(expression: &str, flags: &Flags, at: usize) -> Result<String, Finding> {
+/// An expression for the engines.
+struct Translated {
+    text: String,
+    /// Whether it takes the engine that goes back.
+    backtracks: bool,
+}
+
+impl Flags {
+    const fn options(&self) -> expression::Options {
+        expression::Options {
+            nocase: self.nocase,
+            dotall: self.dotall,
+            multiline: self.multiline,
+            extended: self.extended,
+            ungreedy: self.ungreedy,
+        }
+    }
+}
+
+fn translate(expression: &str, flags: &Flags, at: usize) -> Result<Translated, Finding> {
     let mut out = String::with_capacity(expression.len() + 16);
     if flags.anchored {
         out.push_str("\\A(?:");
@@ -202,13 +216,22 @@ fn translate(expression: &str, flags: &Flags, at: usize) -> Result<String, Findi
         at,
         flags,
         repeats: false,
+        backtracks: false,
     };
     t.run()?;
-    let mut out = t.out;
+    let (mut text, backtracks) = (t.out, t.backtracks);
     if flags.anchored {
-        out.push(')');
+        text.push(')');
     }
-    Ok(out)
+    if backtracks && flags.ungreedy {
+        return Err(Finding::error(
+            "S031",
+            at,
+            "the flag G cannot be kept together with look-around or back-references",
+            "write lazy repetitions as *? and +?",
+        ));
+    }
+    Ok(Translated { text, backtracks })
 }
 
 struct Translator<'a> {
@@ -219,6 +242,8 @@ struct Translator<'a> {
     flags: &'a Flags,
     /// Whether the last thing written was a repetition.
     repeats: bool,
+    /// Whether something was written that cannot be matched in linear time.
+    backtracks: bool,
 }
 
 impl Translator<'_> {
@@ -226,7 +251,7 @@ impl Translator<'_> {
         Finding::error(
             "S031",
             self.at + at,
-            format!("{what} cannot be matched in linear time"),
+            format!("{what} is not supported in expressions"),
             "rewrite the expression without it, or say it with negated contents",
         )
     }
@@ -288,22 +313,30 @@ impl Translator<'_> {
 
     fn group(&mut self, at: usize) -> Result<(), Finding> {
         let rest = self.text.get(at + 1..).unwrap_or_default();
+        for prefix in ["?=", "?!", "?<=", "?<!"] {
+            if rest.starts_with(prefix) {
+                self.skip(prefix.len());
+                self.out.push('(');
+                self.out.push_str(prefix);
+                self.backtracks = true;
+                return Ok(());
+            }
+        }
         for (prefix, what) in [
-            ("?=", "look-ahead"),
-            ("?!", "negative look-ahead"),
-            ("?<=", "look-behind"),
-            ("?<!", "negative look-behind"),
             ("?(", "a conditional group"),
             ("?|", "a branch reset group"),
             ("?R", "recursion"),
             ("?&", "recursion"),
-            ("?P=", "a back-reference"),
             ("?P>", "recursion"),
             ("*", "a control verb"),
         ] {
             if rest.starts_with(prefix) {
                 return Err(self.cannot(at, what));
             }
+        }
+        if let Some((name, _)) = rest.strip_prefix("?P=").and_then(|rest| rest.split_once(')')) {
+            self.skip(3 + name.chars().count() + 1);
+            return self.reference(at, name);
         }
         if rest.starts_with("?>") {
             self.skip(2);
@@ -319,6 +352,23 @@ impl Translator<'_> {
             self.out.push_str("(?");
         } else {
             self.out.push('(');
+        }
+        Ok(())
+    }
+
+    /// A reference back to a group by its name or number; negative ones count back from here.
+    fn reference(&mut self, at: usize, name: &str) -> Result<(), Finding> {
+        let number = !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit());
+        let word = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        if !number && !word {
+            return Err(self.cannot(at, "this form of a back-reference"));
+        }
+        self.backtracks = true;
+        if number {
+            self.out.extend(["(?:\\", name, ")"]);
+        } else {
+            self.out.extend(["\\k<", name, ">"]);
         }
         Ok(())
     }
@@ -443,7 +493,27 @@ impl Translator<'_> {
             {
                 self.octal(c.to_digit(8).unwrap_or(0));
             }
-            '1'..='9' | 'g' | 'k' => return Err(self.cannot(at, "a back-reference")),
+            '1'..='9' => {
+                self.backtracks = true;
+                // in a group of its own, so that a digit behind it is not taken for a part of the number
+                self.out.push_str("(?:\\");
+                self.out.push(c);
+                while let Some((_, digit)) = self.chars.next_if(|p| p.1.is_ascii_digit()) {
+                    self.out.push(digit);
+                }
+                self.out.push(')');
+            }
+            'g' | 'k' => {
+                let rest = self.text.get(at + 2..).unwrap_or_default();
+                let closed = [('{', '}'), ('<', '>'), ('\'', '\'')].into_iter().find_map(|(open, close)| {
+                    rest.strip_prefix(open)?.split_once(close).map(|(name, _)| (name, 2))
+                });
+                // without brackets the digits are the number
+                let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+                let (name, brackets) = closed.unwrap_or_else(|| (rest.get(..digits).unwrap_or_default(), 0));
+                self.skip(name.chars().count() + brackets);
+                return self.reference(at, name);
+            }
             'K' | 'G' | 'C' | 'X' => return Err(self.cannot(at, &format!("\\{c}"))),
             'c' => {
                 let control = self.chars.next().map_or('@', |p| p.1.to_ascii_uppercase());
@@ -506,7 +576,13 @@ mod tests {
     use super::*;
 
     fn matches(pcre: &str, text: &[u8]) -> bool {
-        parse(Word { text: pcre, at: 0 }, false).map_err(|f| f.title).unwrap().pcre.regex.is_match(text)
+        parse(Word { text: pcre, at: 0 }, false)
+            .map_err(|f| f.title)
+            .unwrap()
+            .pcre
+            .expression
+            .find(text)
+            .is_ok_and(|found| found.is_some())
     }
 
     #[test]
@@ -531,16 +607,31 @@ mod tests {
             }
             assert!(!matches(pcre, no.as_bytes()), "{pcre} must not match {no:?}");
         }
+        for (pcre, yes, no) in [
+            (r"/(.)\1x/", "aax", "abx"),
+            (r"/(?P<c>.)(?P=c)x/", "aax", "abx"),
+            (r"/(?P<c>.)\k<c>x/", "aax", "abx"),
+            (r"/(.)\g{1}0/", "aa0", "ab0"),
+            (r"/a(?!b)/", "ac", "ab"),
+            (r"/a(?=b)./", "ab", "ac"),
+            (r"/(?<!x)a/i", "bA", "xA"),
+            (r"/(?<=x)a/", "xa", "ba"),
+            (r"/^(?!.*evil)\w+$/s", "good", "evil"),
+        ] {
+            assert!(matches(pcre, yes.as_bytes()), "{pcre} must match {yes:?}");
+            assert!(!matches(pcre, no.as_bytes()), "{pcre} must not match {no:?}");
+        }
+        assert!(matches(r"/\xff(?!a)/", b"a\xff\xfe"), "bytes that are no UTF-8");
         assert!(matches(r"/\xff\x00/", b"a\xff\x00"));
         assert!(matches("/\u{e9}/", "caf\u{e9}".as_bytes()));
     }
 
     #[test]
-    fn what_cannot_be_linear_is_said() {
+    fn what_cannot_be_is_said() {
         for (pcre, code) in [
-            ("/(?=a)b/", "S031"),
-            ("/(a)\\1/", "S031"),
-            ("/(?<!a)b/", "S031"),
+            ("/(?(1)a)b/", "S031"),
+            ("/(a)\\g{-1}/", "S031"),
+            ("/(?R)b/", "S031"),
             ("/a/q", "S032"),
             ("/a/UP", "S033"),
             ("/(a/", "S030"),

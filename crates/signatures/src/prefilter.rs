@@ -47,10 +47,11 @@ impl Prefilter {
         self.longest.saturating_sub(1)
     }
 
-    /// Names the rules whose pattern stands in the lower-cased bytes, with repetition.
-    pub(crate) fn scan(&self, lower: &[u8], mut found: impl FnMut(u32)) {
+    /// Names the rules whose pattern stands in the lower-cased bytes and ends behind the first `again` of them, which
+    /// were looked at before; with repetition.
+    pub(crate) fn scan(&self, lower: &[u8], again: usize, mut found: impl FnMut(u32)) {
         let Some(automaton) = &self.automaton else { return };
-        for hit in automaton.find_overlapping_iter(lower) {
+        for hit in automaton.find_overlapping_iter(lower).filter(|hit| hit.end() > again) {
             for rule in self.rules.get(hit.value() as usize).into_iter().flatten() {
                 found(*rule);
             }

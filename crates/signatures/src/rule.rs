@@ -1,4 +1,9 @@
 //! What a loaded rule says about itself.
+use crate::buffer::Place;
+pub use crate::condition::Track;
+use crate::event::EventName;
+use crate::fact::Fact;
+use crate::protocol::Protocol;
 use crate::{Buffer, Directions};
 use sakimori_model::{Severity, Sid};
 use std::time::Duration;
@@ -16,17 +21,6 @@ pub enum Action {
     Alert,
 }
 
-/// The protocol of a rule's header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Protocol {
-    /// Any TCP stream (`tcp`, `tcp-stream`).
-    Tcp,
-    /// Any IP traffic; evaluated over TCP streams.
-    Ip,
-    /// HTTP transactions.
-    Http,
-}
-
 /// `reference:cve,2014-6271`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
@@ -39,15 +33,42 @@ pub struct Reference {
 /// `threshold` or `detection_filter`: how many matches in how long make one report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateFilter {
-    /// Whether the rule is only meant to count from the n-th match on (`threshold`, `both`,
-    /// `detection_filter`), as opposed to limiting reports (`limit`).
-    pub only_after: bool,
+    /// What is done with the count.
+    pub kind: RateKind,
+    /// By what matches are counted.
+    pub track: Track,
     /// The number of matches.
     pub count: u32,
     /// The length of the window.
     pub window: Duration,
-    /// Whether matches are counted by the source (or else by the destination).
-    pub by_source: bool,
+}
+
+/// What a count of matches decides.
+///
+/// # Source
+/// Suricata user guide, "Thresholding Keywords".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RateKind {
+    /// The first matches of a window are reported; each may stop traffic.
+    Limit,
+    /// Each n-th match of a window is one.
+    Threshold,
+    /// The n-th match of a window is one and reported; those behind it only may stop traffic.
+    Both,
+    /// The matches of a window behind the n-th are such.
+    Filter,
+    /// The n-th match is reported, and then those whose number is a power of the multiplier times n.
+    Backoff {
+        /// How much further the next report is.
+        multiplier: u32,
+    },
+}
+
+/// `tag`: that more than the match is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tag {
+    /// How much of it, in the unit of the rule.
+    pub count: Option<u32>,
 }
 
 /// A loaded rule.
@@ -71,8 +92,6 @@ pub struct Rule {
     pub cves: Vec<String>,
     /// References in the order written.
     pub references: Vec<Reference>,
-    /// Metadata in the order written.
-    pub metadata: Vec<(String, String)>,
     /// The action written in the rule.
     pub action: Action,
     /// The protocol of the header.
@@ -83,13 +102,18 @@ pub struct Rule {
     pub buffers: Vec<Buffer>,
     /// Whether a match is reported (`noalert` and `flowbits:noalert` say no).
     pub reports: bool,
-    /// Whether a single match may stop traffic.
-    ///
-    /// False where the author asked for n matches in a window ([`RateFilter::only_after`]): such a
-    /// rule describes single events that are harmless, and counting them is not done here.
-    pub may_block: bool,
-    /// `threshold` or `detection_filter`, where written; not applied here.
+    /// `threshold` or `detection_filter`, where written.
     pub rate: Option<RateFilter>,
+    /// `tag`, where written.
+    pub tag: Option<Tag>,
+    /// The numbers it compares.
+    pub facts: Vec<Fact>,
+    /// The oddities it asks for.
+    pub events: Vec<EventName>,
+    /// Where it is evaluated: in any of these.
+    pub places: Vec<Place>,
+    /// Whether it asks for an address' reputation.
+    pub asks_reputation: bool,
     /// Index of the file it stands in.
     pub file: usize,
     /// Line, from 1.

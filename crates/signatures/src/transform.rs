@@ -1,9 +1,11 @@
 //! Transformations of a buffer before it is looked at.
-use crate::diagnose::Finding;
-use crate::parse::Word;
+use crate::base64::{self, Mode};
+use crate::diagnose::{Finding, shown};
+use crate::parse::{Word, quoted};
+use sha2::Digest as _;
 
 /// One transformation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Transform {
     /// A dot before the text, so that `.example.com` matches the domain and its subdomains.
     DotPrefix,
@@ -13,9 +15,25 @@ pub(crate) enum Transform {
     StripWhitespace,
     CompressWhitespace,
     HeaderLowerCase,
+    /// Without HTTP/2's pseudo header lines, which begin with a colon.
+    StripPseudoHeaders,
+    /// The digest's bytes in place of the text.
+    Md5,
+    Sha1,
+    Sha256,
+    /// Each byte against the key's, over and over.
+    Xor(Vec<u8>),
+    /// What the first group of an expression catches; nothing where it does not match.
+    Catch(Catcher),
+    FromBase64 {
+        bytes: Option<usize>,
+        offset: usize,
+        mode: Mode,
+    },
 }
 
 impl Transform {
+    /// The transformation that a keyword without a value asks for.
     pub(crate) fn named(name: &str) -> Option<Self> {
         Some(match name {
             "dotprefix" => Self::DotPrefix,
@@ -25,25 +43,22 @@ impl Transform {
             "strip_whitespace" => Self::StripWhitespace,
             "compress_whitespace" => Self::CompressWhitespace,
             "header_lowercase" => Self::HeaderLowerCase,
+            "strip_pseudo_headers" => Self::StripPseudoHeaders,
+            "to_md5" => Self::Md5,
+            "to_sha1" => Self::Sha1,
+            "to_sha256" => Self::Sha256,
             _ => return None,
         })
     }
 
+    /// Those with a value.
+    pub(crate) fn with_value(name: &str) -> bool {
+        matches!(name, "xor" | "pcrexform" | "from_base64")
+    }
+
     /// Transformations of the language that are not done here.
     pub(crate) fn is_known(name: &str) -> bool {
-        matches!(
-            name,
-            "to_md5"
-                | "to_sha1"
-                | "to_sha256"
-                | "pcrexform"
-                | "xor"
-                | "strip_pseudo_headers"
-                | "from_base64"
-                | "luaxform"
-                | "domain"
-                | "tld"
-        )
+        matches!(name, "luaxform" | "domain" | "tld" | "subslice" | "zlib_deflate" | "gunzip")
     }
 
     pub(crate) fn refuse(word: Word<'_>) -> Finding {
@@ -51,12 +66,62 @@ impl Transform {
             "S042",
             word.at,
             format!("the transformation {} is not supported", word.text),
-            "supported are dotprefix, to_lowercase, to_uppercase, url_decode, strip_whitespace, compress_whitespace and header_lowercase",
+            "supported are dotprefix, to_lowercase, to_uppercase, url_decode, strip_whitespace, compress_whitespace, \
+             header_lowercase, strip_pseudo_headers, to_md5, to_sha1, to_sha256, xor, pcrexform and from_base64",
         )
     }
 
-    /// Applies the transformation to `from`; the result is at most one byte longer.
-    pub(crate) fn apply(self, from: &[u8], to: &mut Vec<u8>) {
+    /// The transformation of `xor`, `pcrexform` or `from_base64`.
+    pub(crate) fn parse(name: Word<'_>, value: Word<'_>) -> Result<Self, Finding> {
+        let bad = |help: &str| {
+            Finding::error(
+                "S042",
+                value.at,
+                format!("not a value of {}: {}", name.text, shown(value.text)),
+                help,
+            )
+        };
+        match name.text {
+            "xor" => {
+                let digits = value.text.trim_matches('"');
+                let pairs = digits.as_bytes().chunks(2);
+                let key: Option<Vec<u8>> = pairs
+                    .map(|pair| {
+                        u8::from_str_radix(std::str::from_utf8(pair).ok().filter(|p| p.len() == 2)?, 16).ok()
+                    })
+                    .collect();
+                let key = key.filter(|key| !key.is_empty());
+                key.map(Self::Xor).ok_or_else(|| bad("write the key as hexadecimal digits: xor:\"0a0b\""))
+            }
+            "pcrexform" => {
+                let (_, inner) = quoted(value)?;
+                let pattern = inner.text.replace("\\\"", "\"").replace("\\;", ";");
+                Catcher::new(pattern).map(Self::Catch).ok_or_else(|| {
+                    bad("write an expression with a group, without look-around: pcrexform:\"id=([0-9]+)\"")
+                })
+            }
+            _ => {
+                let (mut bytes, mut offset, mut mode) = (None, 0, Mode::Rfc4648);
+                for part in value.text.split(',').map(str::trim_ascii).filter(|part| !part.is_empty()) {
+                    let number = |text: &str| text.trim_ascii().parse::<usize>().ok();
+                    match part.split_once(' ') {
+                        Some(("bytes", count)) => {
+                            bytes = Some(number(count).ok_or_else(|| bad("write bytes 12"))?);
+                        }
+                        Some(("offset", at)) => offset = number(at).ok_or_else(|| bad("write offset 4"))?,
+                        Some(("mode", "rfc4648")) => mode = Mode::Rfc4648,
+                        Some(("mode", "rfc2045")) => mode = Mode::Rfc2045,
+                        Some(("mode", "strict")) => mode = Mode::Strict,
+                        _ => return Err(bad("write bytes, offset, or mode rfc4648, rfc2045 or strict")),
+                    }
+                }
+                Ok(Self::FromBase64 { bytes, offset, mode })
+            }
+        }
+    }
+
+    /// Applies the transformation to `from`; the result is at most one byte longer, or a digest.
+    pub(crate) fn apply(&self, from: &[u8], to: &mut Vec<u8>) {
         to.clear();
         match self {
             Self::DotPrefix => {
@@ -76,6 +141,24 @@ impl Transform {
                 }
             }
             Self::UrlDecode => url_decode(from, to),
+            Self::StripPseudoHeaders => {
+                for line in from.split_inclusive(|b| *b == b'\n').filter(|line| !line.starts_with(b":")) {
+                    to.extend_from_slice(line);
+                }
+            }
+            Self::Md5 => to.extend_from_slice(&md5::Md5::digest(from)),
+            Self::Sha1 => to.extend_from_slice(&sha1::Sha1::digest(from)),
+            Self::Sha256 => to.extend_from_slice(&sha2::Sha256::digest(from)),
+            Self::Xor(key) => to.extend(from.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key)),
+            Self::Catch(catcher) => {
+                let caught = catcher.regex.captures(from).and_then(|groups| groups.get(1));
+                to.extend_from_slice(caught.map(|group| group.as_bytes()).unwrap_or_default());
+            }
+            Self::FromBase64 { bytes, offset, mode } => {
+                let text = from.get(*offset..).unwrap_or_default();
+                let text = bytes.map_or(text, |count| text.get(..count).unwrap_or(text));
+                base64::decode(text, *mode, to);
+            }
             Self::HeaderLowerCase => {
                 let mut in_name = true;
                 for &byte in from {
@@ -88,6 +171,47 @@ impl Transform {
                 }
             }
         }
+    }
+}
+
+/// An expression of `pcrexform`, known by its text.
+#[derive(Clone, Debug)]
+pub(crate) struct Catcher {
+    text: String,
+    regex: regex::bytes::Regex,
+}
+
+impl Catcher {
+    /// None where it is not valid, or catches nothing.
+    fn new(text: String) -> Option<Self> {
+        let regex = regex::bytes::RegexBuilder::new(&text).unicode(false).size_limit(1 << 20).build().ok()?;
+        (regex.captures_len() > 1).then_some(Self { text, regex })
+    }
+}
+
+impl PartialEq for Catcher {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Catcher {}
+
+impl PartialOrd for Catcher {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Catcher {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.text.cmp(&other.text)
+    }
+}
+
+impl std::hash::Hash for Catcher {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
     }
 }
 
@@ -129,6 +253,27 @@ mod tests {
         assert_eq!(apply("url_decode", "a%2Fb+c%2"), "a/b c%2");
         assert_eq!(apply("strip_whitespace", " a\t b\r\n"), "ab");
         assert_eq!(apply("compress_whitespace", " a\t b  c"), " a\tb c");
+        assert_eq!(apply("strip_pseudo_headers", ":path: /\r\nhost: a\r\n"), "host: a\r\n");
         assert_eq!(apply("header_lowercase", "Ab: Cd\r\nEf: G:H\r\n"), "ab: Cd\r\nef: G:H\r\n");
+    }
+
+    #[test]
+    fn those_with_values() {
+        let apply = |name: &str, value: &str, text: &[u8]| {
+            let word = |text| Word { text, at: 0 };
+            let mut out = Vec::new();
+            Transform::parse(word(name), word(value)).map_err(|f| f.title).unwrap().apply(text, &mut out);
+            out
+        };
+        assert_eq!(apply("xor", "\"0102\"", b"abc"), [b'a' ^ 1, b'b' ^ 2, b'c' ^ 1]);
+        assert_eq!(apply("pcrexform", "\"id=([0-9]+)\"", b"a=1&id=42"), b"42");
+        assert_eq!(apply("pcrexform", "\"id=([0-9]+)\"", b"a=1"), b"");
+        assert_eq!(apply("from_base64", "bytes 8, offset 2", b"--aGVsbG8=--"), b"hello");
+        for (name, value) in
+            [("xor", "\"0g\""), ("xor", "\"012\""), ("pcrexform", "\"a\""), ("from_base64", "mode x")]
+        {
+            let word = |text| Word { text, at: 0 };
+            assert!(Transform::parse(word(name), word(value)).is_err(), "{name} {value}");
+        }
     }
 }

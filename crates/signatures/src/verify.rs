@@ -3,8 +3,12 @@
 //! Conditions that stand alone are checked first. The others form chains: each relative condition
 //! is searched behind the match of the one before it, and where it is not found the one before it is
 //! searched further on. Going back only happens where a later match could help, and a budget bounds it.
-use crate::pattern::{ByteJump, ByteTest, Comparison, Content, DataAt, From, Number, Pcre, Step, TEXT_BYTES};
+use crate::pattern::{Content, DataAt, Pcre, Step, VARIABLES, Values};
 use memchr::memmem;
+use std::net::IpAddr;
+
+mod nested;
+mod number;
 
 /// Work for one group of one rule, in bytes looked at, beyond [`BUDGET_FACTOR`] times the buffer.
 const BUDGET: usize = 1 << 20;
@@ -16,8 +20,8 @@ const ATTEMPT: usize = 32;
 /// The conditions of one group, prepared.
 #[derive(Debug)]
 pub(crate) struct Conditions {
-    alone: Vec<Prepared>,
-    chains: Vec<Vec<Prepared>>,
+    alone: Box<[Prepared]>,
+    chains: Box<[Box<[Prepared]>]>,
     /// Whether an answer of yes is only final when the buffer is complete.
     pub(crate) needs_end: bool,
     /// Whether the lower-cased bytes are looked at.
@@ -27,11 +31,12 @@ pub(crate) struct Conditions {
 #[derive(Debug)]
 struct Prepared {
     step: Step,
-    finder: Option<memmem::Finder<'static>>,
     /// Whether a later match of this step could help the steps behind it.
     retry: bool,
     /// Whether this is what the match is shown as.
     evidence: bool,
+    /// What is looked for in the bytes that this step decodes.
+    nested: Option<Box<Conditions>>,
 }
 
 /// A buffer and its lower-cased copy.
@@ -39,6 +44,8 @@ struct Prepared {
 pub(crate) struct View<'a> {
     pub(crate) bytes: &'a [u8],
     pub(crate) lower: &'a [u8],
+    /// Who sent them.
+    pub(crate) sender: IpAddr,
 }
 
 /// What verifying came to.
@@ -60,19 +67,18 @@ impl Conditions {
             .position(|s| matches!(s, Step::Content(c) if c.fast))
             .or_else(|| steps.iter().position(|s| matches!(s, Step::Content(c) if !c.negated)))
             .or_else(|| steps.iter().position(Step::moves));
+        // with variables the order in which they get their values counts: then all is one chain
+        let variables = steps.iter().any(Step::has_variable);
         let mut alone = Vec::new();
         let mut chains: Vec<Vec<Prepared>> = Vec::new();
         for (index, step) in steps.into_iter().enumerate() {
-            let finder = match &step {
-                Step::Content(content) => Some(memmem::Finder::new(&content.bytes).into_owned()),
-                _ => None,
-            };
-            let prepared = Prepared { finder, retry: false, evidence: evidence == Some(index), step };
-            if !prepared.step.is_relative() && !prepared.step.moves() {
+            let (step, nested) = nested::split(step);
+            let prepared = Prepared { retry: false, evidence: evidence == Some(index), nested, step };
+            if !variables && !prepared.step.is_relative() && !prepared.step.moves() {
                 alone.push(prepared);
             } else {
                 match chains.last_mut() {
-                    Some(chain) if prepared.step.is_relative() => chain.push(prepared),
+                    Some(chain) if variables || prepared.step.is_relative() => chain.push(prepared),
                     _ => chains.push(vec![prepared]),
                 }
             }
@@ -86,12 +92,19 @@ impl Conditions {
                 }
             }
         }
-        Self { alone, chains, needs_end, needs_lower }
+        // of many thousand rules the room that growing lists leave free is half of the memory
+        let chains = chains.into_iter().map(Vec::into_boxed_slice).collect();
+        Self { alone: alone.into_boxed_slice(), chains, needs_end, needs_lower }
     }
 
     pub(crate) fn verify(&self, view: View<'_>) -> Outcome {
-        let mut run =
-            Run { view, budget: BUDGET + BUDGET_FACTOR * view.bytes.len(), exhausted: false, evidence: None };
+        let mut run = Run {
+            view,
+            budget: BUDGET + BUDGET_FACTOR * view.bytes.len(),
+            exhausted: false,
+            evidence: None,
+            values: [0; VARIABLES],
+        };
         let holds = self.alone.iter().all(|p| run.chain(std::slice::from_ref(p), 0))
             && self.chains.iter().all(|chain| run.chain(chain, 0));
         match (holds, run.exhausted) {
@@ -110,7 +123,14 @@ fn prefers_early(steps: &[Prepared]) -> bool {
             Step::Content(c) => !c.negated && c.within.is_none(),
             Step::DataAt(d) => !d.negated && prefers_early(rest),
             Step::Pcre(p) => !p.negated && !p.looks && !p.anchored && rest.is_empty(),
-            Step::ByteTest(_) | Step::ByteJump(_) | Step::Size(_) => false,
+            Step::ByteTest(_)
+            | Step::ByteJump(_)
+            | Step::ByteExtract(_)
+            | Step::ByteMath(_)
+            | Step::Decode(_)
+            | Step::Asn1(_)
+            | Step::FtpBounce
+            | Step::Size(_) => false,
         },
     }
 }
@@ -120,6 +140,7 @@ struct Run<'a> {
     budget: usize,
     exhausted: bool,
     evidence: Option<(usize, usize)>,
+    values: Values,
 }
 
 impl Run<'_> {
@@ -142,6 +163,19 @@ impl Run<'_> {
                 Some(cursor) => self.chain(rest, cursor),
                 None => false,
             },
+            Step::ByteExtract(extract) => match self.byte_extract(*extract, cursor) {
+                Some(cursor) => self.chain(rest, cursor),
+                None => false,
+            },
+            Step::ByteMath(math) => match self.byte_math(*math, cursor) {
+                Some(cursor) => self.chain(rest, cursor),
+                None => false,
+            },
+            Step::Decode(decode) => {
+                self.decode(decode, first.nested.as_deref(), cursor) && self.chain(rest, cursor)
+            }
+            Step::Asn1(asn1) => self.asn1(*asn1, cursor) && self.chain(rest, cursor),
+            Step::FtpBounce => self.ftp_bounce() && self.chain(rest, cursor),
             Step::Size(range) => range.contains(self.view.bytes.len() as u64) && self.chain(rest, cursor),
         }
     }
@@ -149,14 +183,14 @@ impl Run<'_> {
     fn content(&mut self, prepared: &Prepared, content: &Content, rest: &[Prepared], cursor: usize) -> bool {
         let hay = if content.nocase { self.view.lower } else { self.view.bytes };
         let length = content.bytes.len();
-        let window = window(content, cursor, hay.len());
-        let Some(finder) = &prepared.finder else { return false };
+        let window = window(content, cursor, hay.len(), &self.values);
         if content.negated {
             let found = window.is_some_and(|(low, high)| {
                 if content.endswith {
                     high == hay.len() && high >= low + length && hay.ends_with(&content.bytes)
                 } else {
-                    self.spend(high - low) && hay.get(low..high).is_some_and(|h| finder.find(h).is_some())
+                    self.spend(high - low)
+                        && hay.get(low..high).is_some_and(|h| memmem::find(h, &content.bytes).is_some())
                 }
             });
             return !found && !self.exhausted && self.chain(rest, cursor);
@@ -169,7 +203,9 @@ impl Run<'_> {
             low = high - length;
         }
         loop {
-            let Some(position) = hay.get(low..high).and_then(|h| finder.find(h)) else { return false };
+            let Some(position) = hay.get(low..high).and_then(|h| memmem::find(h, &content.bytes)) else {
+                return false;
+            };
             let begin = low + position;
             if !self.spend(position + length) {
                 return false;
@@ -194,18 +230,25 @@ impl Run<'_> {
             let Some(hay) = self.view.bytes.get(low..) else {
                 return pcre.negated && self.chain(rest, cursor);
             };
-            let cost = if pcre.anchored { hay.len().min(256) } else { hay.len() };
+            let cost = match (pcre.anchored, pcre.expression.backtracks()) {
+                (true, _) => hay.len().min(256),
+                (false, false) => hay.len(),
+                (false, true) => hay.len().saturating_mul(8),
+            };
             if !self.spend(cost) {
                 return false;
             }
-            let found = pcre.regex.find(hay);
+            let Ok(found) = pcre.expression.find(hay) else {
+                self.exhausted = true;
+                return false;
+            };
             if pcre.negated {
                 return found.is_none() && self.chain(rest, cursor);
             }
-            let Some(found) = found else { return false };
-            if self.chain(rest, low + found.end()) {
+            let Some((begin, end)) = found else { return false };
+            if self.chain(rest, low + end) {
                 if prepared.evidence {
-                    self.evidence = Some((low + found.start(), found.len()));
+                    self.evidence = Some((low + begin, end - begin));
                 }
                 return true;
             }
@@ -213,91 +256,38 @@ impl Run<'_> {
             if !prepared.retry || pcre.anchored || self.exhausted {
                 return false;
             }
-            low += found.start() + 1;
+            low += begin + 1;
         }
     }
 
     fn data_at(&self, data_at: DataAt, cursor: usize) -> bool {
-        let position = data_at.position as usize;
-        let length = self.view.bytes.len();
-        let there = if data_at.relative { cursor + position <= length } else { position < length };
+        let position = data_at.position.value(&self.values);
+        let from = if data_at.relative { cursor } else { 0 };
+        let there = i64::try_from(from)
+            .ok()
+            .and_then(|from| usize::try_from(from.checked_add(position)?).ok())
+            .is_some_and(|at| {
+                if data_at.relative { at <= self.view.bytes.len() } else { at < self.view.bytes.len() }
+            });
         there != data_at.negated
-    }
-
-    fn byte_test(&self, test: ByteTest, cursor: usize) -> bool {
-        let Some((value, _)) = self.number(test.number, test.bytes, cursor) else { return false };
-        let holds = match test.operator {
-            Comparison::Less => value < test.value,
-            Comparison::LessOrEqual => value <= test.value,
-            Comparison::Greater => value > test.value,
-            Comparison::GreaterOrEqual => value >= test.value,
-            Comparison::Equal => value == test.value,
-            Comparison::And => value & test.value != 0,
-            Comparison::Or => value ^ test.value != 0,
-        };
-        holds != test.negated
-    }
-
-    /// The position a jump leads to; none where it leads out of the buffer.
-    fn byte_jump(&self, jump: ByteJump, cursor: usize) -> Option<usize> {
-        let (value, behind) = self.number(jump.number, jump.bytes, cursor)?;
-        let mut distance = value.checked_mul(u64::from(jump.multiplier))?;
-        if jump.align {
-            distance = distance.checked_next_multiple_of(4)?;
-        }
-        let base = match jump.from {
-            From::Here => behind,
-            From::Beginning => 0,
-            From::End => self.view.bytes.len(),
-        };
-        let target = i64::try_from(base).ok()?.checked_add(i64::try_from(distance).ok()?)?;
-        let target = usize::try_from(target.checked_add(i64::from(jump.post_offset))?).ok()?;
-        (target <= self.view.bytes.len()).then_some(target)
-    }
-
-    /// The number at a place, and the position behind it.
-    fn number(&self, number: Number, count: u8, cursor: usize) -> Option<(u64, usize)> {
-        let base = if number.relative { i64::try_from(cursor).ok()? } else { 0 };
-        let at = usize::try_from(base + i64::from(number.offset)).ok()?;
-        let bytes = match count {
-            0 => self.view.bytes.get(at..(at + usize::from(TEXT_BYTES)).min(self.view.bytes.len()))?,
-            count => self.view.bytes.get(at..at.checked_add(usize::from(count))?)?,
-        };
-        let mut behind = at + bytes.len();
-        let mut value = match number.base {
-            Some(base) => {
-                let blank = bytes.iter().take_while(|b| b.is_ascii_whitespace()).count();
-                let digits = bytes.get(blank..)?;
-                let digits = match digits {
-                    [b'0', b'x' | b'X', rest @ ..] if base == 16 => rest,
-                    _ => digits,
-                };
-                let length = digits.iter().take_while(|b| char::from(**b).is_digit(base)).count();
-                let text = std::str::from_utf8(digits.get(..length)?).ok()?;
-                behind -= digits.len() - length;
-                u64::from_str_radix(text, base).ok()?
-            }
-            None if number.little => bytes.iter().rev().fold(0, |value, b| value << 8 | u64::from(*b)),
-            None => bytes.iter().fold(0, |value, b| value << 8 | u64::from(*b)),
-        };
-        if let Some(mask) = number.bitmask {
-            value = (value & u64::from(mask)) >> mask.trailing_zeros();
-        }
-        Some((value, behind))
     }
 }
 
 /// Where a content may stand: from `.0`, ending at most at `.1`. None where there is no room.
-fn window(content: &Content, cursor: usize, length: usize) -> Option<(usize, usize)> {
+fn window(content: &Content, cursor: usize, length: usize, values: &Values) -> Option<(usize, usize)> {
     let (low, high) = if content.is_relative() {
-        let base = i64::try_from(cursor).ok()? + i64::from(content.distance.unwrap_or(0));
-        let high = content.within.map_or(i64::MAX, |within| base + i64::from(within));
+        let distance = content.distance.map_or(0, |distance| distance.value(values));
+        let base = i64::try_from(cursor).ok()?.checked_add(distance)?;
+        let high = content.within.map_or(i64::MAX, |within| base.saturating_add(within.value(values)));
         (usize::try_from(base.max(0)).ok()?, usize::try_from(high.max(0)).ok()?.min(length))
     } else {
-        let low = content.offset.unwrap_or(0) as usize;
-        let depth =
-            if content.startswith { Some(content.bytes.len()) } else { content.depth.map(|d| d as usize) };
-        (low, depth.map_or(length, |depth| (low + depth).min(length)))
+        let low = usize::try_from(content.offset.map_or(0, |offset| offset.value(values))).ok()?;
+        let depth = if content.startswith {
+            Some(content.bytes.len())
+        } else {
+            content.depth.map(|depth| usize::try_from(depth.value(values)).unwrap_or(0))
+        };
+        (low, depth.map_or(length, |depth| low.saturating_add(depth).min(length)))
     };
     (low <= high && high - low >= content.bytes.len()).then_some((low, high))
 }

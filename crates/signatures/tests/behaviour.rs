@@ -13,13 +13,22 @@
 )]
 
 use sakimori_signatures::{
-    Buffer, Direction, FlowFacts, FlowState, Inspected, Match, Memory, SourceFile, Stage, TransactionState,
-    Variables, compile,
+    Buffer, Direction, EventName, Fact, FlowFacts, FlowState, Hosts, Inspected, Match, Memory, Protocol,
+    SourceFile, Stage, TransactionState, Transport, Variables, compile,
 };
 use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
 
 struct Subject {
-    buffers: BTreeMap<(Buffer, Direction), Vec<u8>>,
+    /// Each with its instances; all but a few come once.
+    buffers: BTreeMap<(Buffer, Direction), Vec<Vec<u8>>>,
+    /// Numbers, names of oddities, and what is known of addresses.
+    facts: BTreeMap<Fact, u64>,
+    events: Vec<String>,
+    reputation: BTreeMap<String, u8>,
+    protocol: Protocol,
+    transport: Transport,
     /// How much of the growing buffers is there.
     shown: usize,
     flow: FlowFacts,
@@ -27,13 +36,17 @@ struct Subject {
 
 impl Inspected for Subject {
     fn buffer(&self, buffer: Buffer, direction: Direction) -> Option<&[u8]> {
-        let bytes = self.buffers.get(&(buffer, direction))?;
+        self.instance(buffer, direction, 0)
+    }
+
+    fn instance(&self, buffer: Buffer, direction: Direction, index: usize) -> Option<&[u8]> {
+        let bytes = self.buffers.get(&(buffer, direction))?.get(index)?;
         Some(if buffer.grows() { &bytes[..bytes.len().min(self.shown)] } else { bytes })
     }
 
     fn is_complete(&self, buffer: Buffer, direction: Direction) -> bool {
         buffer != Buffer::Payload
-            && self.buffers.get(&(buffer, direction)).is_some_and(|b| b.len() <= self.shown)
+            && self.buffers.get(&(buffer, direction)).is_some_and(|b| b[0].len() <= self.shown)
             || buffer == Buffer::Payload && self.shown == usize::MAX
     }
 
@@ -41,8 +54,28 @@ impl Inspected for Subject {
         &self.flow
     }
 
+    fn protocol(&self) -> Option<Protocol> {
+        Some(self.protocol)
+    }
+
+    fn transport(&self) -> Transport {
+        self.transport
+    }
+
+    fn fact(&self, fact: Fact, _: Direction) -> Option<u64> {
+        self.facts.get(&fact).copied()
+    }
+
+    fn has_event(&self, event: EventName, _: Direction) -> bool {
+        self.events.iter().any(|name| name == event.as_str())
+    }
+
+    fn reputation(&self, address: IpAddr, category: &str) -> Option<u8> {
+        self.reputation.get(&format!("{address}/{category}")).copied()
+    }
+
     fn segment_length(&self) -> usize {
-        self.buffers.get(&(Buffer::Payload, Direction::ToServer)).map_or(0, Vec::len)
+        self.buffers.get(&(Buffer::Payload, Direction::ToServer)).map_or(0, |b| b[0].len())
     }
 }
 
@@ -78,9 +111,18 @@ fn unescape(text: &str) -> Vec<u8> {
     out
 }
 
-/// `name=value name="value with \"escapes\""`
-fn pairs(text: &str) -> BTreeMap<(Buffer, Direction), Vec<u8>> {
-    let mut out = BTreeMap::new();
+/// What a line says: `name=value name="value with \"escapes\"" <http.server=x fact:ttl=3 event=http.x protocol=dns`
+fn subject(text: &str) -> Subject {
+    let mut out = Subject {
+        buffers: BTreeMap::new(),
+        facts: BTreeMap::new(),
+        events: Vec::new(),
+        reputation: BTreeMap::new(),
+        protocol: Protocol::Http,
+        transport: Transport::Tcp,
+        shown: usize::MAX,
+        flow: flow(),
+    };
     let mut rest = text.trim();
     while !rest.is_empty() {
         let (name, after) = rest.split_once('=').unwrap_or_else(|| panic!("no = in {rest}"));
@@ -94,14 +136,40 @@ fn pairs(text: &str) -> BTreeMap<(Buffer, Direction), Vec<u8>> {
             }
             None => after.split_once(' ').unwrap_or((after, "")),
         };
-        let (direction, name) = match name.strip_prefix('<') {
-            Some(name) => (Direction::ToClient, name),
-            None => (Direction::ToServer, name),
-        };
-        let buffer =
-            *Buffer::ALL.iter().find(|b| b.name() == name).unwrap_or_else(|| panic!("no buffer {name}"));
-        out.insert((buffer, direction), unescape(value));
         rest = tail.trim_start();
+        match name.split_once(':').unwrap_or((name, "")) {
+            ("fact", fact) => {
+                let known = |f: &&Fact| f.name() == fact || f.aliases().contains(&fact);
+                let fact = *Fact::ALL.iter().find(known).unwrap_or_else(|| panic!("no fact {fact}"));
+                out.facts.insert(fact, value.parse().unwrap());
+            }
+            ("event", _) => out.events.push(value.to_owned()),
+            ("reputation", of) => drop(out.reputation.insert(of.to_owned(), value.parse().unwrap())),
+            ("protocol", _) => out.protocol = Protocol::named(value).unwrap(),
+            ("client", _) => out.flow.client = value.parse().unwrap(),
+            ("server", _) => out.flow.server = value.parse().unwrap(),
+            ("server-port", _) => out.flow.server_port = value.parse().unwrap(),
+            ("established", _) => out.flow.established = value == "yes",
+            ("transport", _) => {
+                out.transport = match value {
+                    "udp" => Transport::Udp,
+                    "icmp" => Transport::Icmp,
+                    "tcp" => Transport::Tcp,
+                    _ => panic!("{value}"),
+                };
+            }
+            _ => {
+                let (direction, name) = match name.strip_prefix('<') {
+                    Some(name) => (Direction::ToClient, name),
+                    None => (Direction::ToServer, name),
+                };
+                let buffer = *Buffer::ALL
+                    .iter()
+                    .find(|b| b.name() == name)
+                    .unwrap_or_else(|| panic!("no buffer {name}"));
+                out.buffers.entry((buffer, direction)).or_default().push(unescape(value));
+            }
+        }
     }
     out
 }
@@ -134,15 +202,37 @@ fn run(rules: &sakimori_signatures::RuleSet, subject: &mut Subject, stepwise: bo
     let mut scratch = rules.new_scratch();
     let (mut bits, mut transaction, mut stream) =
         (FlowState::default(), TransactionState::default(), TransactionState::default());
-    let mut out = Vec::new();
-    let longest =
-        subject.buffers.iter().filter(|((b, _), _)| b.grows()).map(|(_, v)| v.len()).max().unwrap_or(0);
+    let (mut out, mut hosts) = (Vec::new(), Hosts::default());
+    subject.shown = usize::MAX;
+    for direction in [Direction::ToServer, Direction::ToClient] {
+        // a packet with a payload, or with nothing
+        let there = subject.buffers.contains_key(&(Buffer::Payload, direction));
+        if there || direction == Direction::ToServer {
+            let mut state = TransactionState::default();
+            let memory = Memory {
+                scratch: &mut scratch,
+                flow: &mut bits,
+                transaction: &mut state,
+                hosts: &mut hosts,
+                now: Duration::ZERO,
+            };
+            rules.inspect(memory, subject, Stage::Packet(direction), &mut out);
+        }
+    }
+    let growing = subject.buffers.iter().filter(|((b, _), _)| b.grows());
+    let longest = growing.flat_map(|(_, v)| v.iter().map(Vec::len)).max().unwrap_or(0);
     let lengths: Vec<usize> =
         if stepwise { (0..=longest).chain([usize::MAX]).collect() } else { vec![usize::MAX] };
     for direction in [Direction::ToServer, Direction::ToClient] {
-        for &shown in &lengths {
+        for &shown in lengths.iter().filter(|_| subject.transport == Transport::Tcp) {
             subject.shown = shown;
-            let memory = Memory { scratch: &mut scratch, flow: &mut bits, transaction: &mut stream };
+            let memory = Memory {
+                scratch: &mut scratch,
+                flow: &mut bits,
+                transaction: &mut stream,
+                hosts: &mut hosts,
+                now: Duration::ZERO,
+            };
             rules.inspect(memory, subject, Stage::Stream(direction), &mut out);
         }
     }
@@ -154,7 +244,13 @@ fn run(rules: &sakimori_signatures::RuleSet, subject: &mut Subject, stepwise: bo
         let lengths = if body { lengths.clone() } else { vec![if stage.is_end() { usize::MAX } else { 0 }] };
         for shown in lengths {
             subject.shown = shown;
-            let memory = Memory { scratch: &mut scratch, flow: &mut bits, transaction: &mut transaction };
+            let memory = Memory {
+                scratch: &mut scratch,
+                flow: &mut bits,
+                transaction: &mut transaction,
+                hosts: &mut hosts,
+                now: Duration::ZERO,
+            };
             rules.inspect(memory, subject, stage, &mut out);
         }
     }
@@ -189,7 +285,7 @@ fn fixtures() {
                     cases += 1;
                     let rules = current.as_ref().expect("a rule comes first");
                     for stepwise in [false, true] {
-                        let mut subject = Subject { buffers: pairs(rest), shown: 0, flow: flow() };
+                        let mut subject = subject(rest);
                         let found = run(rules, &mut subject, stepwise);
                         if found.len() != usize::from(word == "yes") {
                             failures.push(format!(
@@ -212,7 +308,7 @@ fn the_decisive_pattern_is_shown() {
     let rules = rules(
         r#"alert http any any -> any any (http.uri; content:"b"; content:"evil"; nocase; fast_pattern; sid:7; msg:"m";)"#,
     );
-    let mut subject = Subject { buffers: pairs("http.uri=/b/EVIL/x"), shown: 0, flow: flow() };
+    let mut subject = subject("http.uri=/b/EVIL/x");
     let found = run(&rules, &mut subject, false);
     assert_eq!(found.len(), 1);
     assert_eq!(
@@ -230,11 +326,17 @@ fn flowbits_join_two_transactions_of_a_flow() {
     ));
     let mut bits = FlowState::default();
     let mut scratch = rules.new_scratch();
+    let mut hosts = Hosts::default();
     let mut ask = |uri: &str| {
-        let subject = Subject { buffers: pairs(&format!("http.uri={uri}")), shown: usize::MAX, flow: flow() };
+        let subject = subject(&format!("http.uri={uri}"));
         let mut out = Vec::new();
-        let memory =
-            Memory { scratch: &mut scratch, flow: &mut bits, transaction: &mut TransactionState::default() };
+        let memory = Memory {
+            scratch: &mut scratch,
+            flow: &mut bits,
+            transaction: &mut TransactionState::default(),
+            hosts: &mut hosts,
+            now: Duration::ZERO,
+        };
         rules.inspect(memory, &subject, Stage::RequestEnd, &mut out);
         out.iter().map(|m| m.sid.0).collect::<Vec<_>>()
     };
@@ -246,16 +348,97 @@ fn flowbits_join_two_transactions_of_a_flow() {
 }
 
 #[test]
+fn numbers_and_bits_are_remembered_across_transactions_and_flows() {
+    let rules = rules(concat!(
+        "alert http any any -> any any (http.uri; content:\"/try\"; flowint:tries,+,1; noalert; sid:1; msg:\"m\";)\n",
+        "alert http any any -> any any (http.uri; content:\"/third\"; flowint:tries,>=,2; sid:2; msg:\"m\";)\n",
+        "alert http any any -> any any (http.uri; content:\"/mark\"; xbits:set,seen,track ip_src,expire 10; noalert; sid:3; msg:\"m\";)\n",
+        "alert http any any -> any any (http.uri; content:\"/ask\"; xbits:isset,seen,track ip_src; sid:4; msg:\"m\";)\n",
+        "alert http any any -> any any (http.uri; content:\"/login\"; threshold:type both, track by_src, count 3, seconds 60; sid:5; msg:\"m\";)\n",
+    ));
+    let (mut scratch, mut hosts) = (rules.new_scratch(), Hosts::default());
+    let mut ask = |bits: &mut FlowState, uri: &str, second: u64| {
+        let subject = subject(&format!("http.uri={uri}"));
+        let mut out = Vec::new();
+        let memory = Memory {
+            scratch: &mut scratch,
+            flow: bits,
+            transaction: &mut TransactionState::default(),
+            hosts: &mut hosts,
+            now: Duration::from_secs(second),
+        };
+        rules.inspect(memory, &subject, Stage::RequestEnd, &mut out);
+        out.iter().map(|m| (m.sid.0, m.reported)).collect::<Vec<_>>()
+    };
+    let (mut one, mut other) = (FlowState::default(), FlowState::default());
+    let none: [(u32, bool); 0] = [];
+    for uri in ["/third", "/try", "/third", "/try"] {
+        assert_eq!(ask(&mut one, uri, 0), none);
+    }
+    assert_eq!(ask(&mut one, "/third", 0), [(2, true)]);
+    assert_eq!(ask(&mut other, "/third", 0), none, "another flow has numbers of its own");
+    assert_eq!(ask(&mut one, "/mark", 0), none);
+    assert_eq!(ask(&mut other, "/ask", 9), [(4, true)], "the host is the same");
+    assert_eq!(ask(&mut other, "/ask", 10), none, "the bit is over");
+    assert_eq!(ask(&mut one, "/login", 20), none);
+    assert_eq!(ask(&mut other, "/login", 21), none);
+    assert_eq!(ask(&mut one, "/login", 22), [(5, true)], "the third is told");
+    assert_eq!(
+        ask(&mut one, "/login", 23),
+        [(5, false)],
+        "those behind it may stop traffic, and are not told"
+    );
+    assert_eq!(ask(&mut one, "/login", 90), none, "the next window");
+}
+
+#[test]
+fn a_rule_that_counts_is_asked_each_time_on_a_stream() {
+    let rules = rules(
+        "alert tcp any any -> any any (content:\"530 \"; threshold:type threshold, track by_src, count 3, seconds 60; sid:1; msg:\"m\";)",
+    );
+    let (mut scratch, mut hosts) = (rules.new_scratch(), Hosts::default());
+    let (mut bits, mut stream, mut out) = (FlowState::default(), TransactionState::default(), Vec::new());
+    let mut subject = subject("");
+    let mut counts = Vec::new();
+    for line in 1..=7 {
+        subject.buffers.insert((Buffer::Payload, Direction::ToServer), vec![b"530 no\r\n".repeat(line)]);
+        let memory = Memory {
+            scratch: &mut scratch,
+            flow: &mut bits,
+            transaction: &mut stream,
+            hosts: &mut hosts,
+            now: Duration::ZERO,
+        };
+        rules.inspect(memory, &subject, Stage::Stream(Direction::ToServer), &mut out);
+        counts.push(out.len());
+    }
+    assert_eq!(counts, [0, 0, 1, 1, 1, 2, 2]);
+}
+
+#[test]
+fn one_rule_for_many_addresses() {
+    let line =
+        |last| format!("alert ip any any -> 198.51.100.{last} any (msg:\"to a bad host\"; sid:9; rev:1;)\n");
+    let text: String = (1..=200).map(line).collect();
+    let file = SourceFile { name: "list".into(), text: text.into_bytes() };
+    let compiled = compile(&[file], &Variables::default());
+    assert_eq!((compiled.loaded, compiled.refused, compiled.rules.rules().len()), (200, 0, 1));
+    let mut listed = subject("server=198.51.100.77 payload=a");
+    assert_eq!(run(&compiled.rules, &mut listed, false).len(), 1);
+    let mut other = subject("server=198.51.100.201 payload=a");
+    assert_eq!(run(&compiled.rules, &mut other, false), []);
+}
+
+#[test]
 fn a_pass_rule_silences_the_transaction() {
     let rules = rules(concat!(
         "drop http any any -> any any (http.uri; content:\"/a\"; sid:1; msg:\"m\";)\n",
         "pass http any any -> any any (http.user_agent; content:\"scanner\"; sid:2; msg:\"m\";)\n",
     ));
-    let mut subject =
-        Subject { buffers: pairs("http.uri=/a http.user_agent=scanner"), shown: 0, flow: flow() };
-    assert_eq!(run(&rules, &mut subject, false), []);
-    let mut subject = Subject { buffers: pairs("http.uri=/a http.user_agent=other"), shown: 0, flow: flow() };
-    assert_eq!(run(&rules, &mut subject, false).len(), 1);
+    let mut scanner = subject("http.uri=/a http.user_agent=scanner");
+    assert_eq!(run(&rules, &mut scanner, false), []);
+    let mut other = subject("http.uri=/a http.user_agent=other");
+    assert_eq!(run(&rules, &mut other, false).len(), 1);
 }
 
 #[test]
@@ -266,13 +449,18 @@ fn state_of_another_rule_set_is_forgotten() {
             "alert http any any -> any any (http.method; content:\"GET\"; http.uri; content:\"yy\"; sid:2; msg:\"m\";)",
         ),
     );
-    let subject =
-        Subject { buffers: pairs("http.uri=/x/yy http.method=GET"), shown: usize::MAX, flow: flow() };
+    let subject = subject("http.uri=/x/yy http.method=GET");
     let (mut bits, mut state) = (FlowState::default(), TransactionState::default());
-    let mut out = Vec::new();
+    let (mut out, mut hosts) = (Vec::new(), Hosts::default());
     for rules in [&a, &b] {
         let mut scratch = rules.new_scratch();
-        let memory = Memory { scratch: &mut scratch, flow: &mut bits, transaction: &mut state };
+        let memory = Memory {
+            scratch: &mut scratch,
+            flow: &mut bits,
+            transaction: &mut state,
+            hosts: &mut hosts,
+            now: Duration::ZERO,
+        };
         rules.inspect(memory, &subject, Stage::RequestEnd, &mut out);
     }
     assert_eq!(out.iter().map(|m| m.sid.0).collect::<Vec<_>>(), [1, 2]);
@@ -286,15 +474,18 @@ fn an_input_made_to_go_back_forever_ends() {
     ));
     let mut body = b"abcd".repeat(40_000);
     body.extend_from_slice(b"eq");
-    let subject = Subject {
-        buffers: BTreeMap::from([((Buffer::HttpRequestBody, Direction::ToServer), body)]),
-        shown: usize::MAX,
-        flow: flow(),
-    };
+    let mut subject = subject("");
+    subject.buffers.insert((Buffer::HttpRequestBody, Direction::ToServer), vec![body]);
     let (mut bits, mut state, mut scratch) =
         (FlowState::default(), TransactionState::default(), rules.new_scratch());
-    let mut out = Vec::new();
-    let memory = Memory { scratch: &mut scratch, flow: &mut bits, transaction: &mut state };
+    let (mut out, mut hosts) = (Vec::new(), Hosts::default());
+    let memory = Memory {
+        scratch: &mut scratch,
+        flow: &mut bits,
+        transaction: &mut state,
+        hosts: &mut hosts,
+        now: Duration::ZERO,
+    };
     rules.inspect(memory, &subject, Stage::RequestEnd, &mut out);
     assert_eq!(out, []);
     assert_eq!(scratch.exhausted(), 1, "the budget ended, and that is counted");

@@ -2,9 +2,10 @@
 
 use proptest::prelude::*;
 use sakimori_signatures::{
-    Buffer, Direction, FlowFacts, FlowState, Inspected, Memory, SourceFile, Stage, TransactionState,
-    Variables, compile,
+    Buffer, Direction, FlowFacts, FlowState, Hosts, Inspected, Memory, Protocol, SourceFile, Stage,
+    TransactionState, Variables, compile,
 };
+use std::time::Duration;
 
 struct Body {
     bytes: Vec<u8>,
@@ -25,6 +26,10 @@ impl Inspected for Body {
         &self.flow
     }
 
+    fn protocol(&self) -> Option<Protocol> {
+        Some(Protocol::Http)
+    }
+
     fn segment_length(&self) -> usize {
         self.shown
     }
@@ -36,12 +41,18 @@ fn inspect(rules: &sakimori_signatures::RuleSet, bytes: &[u8], step: usize) -> V
     let mut body = Body { bytes: bytes.to_vec(), shown: 0, flow };
     let (mut scratch, mut bits, mut state) =
         (rules.new_scratch(), FlowState::default(), TransactionState::default());
-    let mut out = Vec::new();
+    let (mut out, mut hosts) = (Vec::new(), Hosts::default());
     loop {
         body.shown = (body.shown + step).min(bytes.len());
         let end = body.shown == bytes.len();
         let stage = if end { Stage::RequestEnd } else { Stage::RequestBody };
-        let memory = Memory { scratch: &mut scratch, flow: &mut bits, transaction: &mut state };
+        let memory = Memory {
+            scratch: &mut scratch,
+            flow: &mut bits,
+            transaction: &mut state,
+            hosts: &mut hosts,
+            now: Duration::ZERO,
+        };
         rules.inspect(memory, &body, stage, &mut out);
         if end {
             break;
@@ -89,10 +100,38 @@ fn option() -> impl Strategy<Value = String> {
         "rawbytes",
         "dsize:>1",
         "pkt_data",
+        "to_md5",
+        "xor:\"0a\"",
+        "pcrexform:\"(a+)\"",
+        "from_base64",
+        "base64_decode:bytes 8, relative",
+        "base64_data",
+        "byte_extract:1,0,n,relative",
+        "byte_math:bytes 1, offset 0, oper +, rvalue n, result n",
+        "within:n",
+        "offset:n",
+        "isdataat:n",
+        "asn1:bitstring_overflow, relative_offset 1",
+        "ftpbounce",
+        "flowint:f,+,1",
+        "flowint:f,>,1",
+        "xbits:toggle,x,track ip_pair",
+        "xbits:isset,x,track ip_pair",
+        "hostbits:set,h",
+        "threshold:type both, track by_flow, count 2, seconds 9",
+        "detection_filter:track by_src, count 1, seconds 9",
+        "ttl:>3",
+        "flags:+S,12",
+        "stream_size:client,<,9",
+        "app-layer-protocol:!tls",
+        "app-layer-event:http.request_header_invalid",
+        "sameip",
     ]);
     let contents = "!?\"[abAB|41 ]{1,4}\"".prop_map(|c| format!("content:{c}"));
+    let looks =
+        r"\(a\|b\)[ab.]{0,2}\(\?(=|!|<=|<!)[ab]\)(\\1)?[ab]{0,1}".prop_map(|p| format!("pcre:\"/{p}/\""));
     let pcres = "/[ab.*+?^$()|\\[\\]{}\\\\1]{1,8}/[isRmP]{0,2}".prop_map(|p| format!("pcre:\"{p}\""));
-    prop_oneof![words.prop_map(str::to_owned), contents.clone(), contents, pcres]
+    prop_oneof![words.prop_map(str::to_owned), contents.clone(), contents, pcres, looks]
 }
 
 /// Enough for a run of a second or two.
@@ -120,7 +159,7 @@ proptest! {
         let mut text = String::new();
         for (sid, options) in options.iter().enumerate() {
             // flowbits of several rules depend on which of them is decided first, and only bodies arrive in pieces
-            let fits = |o: &&String| !["flowbits", "dsize", "urilen"].iter().any(|word| o.starts_with(word));
+            let fits = |o: &&String| !["flowbits", "flowint", "xbits", "hostbits", "threshold", "detection", "dsize", "urilen"].iter().any(|word| o.starts_with(word));
             let options: Vec<&String> = options.iter().filter(fits).collect();
             let joined = options.iter().map(|o| o.as_str()).collect::<Vec<_>>().join("; ");
             text.extend([format!("alert http any any -> any any (http.request_body; {joined}; msg:\"m\"; sid:{};)\n", sid + 1)]);

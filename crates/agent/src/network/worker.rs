@@ -13,7 +13,7 @@ use super::withheld::Withheld;
 use super::{RuleFile, tally, translate};
 use crate::pipe::cut;
 use sakimori_inspection::{
-    Checksums, Config, Engine, FlowMark, Judgement, Path, Sighting, Verdict, WebReputation,
+    Checksums, Config, Engine, FlowMark, Judgement, Path, Sighting, Verdict, WebReputation, coverage,
 };
 use sakimori_kernel::nflog::SampleReader;
 use sakimori_kernel::nfqueue::{Batch, Hook, QueueMessage, QueueReader, QueuedPacket};
@@ -217,11 +217,16 @@ fn configure(
     let sources: Vec<SourceFile> =
         files.into_iter().map(|file| SourceFile { name: file.name, text: file.text }).collect();
     let compiled = compile(&sources, &Variables::default());
-    drop(sources);
+    let names: Vec<String> = sources.into_iter().map(|source| source.name).collect();
+    let settings = &ordered.settings;
+    let unseen = compiled
+        .rules
+        .unseen(&names, |rule| settings.rule_mode(rule.sid) == Mode::Off || coverage::is_fed(rule));
     let (web, more) = web_reputation(&ordered.web, &lists)?;
     drop(lists);
     let is_error = |d: &Diagnostic| d.level == Level::Error;
     let mut findings = compiled.diagnostics;
+    findings.extend(unseen);
     findings.extend(more);
     let broken = findings.iter().any(is_error);
     let findings = findings.into_iter().map(Into::into).collect();
@@ -229,7 +234,6 @@ fn configure(
         return Some(Answer::Refused(findings));
     }
     // Those that are not assigned are off: they are compiled with the others, and never judge.
-    let settings = &ordered.settings;
     let rules =
         compiled.rules.rules().iter().filter(|rule| settings.rule_mode(rule.sid) != Mode::Off).count();
     let sites = u64::try_from(web.lists.len()).unwrap_or(u64::MAX);

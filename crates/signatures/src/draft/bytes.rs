@@ -1,8 +1,8 @@
-//! `isdataat`, `byte_test` and `byte_jump`.
+//! `isdataat`, `byte_test`, `byte_jump`, `byte_extract` and `byte_math`.
 use super::content::{signed, unsigned};
-use super::{Builder, Finding, RawOption, Step, Word, shown, value};
-use crate::pattern::TEXT_BYTES;
-use crate::pattern::{ByteJump, ByteTest, Comparison, DataAt, From, Number};
+use super::{Builder, Finding, RawOption, Step, Word, shown, value, words};
+use crate::pattern::{Amount, Arithmetic, TEXT_BYTES, VARIABLES};
+use crate::pattern::{ByteExtract, ByteJump, ByteMath, ByteTest, Comparison, DataAt, From, Number};
 
 impl Builder<'_> {
     pub(super) fn data_at(&mut self, option: &RawOption<'_>) -> Result<(), Finding> {
@@ -21,7 +21,7 @@ impl Builder<'_> {
                 _ => return Err(unknown_word(part, "relative or rawbytes")),
             }
         }
-        let step = DataAt { position: unsigned(number)?, relative, negated };
+        let step = DataAt { position: self.unsigned_or_variable(number)?, relative, negated };
         self.push(Step::DataAt(step), option.name)
     }
 
@@ -53,13 +53,17 @@ impl Builder<'_> {
             "^" => Comparison::Or,
             _ => return Err(unknown_word(operator, "< > = <= >= & ^, or one of them behind !")),
         };
-        let hex = wanted.text.strip_prefix("0x").or_else(|| wanted.text.strip_prefix("0X"));
-        let parsed = hex
-            .map_or_else(|| wanted.text.parse::<u64>().ok(), |digits| u64::from_str_radix(digits, 16).ok());
-        let Some(wanted) = parsed else {
-            return Err(unknown_word(wanted, "a number; values of byte_extract are not supported yet"));
+        let wanted = match (self.variable(wanted), whole_number(wanted.text)) {
+            (Some(variable), _) => variable,
+            (None, Some(number)) => Amount::Is(number.cast_signed()),
+            (None, None) => {
+                return Err(unknown_word(
+                    wanted,
+                    "a number, or a variable that byte_extract has given its value",
+                ));
+            }
         };
-        let mut number = empty_number(signed(offset)?);
+        let mut number = empty_number(self.signed_or_variable(offset)?);
         for part in parts {
             if !number_word(&mut number, part)? {
                 return Err(unknown_word(part, "relative, big, little, string, hex, dec, oct or bitmask"));
@@ -80,7 +84,7 @@ impl Builder<'_> {
                 "write byte_jump:bytes,offset",
             ));
         };
-        let mut number = empty_number(signed(offset)?);
+        let mut number = empty_number(self.signed_or_variable(offset)?);
         let mut jump =
             ByteJump { bytes: 0, number, multiplier: 1, align: false, from: From::Here, post_offset: 0 };
         for part in parts {
@@ -101,13 +105,143 @@ impl Builder<'_> {
                 }
             }
         }
-        jump.bytes = byte_count(count, number.base.is_some())?;
+        // none: the jump is the offset behind it alone
+        jump.bytes = if count.text == "0" { 0 } else { byte_count(count, number.base.is_some())? };
         jump.number = number;
         self.push(Step::ByteJump(jump), option.name)
     }
+
+    /// `byte_extract:2,1,length,relative,multiplier 2,align 4`
+    pub(super) fn byte_extract(&mut self, option: &RawOption<'_>) -> Result<(), Finding> {
+        let word = value(option)?;
+        let mut parts = words(word);
+        let (Some(count), Some(offset), Some(name)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(Finding::error(
+                "S014",
+                word.at,
+                "byte_extract has fewer than 3 values",
+                "write byte_extract:bytes,offset,name",
+            ));
+        };
+        let mut number = empty_number(self.signed_or_variable(offset)?);
+        let (mut multiplier, mut align) = (1, None);
+        for part in parts {
+            let (key, argument) = part.text.split_once(' ').unwrap_or((part.text, ""));
+            let argument = Word { text: argument.trim_ascii(), at: part.at + key.len() };
+            match key {
+                "multiplier" => multiplier = unsigned(argument)?,
+                "align" if matches!(argument.text, "2" | "4") => align = Some(unsigned(argument)?.into()),
+                _ if number_word(&mut number, part)? => {}
+                _ => {
+                    return Err(unknown_word(
+                        part,
+                        "relative, big, little, string, hex, dec, oct, bitmask, multiplier, or align 2 or 4",
+                    ));
+                }
+            }
+        }
+        let bytes = byte_count(count, number.base.is_some())?;
+        let variable = self.new_variable(name)?;
+        self.push(Step::ByteExtract(ByteExtract { bytes, number, multiplier, align, variable }), option.name)
+    }
+
+    /// `byte_math:bytes 4, offset 0, oper +, rvalue 10, result name, relative`
+    pub(super) fn byte_math(&mut self, option: &RawOption<'_>) -> Result<(), Finding> {
+        let word = value(option)?;
+        let mut number = empty_number(Amount::Is(0));
+        let (mut bytes, mut operator, mut operand, mut result) = (None, None, None, None);
+        for part in words(word) {
+            let (key, argument) = part.text.split_once(' ').unwrap_or((part.text, ""));
+            let argument = Word { text: argument.trim_ascii(), at: part.at + key.len() };
+            match key {
+                "bytes" => bytes = Some(argument),
+                "offset" => number.offset = self.signed_or_variable(argument)?,
+                "oper" => {
+                    operator = Some(match argument.text {
+                        "+" => Arithmetic::Add,
+                        "-" => Arithmetic::Subtract,
+                        "*" => Arithmetic::Multiply,
+                        "/" => Arithmetic::Divide,
+                        "<<" => Arithmetic::ShiftLeft,
+                        ">>" => Arithmetic::ShiftRight,
+                        _ => return Err(unknown_word(argument, "one of + - * / << >>")),
+                    });
+                }
+                "rvalue" => {
+                    let number = whole_number(argument.text).and_then(|n| i64::try_from(n).ok());
+                    operand = Some(match (self.variable(argument), number) {
+                        (Some(variable), _) => variable,
+                        (None, Some(number)) => Amount::Is(number),
+                        (None, None) => return Err(unknown_word(argument, "a number or a variable")),
+                    });
+                }
+                "result" => result = Some(argument),
+                "endian" if matches!(argument.text, "big" | "little") => {
+                    number.little = argument.text == "little";
+                }
+                "string" => {
+                    number.base = Some(match argument.text {
+                        "hex" => 16,
+                        "oct" => 8,
+                        _ => 10,
+                    });
+                }
+                _ if number_word(&mut number, part)? => {}
+                _ => {
+                    return Err(unknown_word(
+                        part,
+                        "bytes, offset, oper, rvalue, result, relative, endian, string, dce or bitmask",
+                    ));
+                }
+            }
+        }
+        let (Some(bytes), Some(operator), Some(operand), Some(result)) = (bytes, operator, operand, result)
+        else {
+            return Err(Finding::error(
+                "S014",
+                word.at,
+                "byte_math lacks bytes, oper, rvalue or result",
+                "write byte_math:bytes 4, offset 0, oper +, rvalue 10, result name",
+            ));
+        };
+        if operator == Arithmetic::Divide && operand == Amount::Is(0) {
+            return Err(unknown_word(word, "a divisor that is not 0"));
+        }
+        let bytes = byte_count(bytes, number.base.is_some())?;
+        let variable = self.new_variable(result)?;
+        self.push(Step::ByteMath(ByteMath { bytes, number, operator, operand, variable }), option.name)
+    }
+
+    /// The place of a variable that gets its value here; it may get another one later.
+    fn new_variable(&mut self, name: Word<'_>) -> Result<usize, Finding> {
+        let valid = name.text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
+        if !valid {
+            return Err(unknown_word(name, "the name of a variable: letters, digits and _"));
+        }
+        if let Some(Amount::Variable(place)) = self.variable(name) {
+            return Ok(place);
+        }
+        if self.variables_of_bytes.len() >= VARIABLES {
+            return Err(Finding::error(
+                "S054",
+                name.at,
+                format!("more than {VARIABLES} variables"),
+                "split the rule",
+            ));
+        }
+        self.variables_of_bytes.push(name.text.to_owned());
+        Ok(self.variables_of_bytes.len() - 1)
+    }
 }
 
-fn empty_number(offset: i32) -> Number {
+/// A number in decimal or hexadecimal.
+fn whole_number(text: &str) -> Option<u64> {
+    let hex = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
+    hex.map_or_else(|| text.parse().ok(), |digits| u64::from_str_radix(digits, 16).ok())
+}
+
+fn empty_number(offset: Amount) -> Number {
     Number { offset, relative: false, little: false, base: None, bitmask: None }
 }
 
@@ -137,7 +271,7 @@ fn number_word(number: &mut Number, part: Word<'_>) -> Result<bool, Finding> {
             return Err(Finding::error(
                 "S012",
                 part.at,
-                "dce numbers are not supported yet",
+                "the byte order of DCE/RPC messages is not known to numbers",
                 "say the byte order with big or little",
             ));
         }
@@ -166,15 +300,4 @@ fn unknown_word(word: Word<'_>, expected: &str) -> Finding {
         format!("unexpected {}", shown(word.text)),
         format!("expected {expected}"),
     )
-}
-
-/// The comma-separated words of a value.
-fn words(word: Word<'_>) -> impl Iterator<Item = Word<'_>> {
-    let mut at = word.at;
-    word.text.split(',').map(move |part| {
-        let indent = part.len() - part.trim_ascii_start().len();
-        let out = Word { text: part.trim_ascii(), at: at + indent };
-        at += part.len() + 1;
-        out
-    })
 }

@@ -1,8 +1,9 @@
 //! `content`, its modifiers, and `pcre`.
 use super::{
-    Buffer, Builder, Content, Finding, Item, RawOption, Step, Target, Word, content_bytes, pcre, quoted,
+    Aim, Buffer, Builder, Content, Finding, Item, RawOption, Step, Target, Word, content_bytes, pcre, quoted,
     shown, value,
 };
+use crate::pattern::Amount;
 
 impl Builder<'_> {
     pub(super) fn content(&mut self, option: &RawOption<'_>) -> Result<(), Finding> {
@@ -12,19 +13,24 @@ impl Builder<'_> {
         self.push(Step::Content(content), option.name)
     }
 
+    pub(super) fn uri_content(&mut self, option: &RawOption<'_>) -> Result<(), Finding> {
+        self.content(option)?;
+        self.move_content(Buffer::HttpUri, option.name)
+    }
+
     pub(super) fn pcre(&mut self, option: &RawOption<'_>) -> Result<(), Finding> {
         let (negated, word) = quoted(value(option)?)?;
         let parsed = pcre::parse(word, negated)?;
         self.push(Step::Pcre(parsed.pcre), option.name)?;
         if let (Some(buffer), Some(item)) = (parsed.buffer, self.items.last_mut()) {
-            item.target = Some(Target { buffer, transforms: Vec::new() });
+            item.aim = Aim::At(Target { buffer, transforms: Vec::new() });
         }
         Ok(())
     }
 
-    fn last_content(&mut self, name: Word<'_>) -> Result<(&mut Option<Target>, &mut Content), Finding> {
+    fn last_content(&mut self, name: Word<'_>) -> Result<(&mut Aim, &mut Content), Finding> {
         let last = self.items.iter_mut().rev().find_map(|item| match item {
-            Item { target, step: Step::Content(content) } => Some((target, content)),
+            Item { aim, step: Step::Content(content) } => Some((aim, content)),
             Item { .. } => None,
         });
         match last {
@@ -39,12 +45,15 @@ impl Builder<'_> {
     }
 
     pub(super) fn move_content(&mut self, buffer: Buffer, name: Word<'_>) -> Result<(), Finding> {
-        let (target, _) = self.last_content(name)?;
-        match target {
-            None => *target = Some(Target { buffer, transforms: Vec::new() }),
-            Some(t) if t.buffer == buffer => {}
-            Some(t) => {
-                let title = format!("the content looks at {} already", t.buffer);
+        let (aim, _) = self.last_content(name)?;
+        match aim {
+            Aim::Open => *aim = Aim::At(Target { buffer, transforms: Vec::new() }),
+            Aim::At(target) if target.buffer == buffer => {}
+            aim => {
+                let title = match aim {
+                    Aim::At(target) => format!("the content looks at {} already", target.buffer),
+                    _ => "the content looks at decoded bytes already".to_owned(),
+                };
                 return Err(Finding::error(
                     "S023",
                     name.at,
@@ -64,6 +73,12 @@ impl Builder<'_> {
         } else if name.text != "fast_pattern" {
             Self::no_value(option)?;
         }
+        // a modifier without a number needs no variables
+        let amount = match option.value.filter(|_| takes_value) {
+            Some(word) if name.text == "distance" => Some(self.signed_or_variable(word)?),
+            Some(word) => Some(self.unsigned_or_variable(word)?),
+            None => None,
+        };
         let (_, content) = self.last_content(name)?;
         let twice = || {
             Finding::error(
@@ -84,24 +99,41 @@ impl Builder<'_> {
             "startswith" => content.startswith = true,
             "endswith" => content.endswith = true,
             "fast_pattern" => fast_pattern(content, option)?,
-            "distance" => {
-                if content.distance.replace(signed(value(option)?)?).is_some() {
-                    return Err(twice());
-                }
-            }
             _ => {
-                let number = unsigned(value(option)?)?;
                 let field = match name.text {
                     "depth" => &mut content.depth,
                     "offset" => &mut content.offset,
+                    "distance" => &mut content.distance,
                     _ => &mut content.within,
                 };
-                if field.replace(number).is_some() {
+                if std::mem::replace(field, amount).is_some() {
                     return Err(twice());
                 }
             }
         }
         Ok(())
+    }
+}
+
+impl Builder<'_> {
+    /// A number of bytes, or the name of a variable that has its value by now.
+    pub(super) fn unsigned_or_variable(&self, word: Word<'_>) -> Result<Amount, Finding> {
+        match self.variable(word) {
+            Some(amount) => Ok(amount),
+            None => unsigned(word).map(|number| Amount::Is(number.into())),
+        }
+    }
+
+    /// A distance in bytes, or the name of a variable.
+    pub(super) fn signed_or_variable(&self, word: Word<'_>) -> Result<Amount, Finding> {
+        match self.variable(word) {
+            Some(amount) => Ok(amount),
+            None => signed(word).map(|number| Amount::Is(number.into())),
+        }
+    }
+
+    pub(super) fn variable(&self, word: Word<'_>) -> Option<Amount> {
+        self.variables_of_bytes.iter().position(|name| name == word.text).map(Amount::Variable)
     }
 }
 
@@ -153,7 +185,7 @@ const LIMIT: u32 = 1 << 20;
 
 fn bad_number(word: Word<'_>, low: &str) -> Finding {
     let help = if word.text.starts_with(|c: char| c.is_ascii_alphabetic()) {
-        "values of byte_extract and byte_math are not supported yet".to_owned()
+        "a variable gets its value by byte_extract or byte_math before it".to_owned()
     } else {
         format!("write a number from {low} to {LIMIT}")
     };

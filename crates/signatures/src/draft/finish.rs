@@ -1,8 +1,9 @@
 //! Whether the options fit together, and the draft that comes of them.
 use super::{
-    Action, Buffer, Builder, Content, Direction, Directions, Draft, Finding, GROUPS, Header, Outline,
-    Protocol, Set, Step, Target, Word, shown,
+    Action, Builder, Content, Draft, Finding, GROUPS, Header, Outline, Protocol, Set, Step, Target, Word,
+    shown,
 };
+use crate::pattern::Amount;
 use sakimori_model::Level;
 
 impl Builder<'_> {
@@ -23,10 +24,17 @@ impl Builder<'_> {
         let items = std::mem::take(&mut self.items);
         let mut groups: Vec<(Target, Vec<Step>)> = Vec::new();
         for item in items {
-            let target = item.target.unwrap_or(Target { buffer: Buffer::Payload, transforms: Vec::new() });
             if let Step::Content(content) = &item.step {
                 check_content(content, &mut self.findings);
             }
+            let Some(target) = item.aim.target() else {
+                // what looks at decoded bytes belongs to the step that decodes
+                let decode = groups.iter_mut().rev().find_map(|(_, steps)| decode_of(steps));
+                if let Some(steps) = decode {
+                    steps.push(item.step);
+                }
+                continue;
+            };
             match groups.iter_mut().find(|(t, _)| *t == target) {
                 Some((_, steps)) => steps.push(item.step),
                 None => groups.push((target, vec![item.step])),
@@ -44,7 +52,9 @@ impl Builder<'_> {
         for (_, steps) in &groups {
             check_sizes(steps, &mut self.findings);
         }
-        let directions = self.directions(&groups, protocol, end);
+        self.check_variables(&groups, end);
+        let directions = self.directions(&groups, end);
+        let places = self.places(&groups, protocol, end);
         let failed = self.findings.iter().any(|f| f.level == Level::Error);
         if self.meta.msg.is_none() && !failed {
             self.findings.push(Finding::warning(
@@ -59,11 +69,12 @@ impl Builder<'_> {
             (Some(action), Some(protocol), Some(header), false) => Some(Draft {
                 action,
                 protocol,
-                header,
+                headers: vec![header],
                 directions,
                 flow: self.flow,
-                flowbits: self.flowbits,
-                segment: self.segment,
+                checks: self.checks,
+                remembered: self.remembered,
+                places,
                 groups,
                 meta: self.meta,
             }),
@@ -104,62 +115,17 @@ impl Builder<'_> {
         })
     }
 
-    /// The directions in which everything the rule looks at exists.
-    fn directions(
-        &mut self,
-        groups: &[(Target, Vec<Step>)],
-        protocol: Option<Protocol>,
-        end: usize,
-    ) -> Directions {
-        let mut directions = match self.flow.direction {
-            Some(Direction::ToServer) => Directions::TO_SERVER,
-            Some(Direction::ToClient) => Directions::TO_CLIENT,
-            None => Directions::BOTH,
-        };
-        for (target, _) in groups {
-            let next = directions.intersection(target.buffer.directions());
-            if next.is_empty() {
-                let other = groups
-                    .iter()
-                    .find(|(t, _)| t.buffer.directions().intersection(target.buffer.directions()).is_empty());
-                let title = match other {
-                    Some((other, _)) => {
-                        format!("{} and {} never exist at the same time", other.buffer, target.buffer)
-                    }
-                    None => format!("{} does not exist in the direction that flow names", target.buffer),
-                };
-                self.findings.push(Finding::error(
-                    "S041",
-                    end,
-                    title,
-                    "a rule looks at the request or at the response; join two rules with flowbits",
-                ));
-                return directions;
-            }
-            directions = next;
-        }
-        let payload = groups.iter().any(|(t, _)| t.buffer == Buffer::Payload);
-        if let (true, Some((target, _))) = (payload, groups.iter().find(|(t, _)| t.buffer != Buffer::Payload))
-        {
+    /// A variable has its value in the buffer that it was taken from, and is asked for behind that.
+    fn check_variables(&mut self, groups: &[(Target, Vec<Step>)], end: usize) {
+        let with = groups.iter().filter(|(_, steps)| steps.iter().any(Step::has_variable)).count();
+        if with > 1 {
             self.findings.push(Finding::error(
-                "S055",
+                "S058",
                 end,
-                format!("the rule looks at the raw stream and at {}", target.buffer),
-                "put the contents without a buffer into one: http.uri, http.header.raw, http.request_body",
+                "a variable of one buffer is asked for in another",
+                "variables of byte_extract and byte_math are known in the buffer that they come from",
             ));
         }
-        let http = groups.iter().find(|(t, _)| t.buffer != Buffer::Payload);
-        if let (Some((target, _)), Some(Protocol::Tcp | Protocol::Ip)) = (http, protocol)
-            && self.segment.is_some()
-        {
-            self.findings.push(Finding::error(
-                "S041",
-                end,
-                format!("dsize looks at one packet, {} at a transaction", target.buffer),
-                "use bsize or urilen",
-            ));
-        }
-        directions
     }
 
     fn check_fast_patterns(&mut self, groups: &[(Target, Vec<Step>)]) {
@@ -208,34 +174,42 @@ fn action(word: Word<'_>) -> Result<Action, Finding> {
 }
 
 fn protocol(word: Word<'_>) -> Result<Protocol, Finding> {
-    match word.text {
-        "http" | "http1" => Ok(Protocol::Http),
-        "tcp" | "tcp-stream" => Ok(Protocol::Tcp),
-        "ip" => Ok(Protocol::Ip),
-        "udp" | "icmp" | "icmpv4" | "icmpv6" | "sctp" | "pkthdr" | "tcp-pkt" | "dns" | "tls" | "ssl"
-        | "smtp" | "ftp" | "ftp-data" | "smb" | "ssh" | "dcerpc" | "dhcp" | "nfs" | "rdp" | "sip"
-        | "snmp" | "tftp" | "krb5" | "ikev2" | "ike" | "mqtt" | "http2" | "imap" | "modbus" | "dnp3"
-        | "enip" | "rfb" | "ntp" | "quic" | "pgsql" | "telnet" | "ldap" | "websocket" | "ip4" | "ip6"
-        | "ipv4" | "ipv6" | "pop3" | "doh2" | "mdns" | "bittorrent-dht" => Err(Finding::error(
+    if let Some(protocol) = Protocol::named(word.text) {
+        return Ok(protocol);
+    }
+    let hooked = word.text.split_once(':').is_some_and(|(name, _)| Protocol::named(name).is_some());
+    Err(if hooked {
+        Finding::error(
             "S005",
             word.at,
-            format!("the protocol {} is not inspected yet", word.text),
-            "inspected are http, tcp and ip over TCP; leave the rule out",
-        )),
-        text => Err(Finding::error(
+            format!("hooks of protocols are not supported: {}", shown(word.text)),
+            "write the protocol alone; a rule is asked as soon as what it looks at is there",
+        )
+    } else {
+        Finding::error(
             "S004",
             word.at,
-            format!("unknown protocol: {}", shown(text)),
-            "write http, tcp or ip",
-        )),
-    }
+            format!("unknown protocol: {}", shown(word.text)),
+            "write http, dns, tls, tcp, udp, icmp, ip, or another protocol of the language",
+        )
+    })
+}
+
+/// The conditions on what the last decoding step of these gives.
+fn decode_of(steps: &mut [Step]) -> Option<&mut Vec<Step>> {
+    steps.iter_mut().rev().find_map(|step| match step {
+        Step::Decode(decode) => Some(&mut decode.steps),
+        _ => None,
+    })
 }
 
 /// Contradictory modifiers of one content, and those with which it can never match.
 fn check_content(content: &Content, findings: &mut Vec<Finding>) {
     let mut found =
         |code, title: &str, help: &str| findings.push(Finding::error(code, content.at, title, help));
-    let length = u32::try_from(content.bytes.len()).unwrap_or(u32::MAX);
+    let length = i64::try_from(content.bytes.len()).unwrap_or(i64::MAX);
+    let shorter =
+        |amount: Option<Amount>| amount.and_then(Amount::written).is_some_and(|amount| amount < length);
     let absolute = content.offset.is_some() || content.depth.is_some();
     if content.is_relative() && absolute {
         found(
@@ -251,21 +225,14 @@ fn check_content(content: &Content, findings: &mut Vec<Finding>) {
             "remove offset, depth, distance and within",
         );
     }
-    if content.endswith && content.offset.is_some() {
-        found(
-            "S023",
-            "endswith says where the content is, and so does offset",
-            "remove offset; bsize says how long the buffer is",
-        );
-    }
-    if content.depth.is_some_and(|depth| depth < length) {
+    if shorter(content.depth) {
         found(
             "S024",
             "depth is shorter than the content: it never matches",
             "make depth at least the length of the content",
         );
     }
-    if content.within.is_some_and(|within| within < length) {
+    if shorter(content.within) {
         found(
             "S024",
             "within is shorter than the content: it never matches",
@@ -279,7 +246,8 @@ fn check_sizes(steps: &[Step], findings: &mut Vec<Finding>) {
     let most = steps.iter().filter_map(|s| if let Step::Size(range) = s { range.most() } else { None }).min();
     let Some(most) = most else { return };
     for content in steps.iter().filter_map(content_of).filter(|c| !c.negated) {
-        let needed = content.bytes.len() as u64 + u64::from(content.offset.unwrap_or(0));
+        let offset = content.offset.and_then(Amount::written).and_then(|offset| u64::try_from(offset).ok());
+        let needed = content.bytes.len() as u64 + offset.unwrap_or(0);
         if needed > most {
             findings.push(Finding::error(
                 "S043",

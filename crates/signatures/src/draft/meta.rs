@@ -1,6 +1,5 @@
 //! Options that say something about the rule: message, ids, references, rates.
-use super::{Builder, Finding, RateFilter, RawOption, Reference, Word, quoted, shown, value};
-use std::time::Duration;
+use super::{Builder, Finding, RawOption, Reference, Word, quoted, shown, value};
 
 impl Builder<'_> {
     pub(super) fn meta(&mut self, option: &RawOption<'_>) -> Result<(), Finding> {
@@ -91,24 +90,7 @@ impl Builder<'_> {
                     ));
                 }
             }
-            "threshold" | "detection_filter" => {
-                let rate = rate(option)?;
-                twice(self.meta.rate.is_some())?;
-                self.meta.rate = Some(rate);
-                let (title, help) = if rate.only_after {
-                    (
-                        format!("{} is not applied: every match is reported, and none blocks", name.text),
-                        "a rule that may block must be sure at its first match",
-                    )
-                } else {
-                    (
-                        format!("{} is not applied: every match is reported", name.text),
-                        "events are grouped where they are shown",
-                    )
-                };
-                self.findings.push(Finding::warning("S053", name.at, title, help));
-            }
-            // the rest says what to record, not what to look for
+            "alert" => self.meta.noalert = false,
             _ => {}
         }
         Ok(())
@@ -136,45 +118,4 @@ fn unescape(text: &str) -> String {
         out.push(if c.is_control() { ' ' } else { c });
     }
     out
-}
-
-/// `type limit, track by_src, count 1, seconds 60`
-fn rate(option: &RawOption<'_>) -> Result<RateFilter, Finding> {
-    let word = value(option)?;
-    let bad = |title: String| {
-        Finding::error(
-            "S014",
-            word.at,
-            title,
-            "write type limit|threshold|both, track by_src|by_dst, count n, seconds s",
-        )
-    };
-    let mut only_after = option.name.text == "detection_filter";
-    let (mut count, mut seconds, mut by_source, mut tracked) = (None, None, true, false);
-    for part in word.text.split(',') {
-        let part = part.trim_ascii();
-        let (key, value) = part.split_once(|c: char| c.is_ascii_whitespace()).unwrap_or((part, ""));
-        let value = value.trim_ascii();
-        match (key, value) {
-            ("type", "threshold" | "both") => only_after = true,
-            ("type", "limit" | "backoff") | ("multiplier", _) => {}
-            ("track", "by_src" | "by_rule" | "by_both" | "by_flow") => tracked = true,
-            ("track", "by_dst") => {
-                tracked = true;
-                by_source = false;
-            }
-            ("count", n) => count = n.parse::<u32>().ok().filter(|n| *n > 0),
-            ("seconds", n) => seconds = n.parse::<u32>().ok().filter(|n| *n > 0),
-            _ => return Err(bad(format!("unknown word in {}: {}", option.name.text, shown(part)))),
-        }
-    }
-    match (count, seconds, tracked) {
-        (Some(count), Some(seconds), true) => Ok(RateFilter {
-            only_after: only_after && count > 1,
-            count,
-            window: Duration::from_secs(seconds.into()),
-            by_source,
-        }),
-        _ => Err(bad(format!("{} lacks track, count or seconds", option.name.text))),
-    }
 }

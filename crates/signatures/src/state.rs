@@ -1,0 +1,9 @@
+//! What is remembered between calls: of a flow, and of hosts. Bounded, with the time handed in.
+mod bounded;
+mod flow;
+mod hosts;
+
+pub use flow::FlowState;
+pub(crate) use flow::{Integer, Operand};
+pub use hosts::Hosts;
+pub(crate) use hosts::{Ends, HostBit, Told};
