@@ -1,4 +1,5 @@
 //! The rule language beyond HTTP, as far as the pipeline feeds it: greetings of TLS, packets, raw bytes beside requests, counts.
+#![expect(clippy::unwrap_used, reason = "a test ends when its greeting does not fit together")]
 use sakimori_inspection::offline::{Conversation, Played, play};
 use sakimori_inspection::{Checksums, Config, Engine, Verdict, coverage};
 use sakimori_model::{Action, Detail, IntrusionPrevention, Mode, Now, PortRange};
