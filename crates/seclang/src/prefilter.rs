@@ -249,7 +249,7 @@ pub(crate) struct Filters {
     /// For each byte the filters that it lets pass.
     by_byte: Vec<Vec<u32>>,
     /// Bytes that let anything pass.
-    telling: Vec<bool>,
+    telling: [u64; 4],
     count: usize,
 }
 
@@ -278,22 +278,28 @@ impl Filters {
         }
         let (words, by_literal): (Vec<&[u8]>, Vec<Vec<u32>>) = literals.into_iter().unzip();
         let automaton = DoubleArrayAhoCorasick::with_values(words.iter().zip(0_u32..)).ok();
-        let telling = by_byte.iter().map(|list: &Vec<u32>| !list.is_empty()).collect();
+        let mut telling = [0; 4];
+        for (byte, list) in (0_u8..=255).zip(&by_byte) {
+            if !list.is_empty() {
+                note(&mut telling, byte);
+            }
+        }
         Self { automaton, by_literal, by_byte, telling, count: needs.len() }
     }
 
     /// The filters that `value` passes.
     pub(crate) fn passed(&self, value: &[u8]) -> Bits {
         let mut passed = Bits::new(self.count);
-        let mut seen = [false; 256];
+        let mut seen = [0; 4];
         for byte in value {
-            if let Some(slot) = seen.get_mut(usize::from(byte.to_ascii_lowercase())) {
-                *slot = true;
-            }
+            note(&mut seen, byte.to_ascii_lowercase());
         }
-        for ((seen, telling), list) in seen.iter().zip(&self.telling).zip(&self.by_byte) {
-            if *seen && *telling {
-                for filter in list {
+        for (word, (seen, telling)) in seen.iter().zip(&self.telling).enumerate() {
+            let mut both = seen & telling;
+            while both != 0 {
+                let byte = word * 64 + both.trailing_zeros() as usize;
+                both &= both - 1;
+                for filter in self.by_byte.get(byte).into_iter().flatten() {
                     passed.set(*filter as usize);
                 }
             }
@@ -311,6 +317,13 @@ impl Filters {
             }
         }
         passed
+    }
+}
+
+/// Marks a byte in a set of bytes.
+fn note(set: &mut [u64; 4], byte: u8) {
+    if let Some(word) = set.get_mut(usize::from(byte >> 6)) {
+        *word |= 1 << (byte & 63);
     }
 }
 

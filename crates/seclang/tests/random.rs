@@ -126,6 +126,12 @@ proptest! {
     }
 
     #[test]
+    fn shortcuts_of_the_injection_operators_hide_none(word in "[A-Za-z0-9_]{0,24}", text in "[^<=]{0,60}") {
+        assert!(!libinjectionrs::detect_sqli(word.as_bytes()).is_injection(), "{word}");
+        assert!(!libinjectionrs::detect_xss(text.as_bytes()).is_injection(), "{text}");
+    }
+
+    #[test]
     fn a_filter_hides_no_match(input in pieces()) {
         let rules: String = PATTERNS
             .iter()
@@ -181,13 +187,5 @@ proptest! {
         transaction.response_body(&body);
         transaction.response_body_end();
         transaction.finish(Timestamp(1));
-    }
-}
-
-#[test]
-fn one_word_is_no_injection() {
-    // what the operator's shortcut relies on: a value without `<` and `=` is no cross-site scripting
-    for word in ["select", "union", "1", "a1b2", "null", "javascript:alert(1)", "onerror"] {
-        assert!(!injection::xss(word.as_bytes()), "{word}");
     }
 }

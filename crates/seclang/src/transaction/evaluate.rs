@@ -3,8 +3,10 @@
 use super::{Gathered, Held, Hit, Transaction};
 use crate::operator::{Context, Operator};
 use crate::parse::actions::Allow;
+use crate::parse::targets::What;
 use crate::ruleset::{Disruptive, Link, Rule};
 use crate::settings::Engine;
+use crate::variable::Variable;
 use crate::verdict::{MATCHED, MATCHED_BYTES, Match, Matched, Verdict};
 
 impl Transaction<'_> {
@@ -138,6 +140,9 @@ impl Transaction<'_> {
             return true;
         };
         let mut matched = false;
+        if let Some(matched) = self.variable_of_rules(number, link, operator.as_ref(), &mut found) {
+            return matched;
+        }
         if link.batches.is_empty() {
             for target in self.gather_volatile(link.targets) {
                 let name = target.name.as_ref().map_or(&b""[..], |name| self.held(name));
@@ -182,6 +187,37 @@ impl Transaction<'_> {
             }
         }
         matched
+    }
+
+    /// One variable of `TX` as it is, or whether it is there: what most rules that steer others ask for. `None` where the
+    /// rule asks for something else.
+    fn variable_of_rules(
+        &mut self,
+        number: usize,
+        link: &Link,
+        operator: &dyn Operator,
+        found: &mut Option<&mut Match>,
+    ) -> Option<bool> {
+        let rules = self.rules;
+        let [target] = rules.targets.get(link.targets)?.targets.as_slice() else { return None };
+        let What::Name(name) = &target.what else { return None };
+        if target.variable != Variable::Tx || !link.pipeline.is_empty() || !self.removed_targets.is_empty() {
+            return None;
+        }
+        let value = match (self.tx.get(name), target.counted) {
+            (None, false) => return Some(false),
+            (None, true) => &b"0"[..],
+            (Some(_), true) => b"1",
+            (Some(value), false) => value,
+        };
+        let Some(captured) = self.matches_value(link, operator, value) else { return Some(false) };
+        let hit = Hit {
+            variable: Variable::Tx,
+            name: (!target.counted).then(|| Held::Own(name.clone())),
+            value: Held::Own(value.to_vec()),
+        };
+        self.hit(number, link, hit, captured, found);
+        Some(true)
     }
 
     fn target(
