@@ -101,6 +101,9 @@ fn requests() -> Vec<Request> {
         post("POST, 8 fields", FORM, "name=Hanako&mail=hanako%40example.org&city=Kyoto&zip=600-8001&street=Shijo+12&note=please+ring&gift=yes&count=3".to_owned()),
         post("POST, argument of 10 kB", FORM, format!("text={}", long.replace(' ', "+"))),
         post("POST, 950 arguments", FORM, many.join("&")),
+        post("128 kB of SQL", FORM, format!("q={}", "'+union+select+/**/+(1)+or+a=".repeat(4_400))),
+        post("128 kB of tags", FORM, format!("q={}", "<a+onerror%09=x+href='javascript:%22>".repeat(3_500))),
+        post("128 kB of dots", FORM, format!("q={}", "../".repeat(43_000))),
         post("JSON call", "application/json", format!("{{\"items\":[{}]}}", [item; 5].join(","))),
         Request {
             name: "SQL injection",
