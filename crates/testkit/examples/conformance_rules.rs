@@ -40,6 +40,8 @@ fn main() -> anyhow::Result<ExitCode> {
     report.add("files", count(files.len()), "files", Target::None);
     report.add("loaded", loaded, "rules", Target::None);
     report.add("refused", refused, "rules", Target::None);
+    // word for word, or in an older revision: what they ask for is in force
+    report.add("repeated", count(compiled.repeated), "rules", Target::None);
     let percent = loaded / (loaded + refused).max(1.0) * 100.0;
     report.add("loaded_percent", percent, "%", Target::AtLeast(99.9));
     report.add("inspected_today", count(inspected), "rules", Target::None);
@@ -83,7 +85,9 @@ fn print_inspected(compiled: &Compiled) -> usize {
         let [inspected, waiting] = counts;
         *(if coverage::is_fed(rule) { inspected } else { waiting }) += 1;
     }
-    println!("\nof those that loaded, by protocol:\n  inspected today   not fed yet");
+    println!(
+        "\nof those that loaded, by protocol (inspected are TCP connections to the ports of the policy):\n  inspected today   not fed yet"
+    );
     for (protocol, [inspected, waiting]) in &protocols {
         println!("  {inspected:>15}   {waiting:>11}  {protocol}");
     }
