@@ -46,7 +46,8 @@ function members(schema, at) {
     field: field(written, `${at}/${name}`),
   }));
   // The mode is what people look for first; then what must be said.
-  const rank = (one) => (one.name === "mode" ? 0 : one.required ? 1 : one.field.kind === "keyed" ? 3 : 2);
+  const rank = (one) =>
+    one.name === "mode" ? 0 : one.required ? 1 : ["keyed", "object"].includes(one.field.kind) ? 3 : 2;
   return all.sort((one, other) => rank(one) - rank(other));
 }
 

@@ -19,6 +19,7 @@ export interface Member {
   field: Field;
 }
 
+export type ObjectField = Extract<Field, { kind: "object" }>;
 export type KeyedField = Extract<Field, { kind: "keyed" }>;
 
 /** Values by module and property. */
@@ -61,7 +62,8 @@ export function propertiesOf(module: string): Member[] {
 
 /** Whether a property merges key by key over the policy tree. */
 export function isKeyed(module: string, property: string): boolean {
-  return propertiesOf(module).some((one) => one.name === property && one.field.kind === "keyed");
+  const field = propertiesOf(module).find((one) => one.name === property)?.field;
+  return field?.kind === "keyed" || field?.kind === "object";
 }
 
 /** A JSON pointer (RFC 6901) of these parts. */

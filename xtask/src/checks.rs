@@ -27,8 +27,16 @@ pub(crate) fn test(filters: &[String]) -> anyhow::Result<()> {
         console::checks()?;
     } else {
         debian::require(
-            &[debian::BUILD, debian::LAB, debian::TABLES, debian::POSTGRES, debian::SYSLOG, debian::SCANNER]
-                .concat(),
+            &[
+                debian::BUILD,
+                debian::LAB,
+                debian::TABLES,
+                debian::POSTGRES,
+                debian::SYSLOG,
+                debian::SCANNER,
+                debian::FTP,
+            ]
+            .concat(),
         )?;
         setup::nextest()?;
     }
@@ -47,7 +55,7 @@ pub(crate) fn test(filters: &[String]) -> anyhow::Result<()> {
 /// are said again at the end.
 pub(crate) fn firewall() -> anyhow::Result<()> {
     setup::as_root_again()?;
-    debian::require(&[debian::BUILD, debian::LAB, debian::TABLES].concat())?;
+    debian::require(&[debian::BUILD, debian::LAB, debian::TABLES, debian::FTP].concat())?;
     setup::nextest()?;
     let mut told = Vec::new();
     for (what, tests, sets) in [

@@ -20,6 +20,7 @@ pub(crate) fn everything() -> anyhow::Result<()> {
         debian::POSTGRES,
         debian::SYSLOG,
         debian::SCANNER,
+        debian::FTP,
     ]
     .concat();
     debian::require(&all)?;

@@ -3046,6 +3046,34 @@ export interface components {
             rules: {
                 [key: string]: components["schemas"]["FirewallRule"];
             };
+            /**
+             * @description What is looked at beside the rules: states of connections, how many there are, fragments.
+             * @default {
+             *       "congestionFlags": "off",
+             *       "fragments": "off",
+             *       "ftpPorts": [],
+             *       "icmpSecs": 0,
+             *       "invalid": "off",
+             *       "maxFromOneSource": 0,
+             *       "maxHalfOpen": 0,
+             *       "maxOutgoing": 0,
+             *       "maxToOneDestination": 0,
+             *       "minFragmentBytes": 120,
+             *       "outOfConnection": "off",
+             *       "shortFragments": "off",
+             *       "tcpCloseSecs": 0,
+             *       "tcpCloseWaitSecs": 0,
+             *       "tcpEstablishedSecs": 0,
+             *       "tcpFinWaitSecs": 0,
+             *       "tcpLastAckSecs": 0,
+             *       "tcpSynReceivedSecs": 0,
+             *       "tcpSynSentSecs": 0,
+             *       "tcpTimeWaitSecs": 0,
+             *       "udpSecs": 0,
+             *       "udpStreamSecs": 0
+             *     }
+             */
+            stateful: components["schemas"]["FirewallStateful"];
         };
         /**
          * @description What a rule does. Of rules of one priority `bypass` is asked first, then `log-only`, `force-allow`, `deny`, `allow`.
@@ -3068,6 +3096,8 @@ export interface components {
              * @description Rules that the answer does not speak of.
              */
             rulesLeftOut: number;
+            /** @description What one packet does not tell, such as how many connections its source has. */
+            unknown: components["schemas"]["Explanation"][];
         };
         /** @description A change of the firewall's rules, and what became of it. */
         FirewallChangeDetail: {
@@ -3127,7 +3157,7 @@ export interface components {
          * @description Who decides.
          * @enum {string}
          */
-        FirewallDecider: "rule" | "default" | "always-open" | "nobody";
+        FirewallDecider: "rule" | "default" | "check" | "always-open" | "nobody";
         /** @description What happens, and who decides it. */
         FirewallDecision: {
             /** @description Who decides. */
@@ -3173,7 +3203,9 @@ export interface components {
             protocol: string;
             /**
              * @description The rule's name; `default-inbound` or `default-outbound`, of ARP `default-arp-inbound` or `default-arp-outbound`, of
-             *     other frames `default-frame-inbound` or `default-frame-outbound` where none named it.
+             *     other frames `default-frame-inbound` or `default-frame-outbound` where none named it; of stateful checks
+             *     `invalid-flags`, `invalid-packet`, `out-of-connection`, `congestion-flags`, `fragment`, `short-fragment`,
+             *     `too-many-from-source`, `too-many-to-destination`, `too-many-outgoing` or `too-many-half-open`.
              */
             rule: string;
             /**
@@ -3254,6 +3286,8 @@ export interface components {
             established?: boolean;
             /** @description The TCP flags that are set, `syn,ack`; where absent `syn`, and `ack` in an established connection. */
             flags?: string | null;
+            /** @description It is a fragment from the middle of a packet. */
+            fragment?: boolean;
             /**
              * @description `ip` (where absent), `arp`, or the number of another frame, `0x88cc`. ARP has addresses and no protocol, other frames
              *     have a card and an interface alone.
@@ -3375,6 +3409,137 @@ export interface components {
          * @enum {string}
          */
         FirewallStanding: "settled" | "on-trial" | "reverted" | "released";
+        /** @description Stateful checks of a firewall. They come behind the rules; nothing is checked where nothing is said. */
+        FirewallStateful: {
+            /**
+             * @description Incoming TCP packets with the flags CWR or ECE.
+             * @default off
+             */
+            congestionFlags: components["schemas"]["Mode"];
+            /**
+             * @description Fragments of packets for this computer.
+             * @default off
+             */
+            fragments: components["schemas"]["Mode"];
+            /**
+             * @description Server ports at which FTP is spoken, or a list of ports, `list:NAME`: its data connections, active and passive,
+             *     are related and pass.
+             * @default []
+             */
+            ftpPorts: components["schemas"]["Ports"][];
+            /**
+             * Format: int32
+             * @description Seconds that an ICMP question is remembered.
+             * @default 0
+             */
+            icmpSecs: number;
+            /**
+             * @description Incoming packets of no possible state: impossible TCP flags, answers to nothing, what is out of its window.
+             * @default off
+             */
+            invalid: components["schemas"]["Mode"];
+            /**
+             * Format: int32
+             * @description TCP connections from one source at most; 0 for any number. Of IPv6 a /64 is one source.
+             * @default 0
+             */
+            maxFromOneSource: number;
+            /**
+             * Format: int32
+             * @description Half-open TCP connections to this computer at most, of an IP version; further ones are answered by SYN cookies. 0
+             *     for any number.
+             * @default 0
+             */
+            maxHalfOpen: number;
+            /**
+             * Format: int32
+             * @description TCP connections to the outside at most; 0 for any number.
+             * @default 0
+             */
+            maxOutgoing: number;
+            /**
+             * Format: int32
+             * @description TCP connections to one destination at most; 0 for any number.
+             * @default 0
+             */
+            maxToOneDestination: number;
+            /**
+             * Format: int32
+             * @description How many bytes a fragment has at least that is not its packet's last one, with the IP header.
+             * @default 120
+             */
+            minFragmentBytes: number;
+            /**
+             * @description Incoming TCP packets that open no connection and belong to none.
+             * @default off
+             */
+            outOfConnection: components["schemas"]["Mode"];
+            /**
+             * @description Of these such as no honest sender makes: too short, or beginning within the headers.
+             * @default off
+             */
+            shortFragments: components["schemas"]["Mode"];
+            /**
+             * Format: int32
+             * @description … that was reset.
+             * @default 0
+             */
+            tcpCloseSecs: number;
+            /**
+             * Format: int32
+             * @description … where the other side has acknowledged that.
+             * @default 0
+             */
+            tcpCloseWaitSecs: number;
+            /**
+             * Format: int32
+             * @description … that is established.
+             * @default 0
+             */
+            tcpEstablishedSecs: number;
+            /**
+             * Format: int32
+             * @description … that one side has ended.
+             * @default 0
+             */
+            tcpFinWaitSecs: number;
+            /**
+             * Format: int32
+             * @description … that both sides have ended.
+             * @default 0
+             */
+            tcpLastAckSecs: number;
+            /**
+             * Format: int32
+             * @description … whose SYN was answered.
+             * @default 0
+             */
+            tcpSynReceivedSecs: number;
+            /**
+             * Format: int32
+             * @description Seconds that a connection is remembered whose SYN is not answered; 0 for the computer's own, here and below.
+             * @default 0
+             */
+            tcpSynSentSecs: number;
+            /**
+             * Format: int32
+             * @description … where that is acknowledged.
+             * @default 0
+             */
+            tcpTimeWaitSecs: number;
+            /**
+             * Format: int32
+             * @description Seconds that a UDP packet is remembered that was not answered.
+             * @default 0
+             */
+            udpSecs: number;
+            /**
+             * Format: int32
+             * @description … where both sides have sent.
+             * @default 0
+             */
+            udpStreamSecs: number;
+        };
         /**
          * @description What becomes of a packet.
          * @enum {string}
@@ -4111,6 +4276,34 @@ export interface components {
                 rules: {
                     [key: string]: components["schemas"]["FirewallRule"] | "excluded";
                 };
+                /**
+                 * @description What is looked at beside the rules: states of connections, how many there are, fragments.
+                 * @default {
+                 *       "congestionFlags": "off",
+                 *       "fragments": "off",
+                 *       "ftpPorts": [],
+                 *       "icmpSecs": 0,
+                 *       "invalid": "off",
+                 *       "maxFromOneSource": 0,
+                 *       "maxHalfOpen": 0,
+                 *       "maxOutgoing": 0,
+                 *       "maxToOneDestination": 0,
+                 *       "minFragmentBytes": 120,
+                 *       "outOfConnection": "off",
+                 *       "shortFragments": "off",
+                 *       "tcpCloseSecs": 0,
+                 *       "tcpCloseWaitSecs": 0,
+                 *       "tcpEstablishedSecs": 0,
+                 *       "tcpFinWaitSecs": 0,
+                 *       "tcpLastAckSecs": 0,
+                 *       "tcpSynReceivedSecs": 0,
+                 *       "tcpSynSentSecs": 0,
+                 *       "tcpTimeWaitSecs": 0,
+                 *       "udpSecs": 0,
+                 *       "udpStreamSecs": 0
+                 *     }
+                 */
+                stateful: components["schemas"]["FirewallStateful"];
             };
             "integrity-monitoring"?: {
                 /**
@@ -6640,6 +6833,7 @@ export interface components {
                 rules?: {
                     [key: string]: (components["schemas"]["FirewallRule"] | "excluded") | null;
                 } | null;
+                stateful?: components["schemas"]["FirewallStateful"] | null;
             } | null;
             "integrity-monitoring"?: {
                 intervalMinutes?: number | null;

@@ -3,6 +3,7 @@ import { alertsEn } from "./alerts";
 import { bulkEn, dashboardEn } from "./dashboard";
 import { firewallEn } from "./firewall";
 import { firewallChangesEn } from "./firewallChanges";
+import { statefulEn } from "./firewallStateful";
 import { fleetEn } from "./fleet.en";
 import { formsEn } from "./forms";
 import { modulesEn } from "./modules.en";
@@ -455,6 +456,7 @@ export const en = {
       "policy-changed": "The policy's firewall was changed.",
     },
     firewallRule: {
+      ...statefulEn.check,
       "default-inbound": "Inbound connections that no rule names",
       "default-outbound": "Outbound connections that no rule names",
       "default-arp-inbound": "ARP for this computer that no rule names",

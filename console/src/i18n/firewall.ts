@@ -19,6 +19,8 @@ export const firewallEn = {
     port: "To port",
     established: "Part of an established connection",
     container: "To or from a container",
+    fragment: "A fragment from the middle of a packet",
+    unknown: "One packet does not say",
     ask: "Ask",
     verdict: {
       passes: "Passes",
@@ -65,6 +67,8 @@ export const firewallJa: typeof firewallEn = {
     port: "宛先ポート",
     established: "確立済みの接続の一部",
     container: "コンテナ宛て、またはコンテナから",
+    fragment: "パケット途中の断片",
+    unknown: "1 個のパケットからは不明",
     ask: "確認",
     verdict: {
       passes: "通過",

@@ -4,6 +4,7 @@ import { bulkJa, dashboardJa } from "./dashboard";
 import type { Texts } from "./en";
 import { firewallJa } from "./firewall";
 import { firewallChangesJa } from "./firewallChanges";
+import { statefulJa } from "./firewallStateful";
 import { fleetJa } from "./fleet.ja";
 import { formsJa } from "./forms";
 import { modulesJa } from "./modules.ja";
@@ -455,6 +456,7 @@ export const ja: Texts = {
       "policy-changed": "ポリシーのファイアウォールが変更されました。",
     },
     firewallRule: {
+      ...statefulJa.check,
       "default-inbound": "ルールにない受信接続",
       "default-outbound": "ルールにない送信接続",
       "default-arp-inbound": "ルールにない受信 ARP",

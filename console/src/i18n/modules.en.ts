@@ -1,3 +1,5 @@
+import { statefulEn } from "./firewallStateful";
+
 /** Texts about modules: their settings and choices, their states, reasons and numbers. */
 export const modulesEn = {
   module: {
@@ -37,6 +39,7 @@ export const modulesEn = {
       operatorConfirms: "An operator has to confirm each change",
       operatorWithinSecs: "Seconds that the operator has for it",
       rules: "Firewall rules",
+      stateful: statefulEn.title,
     },
     "intrusion-prevention": {
       mode: "Mode",
@@ -93,6 +96,7 @@ export const modulesEn = {
   },
   settingHint: {
     firewall: {
+      stateful: statefulEn.hint,
       rules:
         "The highest priority is asked first; inside a priority bypass, log only, force allow, deny, allow, then by name. Log only has priority 4, allow 0.",
       alwaysAllowManager:
@@ -215,6 +219,7 @@ export const modulesEn = {
   },
   member: {
     value: "Value",
+    FirewallStateful: statefulEn.member,
     FirewallRule: {
       action: "Action",
       direction: "Direction",
@@ -249,6 +254,7 @@ export const modulesEn = {
     },
   },
   memberHint: {
+    FirewallStateful: statefulEn.memberHint,
     FirewallRule: {
       action:
         "Allow denies what no rule names in this direction. Force allow passes whatever later rules deny. Bypass is one way, for each packet, and is not inspected. Log only reports and changes nothing.",
@@ -274,6 +280,7 @@ export const modulesEn = {
   },
   moduleReason: {
     firewall: {
+      ...statefulEn.reason,
       "table-refused": "The kernel refused the packet filter table; the former one stays in force.",
       "no-packet-samples":
         "The kernel takes no samples of packets (nft_log, nfnetlink_log): denied packets are counted, but there are no events.",

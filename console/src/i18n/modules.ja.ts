@@ -1,3 +1,5 @@
+import { statefulJa } from "./firewallStateful";
+
 /** モジュールの設定、選択肢、状態、理由、数値の表示文。 */
 export const modulesJa = {
   module: {
@@ -37,6 +39,7 @@ export const modulesJa = {
       operatorConfirms: "変更のたびに運用者の確認を必要とする",
       operatorWithinSecs: "運用者が確認するまでの制限時間 (秒)",
       rules: "ファイアウォールルール",
+      stateful: statefulJa.title,
     },
     "intrusion-prevention": {
       mode: "モード",
@@ -93,6 +96,7 @@ export const modulesJa = {
   },
   settingHint: {
     firewall: {
+      stateful: statefulJa.hint,
       rules:
         "優先度の高いルールから順に評価します。同じ優先度では、バイパス、ログのみ、強制的に許可、拒否、許可の順、次に名前順です。ログのみの優先度は 4、許可の優先度は 0 です。",
       alwaysAllowManager: "無効にすると、通信が断たれるのを防ぐのは変更時の試験適用のみになります。",
@@ -214,6 +218,7 @@ export const modulesJa = {
   },
   member: {
     value: "値",
+    FirewallStateful: statefulJa.member,
     FirewallRule: {
       action: "処理",
       direction: "方向",
@@ -248,6 +253,7 @@ export const modulesJa = {
     },
   },
   memberHint: {
+    FirewallStateful: statefulJa.memberHint,
     FirewallRule: {
       action:
         "「許可」を使うと、同じ方向でどのルールにもない通信は拒否されます。「強制的に許可」は後のルールの拒否より優先されます。「バイパス」は一方向のパケットごとに適用され、検査されません。「ログのみ」は記録だけを行います。",
@@ -275,6 +281,7 @@ export const modulesJa = {
   },
   moduleReason: {
     firewall: {
+      ...statefulJa.reason,
       "table-refused": "カーネルがパケットフィルタの表を拒否したため、以前の表が有効です。",
       "no-packet-samples":
         "カーネルがパケットのサンプルを取得できない (nft_log、nfnetlink_log) ため、拒否の回数のみ記録され、イベントは作成されません。",

@@ -14,6 +14,8 @@ mod flood;
 mod lab;
 #[path = "network/modules.rs"]
 mod modules;
+#[path = "network/stateful.rs"]
+mod stateful;
 
 use lab::{Lab, PORT, RULE, SERVER, able, counter, get, kill, plan, request, start, until, worker_id};
 use sakimori_model::{FailureResponse, Level, Mode, PortRange};

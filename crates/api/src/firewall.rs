@@ -52,6 +52,9 @@ pub struct FirewallQuestion {
     /// It goes to a container of the computer, or comes from one.
     #[serde(default)]
     pub container: bool,
+    /// It is a fragment from the middle of a packet.
+    #[serde(default)]
+    pub fragment: bool,
     /// The moment; now where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(format = DateTime)]
@@ -87,6 +90,8 @@ pub enum FirewallDecider {
     Rule,
     /// The default for what no rule names.
     Default,
+    /// A stateful check behind the rules, or one of fragments before them.
+    Check,
     /// It is let through before any rule is asked.
     AlwaysOpen,
     /// Nothing is filtered.
@@ -138,6 +143,8 @@ pub struct FirewallAnswer {
     pub rules: Vec<FirewallRuleAnswer>,
     /// Rules that the answer does not speak of.
     pub rules_left_out: u64,
+    /// What one packet does not tell, such as how many connections its source has.
+    pub unknown: Vec<Explanation>,
 }
 
 /// What is to be looked at.

@@ -1,8 +1,10 @@
 //! What happens to a packet under some settings, and why, in words.
+use crate::stateful;
 use crate::translate;
 use crate::words;
 use sakimori_firewall::{
-    Answer, Asked, Counter, Decider, Explained, Hook, Interface, InterfaceName, Link, Mac, Packet, Plan,
+    Answer, Asked, Counter, Decider, Explained, Fragment, Hook, Interface, InterfaceName, Link, Mac, Packet,
+    Plan,
 };
 use sakimori_model::Diagnostic;
 use sakimori_modules::firewall::{Direction, Firewall, FirewallRule, Frame};
@@ -46,6 +48,8 @@ pub struct Question {
     pub at_micros: i64,
     /// Which contexts hold, by their labels; of the others nothing is known.
     pub contexts: BTreeMap<String, bool>,
+    /// It is a fragment from the middle of a packet.
+    pub fragment: bool,
 }
 
 /// What becomes of a packet.
@@ -68,6 +72,8 @@ pub enum Whoever {
     Rule,
     /// The default for what no rule names.
     Default,
+    /// A stateful check.
+    Check,
     /// What is let through before any rule is asked.
     AlwaysOpen,
     /// Nobody: nothing is filtered.
@@ -111,7 +117,12 @@ pub struct Answered {
     pub rules: Vec<RuleAnswer>,
     /// Rules that the answer does not speak of.
     pub rules_left_out: usize,
+    /// What one packet does not tell: limits of connections.
+    pub unknown: Vec<Explanation>,
 }
+
+/// One from the middle of a packet, as an honest sender makes it.
+const FRAGMENT: Fragment = Fragment { offset: 1480, more: true, length: 1500 };
 
 /// Whether a rule counts.
 enum Counts {
@@ -178,11 +189,14 @@ pub fn explain(
     }
     let total = explained.asked.len().max(rules.len());
     let rules_left_out = total - rules.len();
+    let passes = !matches!(decision.verdict, Verdict::Dropped | Verdict::Bypasses);
+    let unknown = if passes { stateful::unknown(settings, question) } else { Vec::new() };
     Ok(Answered {
         decision,
         otherwise,
         rules: rules.into_iter().map(|(_, rule)| rule).collect(),
         rules_left_out,
+        unknown,
     })
 }
 
@@ -229,6 +243,7 @@ fn nothing_is_filtered(settings: &Firewall, question: &Question) -> Answered {
         otherwise: Vec::new(),
         rules: rules.into_iter().take(RULES).collect(),
         rules_left_out,
+        unknown: Vec::new(),
     }
 }
 
@@ -293,6 +308,7 @@ fn packet(question: &Question) -> Packet {
         tcp_flags: question.tcp_flags,
         icmp: question.icmp,
         ether_type,
+        fragment: question.fragment.then_some(FRAGMENT),
         ..Packet::new(hook, question.source, question.destination, question.protocol)
     }
 }
@@ -316,6 +332,7 @@ fn by(explained: &Explained<'_>, question: &Question) -> By {
         .or_else(|| explained.deciders.last());
     let (who, rule) = match decider {
         Some(Decider::Counter(Counter { rule: Some(rule), .. })) => (Whoever::Rule, Some(rule.clone())),
+        Some(Decider::Counter(Counter { check: Some(_), .. })) => (Whoever::Check, None),
         Some(Decider::Counter(_) | Decider::Default(_)) => (Whoever::Default, None),
         Some(Decider::AlwaysOpen(_)) => (Whoever::AlwaysOpen, None),
         None => (Whoever::Nobody, None),
@@ -372,6 +389,7 @@ mod tests {
             interface: None,
             at_micros: 1_795_564_800_000_000,
             contexts: BTreeMap::new(),
+            fragment: false,
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod advice;
 mod answer;
+mod stateful;
 mod translate;
 mod words;
 

@@ -1,4 +1,5 @@
 //! Settings → policy → plan.
+use crate::stateful;
 use sakimori_firewall::{self as engine, Among, Endpoint, Policy, Rule};
 use sakimori_model::{Diagnostic, Level};
 use sakimori_modules::firewall::{
@@ -52,6 +53,7 @@ pub(crate) fn policy(
             .filter(|_| settings.always_allow_manager)
             .map(|end| Endpoint { address: end.ip().to_canonical(), port: end.port() })
             .collect(),
+        stateful: stateful::translate(&settings.stateful),
     };
     (policy, findings)
 }

@@ -114,6 +114,10 @@ pub(crate) fn decision(verdict: Verdict, by: Option<&Decider<'_>>, direction: Di
             format!("{does}: the rule “{rule}” ({}) decides.", engine_action(*action)),
             format!("{does_ja}。ルール「{rule}」（{}）が決定します。", engine_action(*action)),
         ),
+        Some(Decider::Counter(Counter { check: Some(check), .. })) => {
+            let found = crate::stateful::found(*check);
+            both(format!("{does}: {}.", found.en), format!("{}、{does_ja}。", found.ja))
+        }
         Some(Decider::Counter(_)) => both(
             format!("{does}: no rule decides, and the default for {way} traffic denies."),
             format!("{does_ja}。一致するルールがなく、{way_ja}の既定の動作は拒否です。"),

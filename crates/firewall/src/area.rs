@@ -108,7 +108,8 @@ impl<'p> Area<'p> {
             Condition::Injected
             | Condition::Established
             | Condition::Interface(..)
-            | Condition::FromCard { .. } => self.others.push(condition),
+            | Condition::FromCard { .. }
+            | Condition::Watch(_) => self.others.push(condition),
         }
         Some(())
     }

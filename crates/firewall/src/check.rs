@@ -3,6 +3,7 @@ use crate::lint;
 use crate::plan::{self, IP_AND_ARP, Plan};
 use crate::ranges::{addresses, meant, ports};
 use crate::rule::{Action, Among, Direction, Frame, Policy, Protocol, Rule};
+use crate::stateful::Stateful;
 use sakimori_model::{Diagnostic, Level, Mode};
 use std::collections::BTreeMap;
 
@@ -21,7 +22,7 @@ pub struct Compiled {
 /// F001 name · F002 two rules of one name · F003 ports turned around · F004 ports without a protocol that has them ·
 /// F005 protocol, frame type and addresses exclude each other · F006 priority · F007 too many · F009 MAC addresses with
 /// outgoing traffic · F010 the action's priority · F011 "not" without entries · F012 everything is excluded · F013 TCP
-/// flags · F014 ICMP types · F016 a protocol with ARP · F017 frames by number · warnings: F101 repeats an earlier rule · F102 never asked, because an earlier rule decides ·
+/// flags · F014 ICMP types · F016 a protocol with ARP · F017 frames by number · F018 a number of the stateful checks is out of bounds · warnings: F101 repeats an earlier rule · F102 never asked, because an earlier rule decides ·
 /// F103 address with bits behind its prefix · F104 the firewall is on and does nothing · F105 entries that overlap.
 pub fn compile(policy: &Policy) -> Compiled {
     let mut findings = Findings(Vec::new());
@@ -49,6 +50,7 @@ pub fn compile(policy: &Policy) -> Compiled {
             );
         }
     }
+    findings.stateful(&policy.stateful);
     let broken = findings.0.iter().any(|finding| finding.level == Level::Error);
     let plan = (!broken).then(|| plan::plan(policy));
     if let Some(plan) = plan.as_ref().filter(|_| policy.mode != Mode::Off) {
@@ -253,9 +255,34 @@ impl Findings {
     }
 
     /// A firewall that does nothing.
+    fn stateful(&mut self, stateful: &Stateful) {
+        let counts = [
+            ("connections from one source", stateful.from_one_source),
+            ("connections to one destination", stateful.to_one_destination),
+            ("connections to the outside", stateful.outgoing),
+            ("half-open connections", stateful.half_open),
+        ];
+        let counts = counts.map(|(what, number)| (what, number, 0, Stateful::MOST));
+        let seconds =
+            stateful.timeouts.values().map(|one| ("seconds of a timeout", *one, 1, Stateful::LONGEST));
+        let (least, most) = (*Stateful::FRAGMENTS.start(), *Stateful::FRAGMENTS.end());
+        let fragment = ("bytes of a fragment", stateful.min_fragment.into(), least.into(), most.into());
+        for (what, number, least, most) in counts.into_iter().chain(seconds).chain([fragment]) {
+            if !(least..=most).contains(&number) {
+                let title = format!("{number} {what}: between {least} and {most} can be said");
+                self.add("F018", Level::Error, "", title, "Write a number within these bounds.");
+            }
+        }
+        if stateful.ftp.iter().any(|ports| ports.first > ports.last) {
+            let title = "a port range of FTP is turned around and matches nothing".to_owned();
+            self.add("F003", Level::Error, "", title, "Write the lower port first.");
+        }
+    }
+
     fn idle(&mut self, policy: &Policy) {
         let closed = [Direction::In, Direction::Out].map(|direction| policy.closes(direction));
-        if policy.rules.iter().all(|rule| rule.mode == Mode::Off) && closed == [false, false] {
+        let nothing = policy.rules.iter().all(|rule| rule.mode == Mode::Off) && policy.stateful.is_idle();
+        if nothing && closed == [false, false] {
             let title = "the firewall is on, has no rules and lets everything pass".to_owned();
             self.add(
                 "F104",

@@ -1,5 +1,5 @@
 //! What a plan does to one packet, which step decides, and why the other rules do not.
-use crate::judge::Packet;
+use crate::judge::{Packet, Stage};
 use crate::plan::{CHAIN_IN, CHAIN_OUT, Condition, Counter, Hook, Plan, Step, Then};
 use crate::rule::{Action, Direction};
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +21,7 @@ pub struct Explained<'p> {
 /// Who decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decider<'p> {
-    /// A rule, or a default that denies.
+    /// A rule, a default that denies, or a stateful check.
     Counter(&'p Counter),
     /// A step that stands before all rules.
     AlwaysOpen(&'p Step),
@@ -55,19 +55,31 @@ pub enum Answer<'p> {
 
 impl Plan {
     /// What the plan does to a packet, and why; without the rules of `left_out`, which names counters.
-    pub fn explain(&self, packet: &Packet, left_out: &BTreeSet<&str>) -> Explained<'_> {
+    pub fn explain<'p>(&'p self, packet: &Packet, left_out: &BTreeSet<&str>) -> Explained<'p> {
         let is_out = |step: &Step| step.counter.as_deref().is_some_and(|counter| left_out.contains(counter));
         let by_name: BTreeMap<&str, &Counter> =
             self.counters.iter().map(|counter| (counter.name.as_str(), counter)).collect();
         let counter = |step: &Step| by_name.get(step.counter.as_deref()?).copied();
         let mut taken: Vec<&Step> = Vec::new();
-        let dropped = self.follow(packet, &mut |step, met| {
-            let takes = met && !is_out(step);
-            if takes {
-                taken.push(step);
+        let mut of_state: Vec<&Step> = Vec::new();
+        let mut state = |step: &'p Step, met: bool| {
+            if met {
+                of_state.push(step);
             }
-            takes
-        });
+            met
+        };
+        let mut dropped = self.follow_state(Stage::Before, packet, &mut state);
+        if !dropped {
+            dropped = self.follow(packet, &mut |step, met| {
+                let takes = met && !is_out(step);
+                if takes {
+                    taken.push(step);
+                }
+                takes
+            });
+            let bypassed = taken.iter().any(|step| step.then == Then::Bypass);
+            dropped = dropped || !bypassed && self.follow_state(Stage::Behind, packet, &mut state);
+        }
         let mut deciders = Vec::new();
         let mut open = None;
         for step in &taken {
@@ -100,6 +112,9 @@ impl Plan {
             let inward = matches!(packet.hook, Hook::Input | Hook::ArpInput);
             deciders.push(Decider::Default(if inward { Direction::In } else { Direction::Out }));
         }
+        let denying = |counter: &&Counter| counter.action == Action::Deny;
+        deciders
+            .extend(of_state.iter().filter_map(|step| counter(step)).filter(denying).map(Decider::Counter));
         let denies =
             |decider: &Decider<'_>| matches!(decider, Decider::Counter(c) if c.action == Action::Deny);
         let would_drop = !dropped && deciders.iter().any(denies);
@@ -115,12 +130,13 @@ impl Plan {
             }
         }
         let this_way = |direction| match packet.hook {
-            Hook::Input | Hook::ArpInput => direction == Direction::In,
-            Hook::Output | Hook::ArpOutput => direction == Direction::Out,
-            Hook::Forward => true,
+            Hook::Input | Hook::ArpInput | Hook::Arriving | Hook::InputState => direction == Direction::In,
+            Hook::Output | Hook::ArpOutput | Hook::OutputState => direction == Direction::Out,
+            Hook::Forward | Hook::ForwardState => true,
         };
-        let concerned =
-            |counter: &&Counter| counter.arp == packet.hook.is_arp() && this_way(counter.direction);
+        let concerned = |counter: &&Counter| {
+            counter.check.is_none() && counter.arp == packet.hook.is_arp() && this_way(counter.direction)
+        };
         let counters = self.counters.iter().filter(concerned);
         let answer = |counter: &Counter| {
             if left_out.contains(counter.name.as_str()) {

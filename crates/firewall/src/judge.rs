@@ -2,6 +2,8 @@
 use crate::address::{InterfaceName, Mac};
 use crate::plan::{Condition, Hook, Interface, Plan, Side, Step, Then};
 use crate::ranges::holds;
+use crate::stateful::{Effect, Fragment};
+use std::cell::Cell;
 use std::net::IpAddr;
 
 /// A packet as the firewall sees it.
@@ -33,6 +35,8 @@ pub struct Packet {
     pub icmp: Option<(u8, u8)>,
     /// The frame's number, where it is neither IP nor ARP; then it has no addresses and no protocol.
     pub ether_type: Option<u16>,
+    /// What it says of being a fragment; `None` for a whole packet.
+    pub fragment: Option<Fragment>,
 }
 
 /// An interface as a packet sees it.
@@ -57,6 +61,15 @@ pub struct Judged {
 
 /// Hears of each step that is come to, and whether all its conditions are met; says whether it is taken.
 type Taken<'s, 'p> = &'s mut dyn FnMut(&'p Step, bool) -> bool;
+
+/// Where stateful checks are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Before all rules.
+    Before,
+    /// Behind them.
+    Behind,
+}
 
 enum End {
     Passed,
@@ -83,6 +96,7 @@ impl Packet {
             tcp_flags: None,
             icmp: None,
             ether_type: None,
+            fragment: None,
         }
     }
 }
@@ -93,15 +107,18 @@ impl Plan {
     /// What the plan does to a packet.
     pub fn judge(&self, packet: &Packet) -> Judged {
         let mut judged = Judged::default();
-        judged.dropped = self.follow(packet, &mut |step, met| {
+        let bypassed = Cell::new(false);
+        let mut taken = |step: &Step, met: bool| {
             if met {
                 judged.counted.extend(step.counter.clone());
-                judged.bypassed |= step.then == Then::Bypass;
+                bypassed.set(bypassed.get() || step.then == Then::Bypass);
             }
             met
-        });
-        judged.bypassed &= !judged.dropped;
-        judged
+        };
+        let dropped = self.follow_state(Stage::Before, packet, &mut taken)
+            || self.follow(packet, &mut taken)
+            || !bypassed.get() && self.follow_state(Stage::Behind, packet, &mut taken);
+        Judged { dropped, bypassed: bypassed.get() && !dropped, ..judged }
     }
 
     /// How many steps look at a packet.
@@ -120,13 +137,30 @@ impl Plan {
         chains.any(|chain| matches!(self.walk(&chain.steps, packet, taken, 0), End::Dropped))
     }
 
+    /// Takes a packet through the stateful checks before the rules or behind them; whether it is dropped. What a rule takes
+    /// out of all inspection is not to be asked about behind them.
+    pub(crate) fn follow_state<'p>(&'p self, stage: Stage, packet: &Packet, taken: Taken<'_, 'p>) -> bool {
+        if packet.ether_type.is_some() {
+            return false;
+        }
+        let hook = match (stage, packet.hook) {
+            (Stage::Before, Hook::Input | Hook::Forward) => Hook::Arriving,
+            (Stage::Behind, Hook::Input) => Hook::InputState,
+            (Stage::Behind, Hook::Forward) => Hook::ForwardState,
+            (Stage::Behind, Hook::Output) => Hook::OutputState,
+            _ => return false,
+        };
+        self.follow(&Packet { hook, ..*packet }, taken)
+    }
+
     fn walk<'p>(&'p self, steps: &'p [Step], packet: &Packet, taken: Taken<'_, 'p>, depth: usize) -> End {
         for step in steps {
             if !taken(step, step.conditions.iter().all(|condition| condition.is_met(packet))) {
                 continue;
             }
             match step.then {
-                Then::Next => {}
+                Then::Effect(Effect::SynCookie) => return End::Passed,
+                Then::Next | Then::Effect(_) => {}
                 Then::Accept | Then::Bypass => return End::Passed,
                 Then::Drop => return End::Dropped,
                 Then::Jump(name) => {
@@ -151,6 +185,7 @@ impl Condition {
     pub fn is_met(&self, packet: &Packet) -> bool {
         let link = |side: &Side| if *side == Side::Source { packet.from } else { packet.to };
         match self {
+            Self::Watch(watch) => watch.is_met(packet),
             Self::Injected => packet.injected,
             Self::Established => packet.established,
             Self::Interface(side, kind) => link(side).is_some_and(|link| link.kind == Some(*kind)),

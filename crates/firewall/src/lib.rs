@@ -29,6 +29,8 @@
 //! - A rule with interfaces looks at the one that an incoming packet came in by, and an outgoing one leaves by.
 //! - Forwarded packets: what goes to an interface of a container or virtual machine (a bridge or a veth) is incoming,
 //!   what comes from one is outgoing, between two of them it is both. Traffic that the host only routes is left alone.
+//! - Stateful checks ([`Stateful`]) come behind the rules: what these let pass may still be dropped for its state or for too
+//!   many connections. What Bypass names is not asked about. Fragments are looked at before any rule.
 #![forbid(unsafe_code)]
 
 mod address;
@@ -40,6 +42,7 @@ mod lint;
 mod plan;
 mod ranges;
 mod rule;
+mod stateful;
 
 pub use address::{InterfaceName, Mac, Network, ParseInterfaceError, ParseNetworkError};
 pub use check::{Compiled, compile};
@@ -53,3 +56,4 @@ pub use plan::{
 pub use rule::{
     Action, Among, Direction, Endpoint, Fallback, Frame, IcmpType, Policy, Protocol, Rule, TcpFlags,
 };
+pub use stateful::{Check, Crowd, Effect, Fragment, Fragments, Needs, Stateful, Timeout, Timeouts, Watch};

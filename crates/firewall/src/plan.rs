@@ -3,6 +3,7 @@ mod blocks;
 mod build;
 mod frames;
 mod show;
+mod stateful;
 
 pub(crate) use build::{ARP_IN, ARP_OUT, CHAIN_IN, CHAIN_OUT, counter_name, plan};
 pub use frames::{DEFAULT_FRAMES, Frames, IP_AND_ARP};
@@ -11,6 +12,7 @@ pub(crate) use frames::{FRAMES_IN, FRAMES_OUT};
 use crate::address::{Mac, number};
 use crate::ranges::holds;
 use crate::rule::{Action, Direction, TcpFlags};
+use crate::stateful::{Check, Effect, Needs, Watch};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
@@ -38,6 +40,14 @@ pub enum Hook {
     ArpInput,
     /// ARP messages from this host.
     ArpOutput,
+    /// IP packets that have arrived, before fragments are put together.
+    Arriving,
+    /// For this host, behind its rules.
+    InputState,
+    /// Through this host, behind its rules.
+    ForwardState,
+    /// From this host, behind its rules.
+    OutputState,
 }
 
 /// One end of a packet.
@@ -109,6 +119,8 @@ pub enum Condition {
     EtherType(Vec<RangeInclusive<u16>>),
     /// The ICMP type (high byte) with the code is in one of the ranges. Stands behind [`Condition::Protocol`].
     Icmp(Vec<RangeInclusive<u16>>),
+    /// What stateful checks look at.
+    Watch(Watch),
 }
 
 /// A chain's name.
@@ -133,6 +145,8 @@ pub enum Then {
     Drop,
     /// Nothing of the product looks at the packet any more; then as [`Then::Accept`].
     Bypass,
+    /// What stateful checks do; the next step, but for [`Effect::SynCookie`].
+    Effect(Effect),
 }
 
 /// What became of a packet of which a sample is taken.
@@ -194,6 +208,8 @@ pub struct Counter {
     pub action: Action,
     /// Whether it counts ARP messages; IP packets otherwise.
     pub arp: bool,
+    /// The stateful check that it is of; such a counter is of no rule.
+    pub check: Option<Check>,
 }
 
 /// All chains, and all counters in the order in which rules are asked.
@@ -212,6 +228,9 @@ pub struct Plan {
 impl Counter {
     /// What events and statuses call it where it is of no rule.
     pub fn default_name(&self) -> &'static str {
+        if let Some(check) = self.check {
+            return check.name();
+        }
         match (self.direction, self.arp) {
             (Direction::In, _) if self.name == DEFAULT_FRAMES[0] => "default-frame-inbound",
             (Direction::Out, _) if self.name == DEFAULT_FRAMES[1] => "default-frame-outbound",
@@ -291,6 +310,22 @@ impl Plan {
     pub fn all_steps(&self) -> impl Iterator<Item = &Step> {
         let frames = self.frames.inward.iter().chain(&self.frames.outward);
         self.chains.iter().flat_map(|chain| &chain.steps).chain(frames)
+    }
+
+    /// What it needs of the kernel beside what every plan needs.
+    pub fn needs(&self) -> Needs {
+        let mut needs = Needs::default();
+        for step in self.chains.iter().flat_map(|chain| &chain.steps) {
+            step.conditions.iter().for_each(|condition| {
+                if let Condition::Watch(watch) = condition {
+                    needs.watch(*watch);
+                }
+            });
+            if let Then::Effect(effect) = step.then {
+                needs.effect(effect);
+            }
+        }
+        needs
     }
 
     /// Whether some packets are looked at by nothing else of the product.

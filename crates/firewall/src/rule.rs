@@ -1,5 +1,6 @@
 //! Rules as their author means them.
 use crate::address::{InterfaceName, Mac, Network};
+use crate::stateful::Stateful;
 use sakimori_model::{Mode, PortRange};
 use std::fmt;
 use std::net::IpAddr;
@@ -340,6 +341,8 @@ pub struct Policy {
     pub rules: Vec<Rule>,
     /// TCP endpoints that this computer may always connect to.
     pub always: Vec<Endpoint>,
+    /// What is looked at beside the rules.
+    pub stateful: Stateful,
 }
 
 impl Policy {
@@ -392,6 +395,7 @@ impl Default for Policy {
             log_default: true,
             rules: Vec::new(),
             always: Vec::new(),
+            stateful: Stateful::default(),
         }
     }
 }

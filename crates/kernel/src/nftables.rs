@@ -15,6 +15,7 @@ mod netdev;
 mod plan;
 mod release;
 mod request;
+mod stateful;
 mod table;
 
 use std::collections::BTreeMap;

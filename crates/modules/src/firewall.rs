@@ -3,9 +3,11 @@ mod change;
 mod check;
 mod fields;
 mod groups;
+mod stateful;
 
 pub use change::{ChangeStep, FirewallChange};
 pub use groups::{GROUPS, RuleGroup};
+pub use stateful::Stateful;
 
 use crate::context::{Context, Fact};
 use crate::event::{About, Column, EventDetail, EventKind};
@@ -65,6 +67,46 @@ pub static MODULE: Module = Module {
                      CONFIG_NF_TABLES_NETDEV): rules for frames by number are not enforced in full.",
                 ja: "カーネルがインターフェースでのフレームのフィルタリングに対応していない（受信は Linux 4.2 以降、送信は 5.16 以降、\
                      CONFIG_NF_TABLES_NETDEV）ため、番号で指定したフレームのルールは一部またはすべて適用されません。",
+            },
+        },
+        Reason {
+            code: "connections-not-counted",
+            text: Text {
+                en: "The kernel cannot count connections by address (CONFIG_NFT_CONNLIMIT): limits of connections are not \
+                     enforced.",
+                ja: "カーネルがアドレスごとの接続数の計数に対応していない（CONFIG_NFT_CONNLIMIT）ため、\
+                     接続数の制限は適用されません。",
+            },
+        },
+        Reason {
+            code: "fragments-not-seen",
+            text: Text {
+                en: "The kernel cannot tell fragments for this computer (CONFIG_NFT_FIB_INET): they are not denied.",
+                ja: "カーネルがこのコンピュータ宛ての断片を判別できない（CONFIG_NFT_FIB_INET）ため、断片は拒否されません。",
+            },
+        },
+        Reason {
+            code: "half-open-not-limited",
+            text: Text {
+                en: "The kernel cannot answer by SYN cookies in place of servers (CONFIG_NFT_SYNPROXY): half-open \
+                     connections are not limited.",
+                ja: "カーネルが SYN Cookie による代理応答に対応していない（CONFIG_NFT_SYNPROXY）ため、\
+                     ハーフオープン接続は制限されません。",
+            },
+        },
+        Reason {
+            code: "timeouts-not-set",
+            text: Text {
+                en: "The kernel takes no timeouts of connections (CONFIG_NF_CONNTRACK_TIMEOUT): its own are in force.",
+                ja: "カーネルが接続タイムアウトの指定に対応していない（CONFIG_NF_CONNTRACK_TIMEOUT）ため、\
+                     カーネル既定の値が有効です。",
+            },
+        },
+        Reason {
+            code: "ftp-not-followed",
+            text: Text {
+                en: "The kernel does not follow FTP (nf_conntrack_ftp): its data connections need rules of their own.",
+                ja: "カーネルが FTP の追跡に対応していない（nf_conntrack_ftp）ため、データ接続には個別のルールが必要です。",
             },
         },
         Reason {
@@ -138,6 +180,8 @@ pub struct Firewall {
     /// The rules by their names: the highest priority is asked first, inside a priority `bypass`, `log-only`,
     /// `force-allow`, `deny`, `allow`, then by name.
     pub rules: BTreeMap<String, FirewallRule>,
+    /// What is looked at beside the rules: states of connections, how many there are, fragments.
+    pub stateful: Stateful,
 }
 
 impl Default for Firewall {
@@ -151,6 +195,7 @@ impl Default for Firewall {
             operator_confirms: false,
             operator_within_secs: 120,
             rules: BTreeMap::new(),
+            stateful: Stateful::default(),
         }
     }
 }
@@ -320,6 +365,7 @@ impl Firewall {
             FirewallAction::Bypass | FirewallAction::LogOnly | FirewallAction::ForceAllow => false,
         };
         default == FirewallDefault::Deny
+            || direction == Direction::Out && self.stateful.limits_outgoing()
             || self
                 .rules
                 .values()
@@ -328,7 +374,7 @@ impl Firewall {
 }
 
 impl Settings for Firewall {
-    const KEYED: &'static [&'static str] = &["rules"];
+    const KEYED: &'static [&'static str] = &["rules", "stateful"];
     const REFERENCES: &'static [Place] = &[
         Place { path: &["rules", "*", "remote"], kinds: &[ObjectKind::Addresses], takes: Takes::Items },
         Place { path: &["rules", "*", "local"], kinds: &[ObjectKind::Addresses], takes: Takes::Items },
@@ -337,12 +383,14 @@ impl Settings for Firewall {
         Place { path: &["rules", "*", "interfaces"], kinds: &[ObjectKind::Interfaces], takes: Takes::Items },
         Place { path: &["rules", "*", "schedule"], kinds: &[ObjectKind::Schedule], takes: Takes::Items },
         Place { path: &["rules", "*", "macs"], kinds: &[ObjectKind::Macs], takes: Takes::Items },
+        Place { path: &["stateful", "ftpPorts"], kinds: &[ObjectKind::Ports], takes: Takes::Items },
         Place { path: &["rules", "*", "context"], kinds: &[ObjectKind::Context], takes: Takes::Named },
     ];
 
     fn check(&self) -> Vec<Finding> {
         let mut findings = check::check(self);
         change::check(self, &mut findings);
+        stateful::check(self, &mut findings);
         findings
     }
 }
@@ -353,7 +401,9 @@ impl Settings for Firewall {
 #[schema(as = FirewallDetail)]
 pub struct FirewallEvent {
     /// The rule's name; `default-inbound` or `default-outbound`, of ARP `default-arp-inbound` or `default-arp-outbound`, of
-    /// other frames `default-frame-inbound` or `default-frame-outbound` where none named it.
+    /// other frames `default-frame-inbound` or `default-frame-outbound` where none named it; of stateful checks
+    /// `invalid-flags`, `invalid-packet`, `out-of-connection`, `congestion-flags`, `fragment`, `short-fragment`,
+    /// `too-many-from-source`, `too-many-to-destination`, `too-many-outgoing` or `too-many-half-open`.
     pub rule: String,
     /// `in` or `out`.
     pub direction: Direction,

@@ -27,6 +27,8 @@ pub const WORDPRESS: &[&str] = &[
 pub const BENCH: &[&str] = &["nginx-light", "wrk"];
 /// The port scanner that the firewall's events are tried with.
 pub const SCANNER: &[&str] = &["nmap"];
+/// The server that following FTP is tried with.
+pub const FTP: &[&str] = &["vsftpd"];
 /// What the console's browser tests need.
 pub const BROWSER: &[&str] = &["chromium", "fonts-noto-cjk"];
 /// The server that the manager may keep its record in.

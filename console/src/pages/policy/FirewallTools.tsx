@@ -61,6 +61,13 @@ function Answer({ answer }: { answer: FirewallAnswer }) {
           </Alert>
         </StackItem>
       ))}
+      {answer.unknown.map((one) => (
+        <StackItem key={one.en}>
+          <Alert isInline component="h3" variant="info" title={t("packet.unknown")}>
+            {spoken(one, i18n.language)}
+          </Alert>
+        </StackItem>
+      ))}
       <StackItem>
         <Table aria-label={t("packet.rules")} variant="compact">
           <Thead>
@@ -242,6 +249,12 @@ function Explain({ id, ofComputer, settings }: Props) {
                 label={t("packet.container")}
                 isChecked={question.container ?? false}
                 onChange={(_, container) => change({ container })}
+              />
+              <Checkbox
+                id="packet-fragment"
+                label={t("packet.fragment")}
+                isChecked={question.fragment ?? false}
+                onChange={(_, fragment) => change({ fragment })}
               />
             </>
           )}

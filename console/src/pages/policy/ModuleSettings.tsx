@@ -25,6 +25,7 @@ import {
 } from "../../policyDraft";
 import { propertyHint, propertyTitle, type Typed } from "./fieldText";
 import { KeyedSetting } from "./KeyedSetting";
+import { ObjectSetting } from "./ObjectSetting";
 import { OriginNote } from "./OriginNote";
 import { PolicyRules } from "./PolicyRules";
 import { RuleGroups } from "./RuleGroups";
@@ -122,7 +123,7 @@ export function ModuleSettings(props: ModuleProps) {
             <p className="skm-subtle skm-gap-below">{t(`moduleHint.${module}` as never)}</p>
             <Form isWidthLimited onSubmit={(submit) => submit.preventDefault()}>
               {members
-                .filter((one) => one.field.kind !== "keyed")
+                .filter((one) => one.field.kind !== "keyed" && one.field.kind !== "object")
                 .map((one) => (
                   <Property key={one.name} member={one} {...props} />
                 ))}
@@ -136,6 +137,14 @@ export function ModuleSettings(props: ModuleProps) {
           !isRules(one) && (
             <StackItem key={one.name}>
               <KeyedSetting property={one.name} field={one.field} {...props} />
+            </StackItem>
+          ),
+      )}
+      {members.map(
+        (one) =>
+          one.field.kind === "object" && (
+            <StackItem key={one.name}>
+              <ObjectSetting property={one.name} field={one.field} {...props} />
             </StackItem>
           ),
       )}

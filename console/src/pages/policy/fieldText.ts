@@ -109,7 +109,8 @@ export function settingInWords(
   const [property = "", key] = parts;
   const field = propertiesOf(module).find((one) => one.name === property)?.field;
   if (value === EXCLUDED && key !== undefined) return t("change.excluded");
-  const one = field?.kind === "keyed" && key !== undefined ? field.entry : field;
+  const member = field?.kind === "object" && field.members.find((candidate) => candidate.name === key)?.field;
+  const one = field?.kind === "keyed" && key !== undefined ? field.entry : member || field;
   if (one !== undefined) return inWords(one, value, t);
   return typeof value === "string" ? value : JSON.stringify(value);
 }

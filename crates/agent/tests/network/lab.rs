@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 pub(crate) const PORT: u16 = 8080;
+pub(crate) const SOON: Duration = Duration::from_secs(3);
 pub(crate) const SERVER: &str = "10.77.0.1:8080";
 /// One rule that stops requests whose path holds `/attack`.
 pub(crate) const RULE: &str = r#"drop http any any -> any any (msg:"test attack"; flow:established,to_server; http.uri; content:"/attack"; sid:4000001; rev:1;)"#;

@@ -1,5 +1,5 @@
 //! The firewall and web reputation through the whole network part: kernel table, worker, events, statuses.
-use super::lab::{Lab, able, counter, enter, get, plan, start, until};
+use super::lab::{Lab, SOON, able, counter, enter, get, plan, start, until};
 use sakimori_agent::network::{Network, NetworkPlan, Placed, RuleFile};
 use sakimori_kernel::nftables::Table;
 use sakimori_model::{FailureResponse, Mode, Sid};
@@ -12,17 +12,16 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-const SOON: Duration = Duration::from_secs(3);
 const BRIEFLY: Duration = Duration::from_millis(700);
 
-fn firewalled(settings: &str) -> NetworkPlan {
+pub(crate) fn firewalled(settings: &str) -> NetworkPlan {
     NetworkPlan {
         firewall: serde_json::from_str(settings).unwrap(),
         ..NetworkPlan::off(Hash::of(settings.as_bytes()))
     }
 }
 
-fn of(network: &Network, module: &str) -> ModuleStatus {
+pub(crate) fn of(network: &Network, module: &str) -> ModuleStatus {
     network.statuses().into_iter().find(|status| status.module == module).unwrap()
 }
 

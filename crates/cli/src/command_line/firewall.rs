@@ -85,6 +85,9 @@ pub(crate) struct Explain {
     /// It goes to a container of the computer, or comes from one.
     #[arg(long)]
     pub(crate) container: bool,
+    /// It is a fragment from the middle of a packet.
+    #[arg(long)]
+    pub(crate) fragment: bool,
     /// The moment, as 2026-01-31T18:00:00Z; now where absent.
     #[arg(long)]
     pub(crate) at: Option<String>,

@@ -41,6 +41,7 @@ async fn explain(out: Out, client: &Client, asked: Explain) -> Result<ExitCode, 
         icmp: asked.icmp_type,
         interface: asked.interface,
         container: asked.container,
+        fragment: asked.fragment,
         at: asked.at,
         contexts: holds.chain(asked.not_contexts.into_iter().map(|name| (name, false))).collect(),
         settings,
@@ -114,6 +115,9 @@ fn answer_text(answer: &FirewallAnswer, language: Language) -> String {
     let mut text = String::new();
     for decision in std::iter::once(&answer.decision).chain(&answer.otherwise) {
         let _infallible = writeln!(text, "{}", said(&decision.text, language));
+    }
+    for unknown in &answer.unknown {
+        let _infallible = writeln!(text, "{}", said(unknown, language));
     }
     if answer.rules.is_empty() {
         return text;

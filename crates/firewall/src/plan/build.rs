@@ -47,6 +47,7 @@ pub(crate) fn plan(policy: &Policy) -> Plan {
             direction: rule.direction,
             action: rule.action,
             arp,
+            check: None,
         });
     }
     let [arp_denied_in, arp_denied_out] = DEFAULT_ARP;
@@ -69,7 +70,7 @@ pub(crate) fn plan(policy: &Policy) -> Plan {
             then: if prevent { Then::Drop } else { Then::Accept },
         });
         let action = Action::Deny;
-        counters.push(Counter { name: name.to_owned(), rule: None, direction, action, arp });
+        counters.push(Counter { name: name.to_owned(), rule: None, direction, action, arp, check: None });
     }
     let mut chains = vec![
         chain("fw_input", Hook::Input, input(&inward)),
@@ -83,6 +84,7 @@ pub(crate) fn plan(policy: &Policy) -> Plan {
             chains.push(chain(name, hook, way.steps));
         }
     }
+    chains.extend(super::stateful::chains(policy, &mut counters));
     let own = [
         (CHAIN_BYPASS_IN, inward.bypass),
         (CHAIN_IN, inward.steps),

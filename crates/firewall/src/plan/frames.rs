@@ -49,7 +49,7 @@ pub(super) fn frames(policy: &Policy) -> Frames {
         let way = if rule.direction == Direction::In { &mut inward } else { &mut outward };
         way.rule(policy.mode, rule, &name);
         let (rule, direction, action) = (Some(rule.name.clone()), rule.direction, rule.action);
-        counters.push(Counter { name, rule, direction, action, arp: false });
+        counters.push(Counter { name, rule, direction, action, arp: false, check: None });
     }
     let [denied_in, denied_out] = DEFAULT_FRAMES;
     let ways = [(&mut inward, denied_in, Direction::In), (&mut outward, denied_out, Direction::Out)];
@@ -66,7 +66,14 @@ pub(super) fn frames(policy: &Policy) -> Frames {
             then: if prevent { Then::Drop } else { Then::Accept },
         });
         let action = Action::Deny;
-        counters.push(Counter { name: name.to_owned(), rule: None, direction, action, arp: false });
+        counters.push(Counter {
+            name: name.to_owned(),
+            rule: None,
+            direction,
+            action,
+            arp: false,
+            check: None,
+        });
     }
     Frames { inward: inward.steps, outward: outward.steps, counters }
 }

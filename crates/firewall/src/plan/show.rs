@@ -1,6 +1,7 @@
 //! A plan in words.
 use super::{AddressRanges, ChainName, Condition, Plan, Side, Step, Then};
 use crate::address::show_interfaces;
+use crate::stateful::{Crowd, Effect, Fragments, Timeouts, Watch};
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -53,6 +54,7 @@ impl fmt::Display for Step {
             Then::Accept => f.write_str("accept"),
             Then::Drop => f.write_str("drop"),
             Then::Bypass => f.write_str("bypass"),
+            Then::Effect(effect) => write!(f, "{effect}"),
         }
     }
 }
@@ -71,6 +73,7 @@ impl fmt::Display for Condition {
         }
         let side = |side: &Side| if *side == Side::Source { "from" } else { "to" };
         match self {
+            Self::Watch(watch) => write!(f, "{watch}"),
             Self::Injected => f.write_str("injected"),
             Self::Established => f.write_str("established"),
             Self::Interface(at, kind) => write!(f, "{} interface {kind:?}", side(at)),
@@ -116,6 +119,55 @@ impl fmt::Display for Condition {
                 };
                 f.write_str("type ")?;
                 list(f, ranges.iter().map(|r| (text(*r.start()), text(*r.end()))))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let version = |v4: bool| if v4 { "IPv4" } else { "IPv6" };
+        match *self {
+            Self::NotAsked => f.write_str("not asked about"),
+            Self::New => f.write_str("new"),
+            Self::Invalid => f.write_str("invalid"),
+            Self::NewOrInvalid => f.write_str("new or invalid"),
+            Self::ForHere => f.write_str("to this host"),
+            Self::Fragment { v4, which } => {
+                write!(f, "{} fragment", version(v4))?;
+                match which {
+                    Fragments::All => Ok(()),
+                    Fragments::Shorter(least) => write!(f, " shorter than {least}"),
+                    Fragments::Before(offset) => write!(f, " before {offset}"),
+                }
+            }
+            Self::Crowded { of, v4, most } => {
+                let of = match of {
+                    Crowd::Source => "from its source",
+                    Crowd::Destination => "to its destination",
+                    Crowd::Outgoing => "to the outside",
+                };
+                write!(f, "more than {most} {} connections {of}", version(v4))
+            }
+            Self::HalfOpenRoom { v4, most } => {
+                write!(f, "at most {most} {} connections half open", version(v4))
+            }
+            Self::CookiesSent => f.write_str("to a port with cookies"),
+            Self::AnswersInPlace => f.write_str("in place of a server"),
+        }
+    }
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Opened { .. } => f.write_str("half open no more"),
+            Self::CookieSent => f.write_str("note the port"),
+            Self::SynCookie => f.write_str("SYN cookie"),
+            Self::Own => f.write_str("our own"),
+            Self::Ftp => f.write_str("follow FTP"),
+            Self::Timeouts(Timeouts { protocol, seconds }) => {
+                write!(f, "timeouts of protocol {protocol} {seconds:?}")
             }
         }
     }

@@ -6,14 +6,15 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::RangeInclusive;
 
-use sakimori_firewall::{ChainName, Interface, Side};
+use sakimori_firewall::{ChainName, Effect, Interface, Side, Watch};
 
 use super::Mechanism;
 use super::field::{Field, Ranges, Version};
+use super::stateful;
 use crate::netlink::Writer;
 
 /// The register that every expression here works in: 32 bits, the first.
-const REGISTER: u32 = 8;
+pub(super) const REGISTER: u32 = 8;
 /// The register that holds the verdict.
 const VERDICT_REGISTER: u32 = 0;
 
@@ -84,6 +85,10 @@ pub(super) enum Expression {
     Drop,
     /// Hands the packet to user space.
     Queue { mechanism: Mechanism, queue: u16, bypass: bool },
+    /// A condition of stateful checks.
+    Watch(Watch),
+    /// What stateful checks do; with the window scale that a cookie says.
+    Effect(Effect, u8),
 }
 
 /// New or old, but belonging to a connection that was let in; and errors about such.
@@ -95,6 +100,8 @@ impl Expression {
     /// Writes the kernel's expressions for it as elements of a list.
     pub(super) fn encode(&self, w: &mut Writer) {
         match self {
+            Self::Watch(watch) => stateful::watch(w, *watch),
+            Self::Effect(effect, window_scale) => stateful::effect(w, *effect, *window_scale),
             Self::MarkHas(mark, bits) => {
                 mark.load(w);
                 bitwise(w, &bits.to_ne_bytes(), &[0; 4]);
@@ -174,10 +181,7 @@ impl Expression {
                 compare(w, NFT_CMP_EQ, &name);
             }
             Self::Limit { per_second, burst } => element(w, "limit", |w| limit(w, *per_second, *burst)),
-            Self::LimitBy(name) => element(w, "objref", |w| {
-                w.be32(NFTA_OBJREF_IMM_TYPE, super::request::NFT_OBJECT_LIMIT);
-                w.string(NFTA_OBJREF_IMM_NAME, name);
-            }),
+            Self::LimitBy(name) => object(w, super::request::NFT_OBJECT_LIMIT, name),
             Self::Sample { group, bytes, label } => element(w, "log", |w| {
                 w.be16(NFTA_LOG_GROUP, *group);
                 w.string(NFTA_LOG_PREFIX, label);
@@ -208,10 +212,7 @@ impl Expression {
                 payload(w, NFT_PAYLOAD_TRANSPORT_HEADER, u32::from(*words) * 4, 1);
                 compare(w, NFT_CMP_GTE, &[0]);
             }
-            Self::Count(name) => element(w, "objref", |w| {
-                w.be32(NFTA_OBJREF_IMM_TYPE, super::request::NFT_OBJECT_COUNTER);
-                w.string(NFTA_OBJREF_IMM_NAME, name);
-            }),
+            Self::Count(name) => object(w, super::request::NFT_OBJECT_COUNTER, name),
             Self::Jump(chain) => verdict(w, NFT_JUMP, Some(&chain.to_string())),
             Self::Accept => verdict(w, 1, None),
             Self::Drop => verdict(w, 0, None),
@@ -237,6 +238,8 @@ impl Expression {
 impl fmt::Display for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Watch(watch) => stateful::show_watch(f, *watch),
+            Self::Effect(effect, _) => stateful::show_effect(f, *effect),
             Self::MarkHas(mark, bits) => write!(f, "{mark} and 0x{bits:08x} != 0x0"),
             Self::MarkIs(mark, of, bits) => write!(f, "{mark} and 0x{of:08x} == 0x{bits:08x}"),
             Self::MarkSet(mark, bits) => write!(f, "{mark} set {mark} and 0x{:08x} xor 0x{bits:08x}", !bits),
@@ -365,8 +368,8 @@ pub(super) const NFTA_DATA_VALUE: u16 = 1;
 const NFTA_DATA_VERDICT: u16 = 2;
 const NFTA_VERDICT_CODE: u16 = 1;
 const NFTA_VERDICT_CHAIN: u16 = 2;
-const NFTA_EXPR_NAME: u16 = 1;
-const NFTA_EXPR_DATA: u16 = 2;
+pub(super) const NFTA_EXPR_NAME: u16 = 1;
+pub(super) const NFTA_EXPR_DATA: u16 = 2;
 const NFTA_IMMEDIATE_DREG: u16 = 1;
 const NFTA_IMMEDIATE_DATA: u16 = 2;
 const NFTA_BITWISE_SREG: u16 = 1;
@@ -415,6 +418,7 @@ pub(super) const ARPHRD_ETHER: u16 = 1;
 const IFNAMSIZ: usize = 16;
 const NFT_CT_STATE: u32 = 0;
 pub(super) const NFT_PAYLOAD_NETWORK_HEADER: u32 = 1;
+pub(super) const NFT_CMP_LT: u32 = 2;
 const NFT_CMP_LTE: u32 = 3;
 /// −5.
 const NFTA_QUEUE_NUM: u16 = 1;
@@ -429,12 +433,12 @@ const NFT_CT_MARK: u32 = 3;
 pub(super) const NFT_PAYLOAD_TRANSPORT_HEADER: u32 = 2;
 const NFT_PAYLOAD_INNER_HEADER: u32 = 3;
 pub(super) const NFT_CMP_EQ: u32 = 0;
-const NFT_CMP_NEQ: u32 = 1;
+pub(super) const NFT_CMP_NEQ: u32 = 1;
 const NFT_CMP_GTE: u32 = 5;
 /// −3.
 const NFT_JUMP: u32 = u32::MAX - 2;
 
-fn element(w: &mut Writer, name: &str, data: impl FnOnce(&mut Writer)) {
+pub(super) fn element(w: &mut Writer, name: &str, data: impl FnOnce(&mut Writer)) {
     w.nested(NFTA_LIST_ELEM, |w| {
         w.string(NFTA_EXPR_NAME, name);
         w.nested(NFTA_EXPR_DATA, data);
@@ -460,8 +464,13 @@ fn lookup(w: &mut Writer, set: u32, not: bool) {
 }
 
 pub(super) fn payload(w: &mut Writer, base: u32, offset: u32, length: u32) {
+    load(w, REGISTER, base, offset, length);
+}
+
+/// The same into any register; one holds 4 bytes, more go into those behind it.
+pub(super) fn load(w: &mut Writer, register: u32, base: u32, offset: u32, length: u32) {
     element(w, "payload", |w| {
-        w.be32(NFTA_PAYLOAD_DREG, REGISTER);
+        w.be32(NFTA_PAYLOAD_DREG, register);
         w.be32(NFTA_PAYLOAD_BASE, base);
         w.be32(NFTA_PAYLOAD_OFFSET, offset);
         w.be32(NFTA_PAYLOAD_LEN, length);
@@ -469,7 +478,7 @@ pub(super) fn payload(w: &mut Writer, base: u32, offset: u32, length: u32) {
 }
 
 /// `register = (register & mask) ^ xor`.
-fn bitwise(w: &mut Writer, mask: &[u8], xor: &[u8]) {
+pub(super) fn bitwise(w: &mut Writer, mask: &[u8], xor: &[u8]) {
     element(w, "bitwise", |w| {
         w.be32(NFTA_BITWISE_SREG, REGISTER);
         w.be32(NFTA_BITWISE_DREG, REGISTER);
@@ -484,6 +493,14 @@ pub(super) fn compare(w: &mut Writer, operator: u32, value: &[u8]) {
         w.be32(NFTA_CMP_SREG, REGISTER);
         w.be32(NFTA_CMP_OP, operator);
         w.nested(NFTA_CMP_DATA, |w| w.bytes(NFTA_DATA_VALUE, value));
+    });
+}
+
+/// What a named object does.
+pub(super) fn object(w: &mut Writer, kind: u32, name: &str) {
+    element(w, "objref", |w| {
+        w.be32(NFTA_OBJREF_IMM_TYPE, kind);
+        w.string(NFTA_OBJREF_IMM_NAME, name);
     });
 }
 

@@ -5,17 +5,22 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
 use sakimori_firewall::{
-    AddressRanges, Chain, ChainName, Condition, Hook, Interface, Plan, Side, Step, Then,
+    AddressRanges, Chain, ChainName, Condition, Hook, Interface, Plan, Side, Step, Then, Watch,
 };
 
 use super::expression::{ESTABLISHED_OR_RELATED, Expression, Mark, kind_name};
 use super::field::{Field, Ranges, Version};
 use super::plan::Present;
 use super::request::{ChainHook, Request};
+use super::stateful::{self, Has};
 use super::{Count, MARK_BYPASS, MARK_INJECTED, TablePlan};
 
 /// Behind the priority 0 that host firewalls filter at, before the queue: what is denied costs no inspection.
 const PRIORITY: u32 = 5;
+/// Behind the rules of both directions: what these deny is no connection that is counted. Before the queue.
+const PRIORITY_STATE: u32 = PRIORITY + 3;
+/// −450: before connection tracking puts fragments together, at −400.
+const PRIORITY_FRAGMENTS: u32 = 450_u32.wrapping_neg();
 /// Ranges of a set that go into one message: an attribute holds 64 KiB, a range of IPv6 takes 72 bytes.
 const RANGES: usize = 500;
 /// Rules that a step may become in place of looking into sets.
@@ -37,6 +42,10 @@ pub(super) fn chains(plan: &Plan, arp: bool) -> Vec<Request> {
             Hook::Output => (3, "output"),
             Hook::ArpInput => (0, "input"),
             Hook::ArpOutput => (1, "output"),
+            Hook::Arriving => (0, "prerouting"),
+            Hook::InputState => (1, "input"),
+            Hook::ForwardState => (2, "forward"),
+            Hook::OutputState => (3, "output"),
         };
         (number, name)
     };
@@ -47,7 +56,12 @@ pub(super) fn chains(plan: &Plan, arp: bool) -> Vec<Request> {
         let hook = chain.hook.map(|at| {
             // Those of one hook in their order.
             let before = at_hooks.entry(at).or_insert(0);
-            let priority = PRIORITY + *before;
+            let first = match at {
+                Hook::Arriving => PRIORITY_FRAGMENTS,
+                Hook::InputState | Hook::ForwardState | Hook::OutputState => PRIORITY_STATE,
+                _ => PRIORITY,
+            };
+            let priority = first.wrapping_add(*before);
             *before += 1;
             let (number, name) = hook(at);
             ChainHook { number, name, kind: "filter", priority }
@@ -58,12 +72,18 @@ pub(super) fn chains(plan: &Plan, arp: bool) -> Vec<Request> {
 }
 
 /// Creates counters and rules for IP.
-pub(super) fn content(requests: &mut Vec<Request>, plan: &TablePlan, values: &BTreeMap<String, Count>) {
+pub(super) fn content(
+    requests: &mut Vec<Request>,
+    plan: &TablePlan,
+    values: &BTreeMap<String, Count>,
+    has: Has,
+) {
     let is_there = |chain: &&Chain| match chain.hook {
         Some(Hook::Forward) => plan.container_traffic,
         hook => !hook.is_some_and(Hook::is_arp),
     };
-    let chains = plan.firewall.chains.iter().filter(is_there);
+    let chains =
+        plan.firewall.chains.iter().filter(is_there).filter(|chain| !stateful::is_left_out(chain.name, has));
     // For each anonymous set the kernel goes through all of the transaction that is before it: guards, which have most of
     // the sets and no counters, come first.
     let (guards, others): (Vec<&Chain>, Vec<&Chain>) =
@@ -71,7 +91,7 @@ pub(super) fn content(requests: &mut Vec<Request>, plan: &TablePlan, values: &BT
     for (chain, step) in
         guards.into_iter().flat_map(|chain| chain.steps.iter().map(move |step| (chain, step)))
     {
-        rules(requests, chain.name, step, plan, false);
+        rules(requests, chain.name, step, plan, has, false);
     }
     counters(requests, &plan.firewall, values, false);
     if plan.sample_group.is_some() && plan.capabilities.samples && !plan.firewall.chains.is_empty() {
@@ -80,7 +100,7 @@ pub(super) fn content(requests: &mut Vec<Request>, plan: &TablePlan, values: &BT
     for (chain, step) in
         others.into_iter().flat_map(|chain| chain.steps.iter().map(move |step| (chain, step)))
     {
-        rules(requests, chain.name, step, plan, false);
+        rules(requests, chain.name, step, plan, has, false);
     }
 }
 
@@ -120,7 +140,7 @@ pub(super) fn arp(requests: &mut Vec<Request>, plan: &TablePlan, present: &Prese
         }
         let chains = plan.firewall.chains.iter().filter(|chain| chain.hook.is_some_and(Hook::is_arp));
         for (chain, step) in chains.flat_map(|chain| chain.steps.iter().map(move |step| (chain, step))) {
-            rules(requests, chain.name, step, plan, true);
+            rules(requests, chain.name, step, plan, Has::default(), true);
         }
     } else if present.is_some() {
         requests.push(Request::DeleteTable);
@@ -181,20 +201,38 @@ fn without_sets(step: &Step) -> Vec<Step> {
 }
 
 /// A step as rules.
-pub(super) fn rules(requests: &mut Vec<Request>, chain: ChainName, step: &Step, plan: &TablePlan, arp: bool) {
+pub(super) fn rules(
+    requests: &mut Vec<Request>,
+    chain: ChainName,
+    step: &Step,
+    plan: &TablePlan,
+    has: Has,
+    arp: bool,
+) {
+    if !stateful::possible(step, has) {
+        return;
+    }
     for one in without_sets(step) {
-        rule(requests, chain, &one, plan, arp);
+        rule(requests, chain, &one, plan, has.window_scale, arp);
     }
 }
 
 /// A step is one rule, or two where a sample is taken: a limit that is used up ends its rule.
-fn rule(requests: &mut Vec<Request>, chain: ChainName, step: &Step, plan: &TablePlan, arp: bool) {
+fn rule(
+    requests: &mut Vec<Request>,
+    chain: ChainName,
+    step: &Step,
+    plan: &TablePlan,
+    window_scale: u8,
+    arp: bool,
+) {
     let group = plan.sample_group.filter(|_| plan.capabilities.samples);
     let end = match step.then {
         Then::Next => Vec::new(),
         Then::Jump(chain) => vec![Expression::Jump(chain)],
         Then::Accept => vec![Expression::Accept],
         Then::Drop => vec![Expression::Drop],
+        Then::Effect(effect) => vec![Expression::Effect(effect, window_scale)],
         Then::Bypass => vec![Expression::MarkSet(Mark::Packet, MARK_BYPASS), Expression::Accept],
     };
     let known = |condition: &Condition| {
@@ -233,6 +271,8 @@ fn conditions(requests: &mut Vec<Request>, conditions: &[Condition], arp: bool) 
     conditions
         .iter()
         .map(|condition| match condition {
+            Condition::Watch(Watch::NotAsked) => Expression::MarkHas(Mark::Packet, MARK_INJECTED),
+            Condition::Watch(watch) => Expression::Watch(*watch),
             // A packet that another chain of this hook has let bypass has this bit too.
             Condition::Injected => Expression::MarkIs(Mark::Packet, MARK_BYPASS, MARK_INJECTED),
             Condition::Established => Expression::ConnectionState(ESTABLISHED_OR_RELATED),

@@ -11,6 +11,7 @@ use sakimori_firewall::{ChainName, Frames, IP_AND_ARP, Step};
 use super::expression::Expression;
 use super::field::{Field, Ranges};
 use super::request::{NFPROTO_NETDEV, Request};
+use super::stateful::Has;
 use super::table::Table;
 use super::{Count, TableError, TablePlan, firewall};
 use crate::interface;
@@ -89,7 +90,7 @@ fn content(requests: &mut Vec<Request>, plan: &TablePlan, present: &Present) {
     let ways: [&Vec<Step>; 2] = [&frames.inward, &frames.outward];
     for (name, steps) in CHAINS.into_iter().zip(ways) {
         for step in steps {
-            firewall::rules(requests, name.into(), step, plan, false);
+            firewall::rules(requests, name.into(), step, plan, Has::default(), false);
         }
     }
     for (way, number, _) in present.wanted(frames) {

@@ -14,6 +14,7 @@ use sakimori_firewall::Side;
 use super::expression::{Expression, Mark, Port};
 use super::field::{Field, Ranges};
 use super::request::{ChainHook, Request};
+use super::stateful::{self, Has, Kept};
 use super::{
     Count, CounterKind, CounterPath, Counters, MARK_BLOCKED, MARK_BYPASS, MARK_DONE, MARK_INJECTED,
     MARK_OUTGOING, PayloadMatch, TablePlan, TableState, firewall, netdev,
@@ -137,6 +138,10 @@ pub(super) struct Present {
     pub(super) filters_arp: bool,
     /// What is there for other frames.
     pub(super) frames: netdev::Present,
+    /// What the kernel has for stateful checks.
+    pub(super) has: Has,
+    /// What stateful checks keep over swaps.
+    pub(super) kept: BTreeSet<Kept>,
 }
 
 /// Changes the table to the plan where it stands, or creates it.
@@ -156,7 +161,8 @@ pub(super) fn in_place(plan: &TablePlan, present: &Present) -> Vec<Request> {
     requests.extend(
         present.counters.keys().filter(stale).map(|name| Request::DeleteCounter { name: name.clone() }),
     );
-    content(&mut requests, plan, &Counters::default(), &BTreeMap::new());
+    stateful::requests(&mut requests, stateful::named(&plan.firewall, present.has), &present.kept);
+    content(&mut requests, plan, &Counters::default(), &BTreeMap::new(), present.has);
     firewall::arp(&mut requests, plan, present);
     netdev::requests(&mut requests, plan, &present.frames);
     requests
@@ -166,7 +172,8 @@ pub(super) fn in_place(plan: &TablePlan, present: &Present) -> Vec<Request> {
 pub(super) fn replacement(plan: &TablePlan, values: &Counters, present: &Present) -> Vec<Request> {
     let mut requests = vec![Request::AddTable, Request::DeleteTable, Request::AddTable];
     requests.extend(chains(plan));
-    content(&mut requests, plan, values, &present.counters);
+    stateful::requests(&mut requests, stateful::named(&plan.firewall, present.has), &BTreeSet::new());
+    content(&mut requests, plan, values, &present.counters, present.has);
     firewall::arp(&mut requests, plan, present);
     netdev::requests(&mut requests, plan, &present.frames);
     requests
@@ -214,6 +221,7 @@ fn content(
     plan: &TablePlan,
     values: &Counters,
     firewall: &BTreeMap<String, Count>,
+    has: Has,
 ) {
     let outgoing = merge(&plan.outgoing_ports);
     let is_used = |path: CounterPath| !outgoing.is_empty() || OUTGOING.iter().all(|own| own.counter != path);
@@ -222,7 +230,7 @@ fn content(
         let value: Count = values.0.get(&(kind, path)).copied().unwrap_or_default();
         Request::AddCounter { name: name.into(), value }
     }));
-    firewall::content(requests, plan, firewall);
+    firewall::content(requests, plan, firewall, has);
     let ranges = merge(&plan.inspected_ports);
     for base in BASES.iter().filter(|_| inspects(plan)) {
         if plan.firewall.bypasses() {

@@ -7,6 +7,7 @@ use sakimori_firewall::ChainName;
 
 use super::expression::{ANONYMOUS_SET, Expression, NFTA_DATA_VALUE, NFTA_LIST_ELEM};
 use super::field::{Field, Ranges};
+use super::stateful::{Kept, Named};
 use super::{Count, TABLE};
 use crate::netlink::{APPEND, CREATE, REQUEST, Writer};
 
@@ -25,7 +26,9 @@ pub(super) const NFT_MSG_GETCHAIN: u16 = SUBSYSTEM * 256 + 4;
 const NFT_MSG_DELCHAIN: u16 = SUBSYSTEM * 256 + 5;
 const NFT_MSG_NEWRULE: u16 = SUBSYSTEM * 256 + 6;
 const NFT_MSG_DELRULE: u16 = SUBSYSTEM * 256 + 8;
-const NFT_MSG_NEWSET: u16 = SUBSYSTEM * 256 + 9;
+pub(super) const NFT_MSG_NEWSET: u16 = SUBSYSTEM * 256 + 9;
+pub(super) const NFT_MSG_GETSET: u16 = SUBSYSTEM * 256 + 10;
+const NFT_MSG_DELSET: u16 = SUBSYSTEM * 256 + 11;
 const NFT_MSG_NEWSETELEM: u16 = SUBSYSTEM * 256 + 12;
 pub(super) const NFT_MSG_NEWOBJ: u16 = SUBSYSTEM * 256 + 18;
 pub(super) const NFT_MSG_GETOBJ: u16 = SUBSYSTEM * 256 + 19;
@@ -50,11 +53,11 @@ const NFTA_RULE_TABLE: u16 = 1;
 const NFTA_RULE_CHAIN: u16 = 2;
 const NFTA_RULE_EXPRESSIONS: u16 = 4;
 const NFTA_SET_TABLE: u16 = 1;
-const NFTA_SET_NAME: u16 = 2;
-const NFTA_SET_FLAGS: u16 = 3;
-const NFTA_SET_KEY_TYPE: u16 = 4;
-const NFTA_SET_KEY_LEN: u16 = 5;
-const NFTA_SET_ID: u16 = 10;
+pub(super) const NFTA_SET_NAME: u16 = 2;
+pub(super) const NFTA_SET_FLAGS: u16 = 3;
+pub(super) const NFTA_SET_KEY_TYPE: u16 = 4;
+pub(super) const NFTA_SET_KEY_LEN: u16 = 5;
+pub(super) const NFTA_SET_ID: u16 = 10;
 const NFTA_SET_ELEM_LIST_TABLE: u16 = 1;
 const NFTA_SET_ELEM_LIST_SET: u16 = 2;
 const NFTA_SET_ELEM_LIST_ELEMENTS: u16 = 3;
@@ -110,6 +113,10 @@ pub(super) enum Request {
     AddSet { id: u32, field: Field, exact: bool },
     /// Adds ranges to it.
     AddElements { id: u32, field: Field, exact: bool, ranges: Ranges },
+    /// Creates a set or an object that lives over swaps, unless it is there.
+    AddNamed { id: u32, named: Named },
+    /// Removes one that no rule uses.
+    DeleteNamed(Kept),
     /// Appends a rule.
     AddRule { chain: ChainName, rule: Vec<Expression> },
     /// The same in our table for ARP.
@@ -142,7 +149,10 @@ impl Request {
             Self::DeleteChain { .. } => (NFT_MSG_DELCHAIN, 0),
             Self::AddCounter { .. } | Self::AddLimit { .. } => (NFT_MSG_NEWOBJ, CREATE),
             Self::DeleteCounter { .. } => (NFT_MSG_DELOBJ, 0),
-            Self::AddSet { .. } => (NFT_MSG_NEWSET, CREATE),
+            Self::AddNamed { named, .. } if !named.is_set() => (NFT_MSG_NEWOBJ, CREATE),
+            Self::AddSet { .. } | Self::AddNamed { .. } => (NFT_MSG_NEWSET, CREATE),
+            Self::DeleteNamed(Kept::Set(_)) => (NFT_MSG_DELSET, 0),
+            Self::DeleteNamed(Kept::Object(..)) => (NFT_MSG_DELOBJ, 0),
             Self::AddElements { .. } => (NFT_MSG_NEWSETELEM, CREATE),
             Self::AddRule { .. } => (NFT_MSG_NEWRULE, CREATE | APPEND),
         };
@@ -193,6 +203,12 @@ impl Request {
             Self::DeleteCounter { name } => {
                 w.string(NFTA_OBJ_NAME, name);
                 w.be32(NFTA_OBJ_TYPE, NFT_OBJECT_COUNTER);
+            }
+            Self::AddNamed { id, named } => named.encode(w, *id),
+            Self::DeleteNamed(Kept::Set(name)) => w.string(NFTA_SET_NAME, name),
+            Self::DeleteNamed(Kept::Object(kind, name)) => {
+                w.string(NFTA_OBJ_NAME, name);
+                w.be32(NFTA_OBJ_TYPE, *kind);
             }
             Self::AddSet { id, field, exact } => {
                 w.string(NFTA_SET_NAME, ANONYMOUS_SET);
@@ -253,7 +269,11 @@ impl fmt::Display for Request {
             Self::AddChain { name, hook: None } => write!(f, "add chain {name}"),
             Self::AddChain { name, hook: Some(hook) } => {
                 let ChainHook { kind, name: at, priority, .. } = hook;
-                write!(f, "add chain {name} {{ type {kind} hook {at} priority {priority}; policy accept; }}")
+                write!(
+                    f,
+                    "add chain {name} {{ type {kind} hook {at} priority {}; policy accept; }}",
+                    priority.cast_signed()
+                )
             }
             Self::FlushRules => write!(f, "flush table inet {TABLE}"),
             Self::FlushChain { name } => write!(f, "flush chain {name}"),
@@ -265,6 +285,8 @@ impl fmt::Display for Request {
                 write!(f, "add limit {name} {{ rate {per_second}/second burst {burst} packets }}")
             }
             Self::DeleteCounter { name } => write!(f, "delete counter {name}"),
+            Self::AddNamed { named, .. } => write!(f, "add {named}"),
+            Self::DeleteNamed(Kept::Set(name) | Kept::Object(_, name)) => write!(f, "delete {name}"),
             Self::AddSet { id, .. } => write!(f, "add set #{id}"),
             Self::AddElements { id, .. } => write!(f, "fill set #{id}"),
             Self::AddRule { chain, rule } => {

@@ -11,10 +11,12 @@ use super::request::{
     NFT_MSG_NEWTABLE, NFT_OBJECT_COUNTER, NFTA_COUNTER_BYTES, NFTA_COUNTER_PACKETS, NFTA_OBJ_DATA,
     NFTA_OBJ_NAME, NFTA_OBJ_TABLE, NFTA_OBJ_TYPE, NFTA_TABLE_NAME, Request, transaction,
 };
+use super::stateful::Has;
 use super::{
     Capabilities, Count, Counters, Mechanism, PayloadMatch, TABLE, TableError, TablePlan, firewall, plan,
 };
 use crate::netlink::{self, Message, NETFILTER_HEADER, Writer};
+use sakimori_firewall::Needs;
 
 pub(super) const ENOENT: i32 = 2;
 const EPERM: i32 = 1;
@@ -36,6 +38,10 @@ pub struct Table {
     filters_arp: Option<bool>,
     /// Whether it filters frames that come in by an interface, and that leave by one, where it was asked.
     pub(super) frame_hooks: Option<[bool; 2]>,
+    /// What the kernel has for stateful checks, where it was asked.
+    pub(super) has: Option<Has>,
+    /// Whether stateful checks may have left something in the table.
+    keeps: bool,
 }
 
 /// Asks the kernel what it has, by transactions that are never committed.
@@ -72,7 +78,7 @@ impl Table {
         // A transaction is one datagram, and 10,000 firewall rules are some megabytes. The forced variant is not
         // bounded by net.core.wmem_max; where it is not allowed (in tests without privileges) small plans still go.
         let _smaller = sakimori_kernel_sys::netlink::set_send_buffer_force(&fd, SEND);
-        Ok(Self { fd, filters_arp: None, frame_hooks: None })
+        Ok(Self { fd, filters_arp: None, frame_hooks: None, has: None, keeps: true })
     }
 
     /// Creates the table or changes it to the plan, in one transaction. Counters keep their values.
@@ -84,6 +90,12 @@ impl Table {
         let plan = &TablePlan { firewall: plan.firewall.in_blocks(), ..plan.clone() };
         let mut present = self.present()?;
         present.filters_arp = plan.firewall.has_arp() && (present.arp.is_some() || self.asks_for_arp());
+        present.has = self.asked_for_state(&plan.firewall)?;
+        let needs = plan.firewall.needs() != Needs::default();
+        if self.keeps || needs {
+            self.keeps = true;
+            present.kept = self.kept()?;
+        }
         let mut again = INTERFACES_GO;
         let refused = loop {
             present.frames = self.present_frames(&plan.firewall.frames)?;
@@ -97,7 +109,10 @@ impl Table {
                     again -= 1;
                 }
                 Err(refused @ TableError::Refused { .. }) => break refused,
-                other => return other,
+                other => {
+                    self.keeps &= needs || other.is_err();
+                    return other;
+                }
             }
         };
         if !self.exists()? {
@@ -233,7 +248,11 @@ impl Table {
     }
 
     /// Whether the kernel takes a rule behind another request. Never committed.
-    fn try_rules(&self, before: Request, rule: Vec<Expression>) -> Result<io::Result<()>, TableError> {
+    pub(super) fn try_rules(
+        &self,
+        before: Request,
+        rule: Vec<Expression>,
+    ) -> Result<io::Result<()>, TableError> {
         const CHAIN: &str = "probe";
         let requests = [
             Request::AddTable,

@@ -18,8 +18,8 @@ use sakimori_model::{Mode, PortRange};
 use crate::foreign;
 use crate::support::{Namespace, PORT, apply, connect, echo, exchange, in_namespace, ip, plan, root};
 
-const GROUP: u16 = 7_301;
-const HOSTS: u8 = 4;
+pub(crate) const GROUP: u16 = 7_301;
+pub(crate) const HOSTS: u8 = 4;
 
 /// A protected host and another one, joined by a pair of interfaces; each with addresses .1 to .4 of its subnet.
 pub(crate) struct Pair {
@@ -499,6 +499,6 @@ fn the_kernel_does_what_the_plan_says() {
 }
 
 /// Forgets all tracked connections of the namespace: `IPCTNL_MSG_CT_DELETE` without a tuple.
-fn flush_connections() {
+pub(crate) fn flush_connections() {
     foreign::request(1 << 8 | 2, 0x5);
 }

@@ -24,6 +24,8 @@ mod raw_socket;
 #[cfg(test)]
 mod standing;
 #[cfg(test)]
+mod stateful;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod table;

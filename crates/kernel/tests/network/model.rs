@@ -184,13 +184,13 @@ fn marked() -> u64 {
 }
 
 /// Sockets that send whole packets.
-struct Raw {
+pub(crate) struct Raw {
     v4: OwnedFd,
     v6: OwnedFd,
 }
 
 impl Raw {
-    fn open() -> Self {
+    pub(crate) fn open() -> Self {
         let open = |family| {
             let raw = Some(rustix::net::ipproto::RAW);
             rustix::net::socket_with(family, SocketType::RAW, SocketFlags::NONBLOCK, raw).unwrap()
@@ -199,7 +199,7 @@ impl Raw {
     }
 
     /// `false` where a table of this host has dropped it.
-    fn send(&self, packet: &[u8], to: IpAddr) -> bool {
+    pub(crate) fn send(&self, packet: &[u8], to: IpAddr) -> bool {
         let sent = match to {
             IpAddr::V4(v4) => {
                 rustix::net::sendto(&self.v4, packet, SendFlags::empty(), &SocketAddrV4::new(v4, 0))

@@ -289,6 +289,7 @@ fn shown(answered: Answered) -> FirewallAnswer {
             })
             .collect(),
         rules_left_out: u64::try_from(answered.rules_left_out).unwrap_or(u64::MAX),
+        unknown: answered.unknown,
     }
 }
 
@@ -303,6 +304,7 @@ fn decision(by: By) -> FirewallDecision {
         by: match by.who {
             Whoever::Rule => FirewallDecider::Rule,
             Whoever::Default => FirewallDecider::Default,
+            Whoever::Check => FirewallDecider::Check,
             Whoever::AlwaysOpen => FirewallDecider::AlwaysOpen,
             Whoever::Nobody => FirewallDecider::Nobody,
         },
@@ -425,6 +427,7 @@ fn about(
         direction: asked.direction.unwrap_or(Direction::In),
         container: asked.container,
         frame,
+        fragment: asked.fragment,
         source,
         destination,
         protocol: 0,

@@ -60,7 +60,7 @@ fn most_used(counters: Vec<(String, u64)>) -> Vec<(String, u64)> {
     let mut most = Vec::with_capacity(RULE_COUNTERS + 1);
     for (at, (name, value)) in counters.into_iter().enumerate() {
         // What no rule named is always told.
-        if kept.contains(&at) || name.starts_with("default-") {
+        if kept.contains(&at) || !name.starts_with("rule:") {
             most.push((name, value));
         } else {
             others = others.saturating_add(value);
@@ -203,6 +203,15 @@ impl Guard {
         if !self.firewall.frames.is_empty() && !self.table.filters_frames(&self.firewall.frames) {
             reasons.push("frames-not-filtered".to_owned());
         }
+        let lacks = self.table.lacks(&self.firewall);
+        let lacking = [
+            (lacks.limits, "connections-not-counted"),
+            (lacks.fragments, "fragments-not-seen"),
+            (lacks.cookies, "half-open-not-limited"),
+            (lacks.timeouts, "timeouts-not-set"),
+            (lacks.ftp, "ftp-not-followed"),
+        ];
+        reasons.extend(lacking.iter().filter(|(lacks, _)| *lacks).map(|(_, reason)| (*reason).to_owned()));
         if self.names_missing_interface() {
             reasons.push("interface-missing".to_owned());
         }
