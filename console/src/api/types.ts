@@ -15,6 +15,7 @@ export type CreatedActivationToken = Schemas["CreatedActivationToken"];
 export type DryRun = Schemas["DryRun"];
 export type Event = Schemas["Event"];
 export type FieldError = Schemas["FieldError"];
+export type ReconnaissanceDetail = Schemas["ReconnaissanceDetail"];
 export type FirewallChangeDetail = Schemas["FirewallChangeDetail"];
 export type FirewallAnswer = Schemas["FirewallAnswer"];
 export type FirewallDetail = Schemas["FirewallDetail"];
@@ -92,6 +93,7 @@ export type Action = (typeof ACTIONS)[number];
 export interface Details {
   firewall: FirewallDetail;
   "firewall-change": FirewallChangeDetail;
+  reconnaissance: ReconnaissanceDetail;
   intrusion: IntrusionDetail;
   malware: MalwareDetail;
   integrity: IntegrityDetail;
@@ -105,6 +107,7 @@ export interface Details {
 const KINDS: ReadonlySet<string> = new Set<keyof Details>([
   "firewall",
   "firewall-change",
+  "reconnaissance",
   "intrusion",
   "malware",
   "integrity",

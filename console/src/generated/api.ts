@@ -2066,7 +2066,7 @@ export interface components {
          * @description How far a change of the firewall has come.
          * @enum {string}
          */
-        ChangeStep: "applied" | "confirmed" | "unverified" | "reverted" | "released" | "restored";
+        ChangeStep: "applied" | "confirmed" | "unverified" | "reverted" | "released" | "restored" | "let-in";
         /** @description A channel, with how far it is. */
         Channel: {
             /** @description Alerts of this severity and graver are sent; none where absent. */
@@ -2926,7 +2926,7 @@ export interface components {
              */
             to: string;
         };
-        EventDetail: components["schemas"]["FirewallDetail"] | components["schemas"]["FirewallChangeDetail"] | components["schemas"]["IntrusionDetail"] | components["schemas"]["MalwareDetail"] | components["schemas"]["IntegrityDetail"] | components["schemas"]["LogDetail"] | components["schemas"]["WebReputationDetail"] | components["schemas"]["RecommendationDetail"] | components["schemas"]["GapDetail"] | components["schemas"]["NoticeDetail"] | Record<string, never>;
+        EventDetail: components["schemas"]["FirewallDetail"] | components["schemas"]["FirewallChangeDetail"] | components["schemas"]["ReconnaissanceDetail"] | components["schemas"]["IntrusionDetail"] | components["schemas"]["MalwareDetail"] | components["schemas"]["IntegrityDetail"] | components["schemas"]["LogDetail"] | components["schemas"]["WebReputationDetail"] | components["schemas"]["RecommendationDetail"] | components["schemas"]["GapDetail"] | components["schemas"]["NoticeDetail"] | Record<string, never>;
         /** @description An HTTP request in one line. */
         EventHttp: {
             /** @description Host header. */
@@ -3038,6 +3038,36 @@ export interface components {
              * @default 120
              */
             operatorWithinSecs: number;
+            /**
+             * @description What is done about those who look for ways in, by what they do. What is not named is not looked for.
+             * @default {}
+             */
+            reconnaissance: {
+                [key: string]: components["schemas"]["ProbeReaction"];
+            };
+            /**
+             * @description Who is not looked at: addresses, or a list of them, `list:NAME`.
+             * @default []
+             */
+            reconnaissanceExcept: string[];
+            /**
+             * @description The computer's own addresses or networks at which it is looked for, or a list of them, `list:NAME`; all where
+             *     empty.
+             * @default []
+             */
+            reconnaissanceOnly: string[];
+            /**
+             * Format: int32
+             * @description How many ports or addresses that nothing answers at make a scan.
+             * @default 20
+             */
+            reconnaissanceTargets: number;
+            /**
+             * Format: int32
+             * @description In how many seconds.
+             * @default 300
+             */
+            reconnaissanceWithinSecs: number;
             /**
              * @description The rules by their names: the highest priority is asked first, inside a priority `bypass`, `log-only`,
              *     `force-allow`, `deny`, `allow`, then by name.
@@ -4268,6 +4298,36 @@ export interface components {
                  * @default 120
                  */
                 operatorWithinSecs: number;
+                /**
+                 * @description What is done about those who look for ways in, by what they do. What is not named is not looked for.
+                 * @default {}
+                 */
+                reconnaissance: {
+                    [key: string]: components["schemas"]["ProbeReaction"] | "excluded";
+                };
+                /**
+                 * @description Who is not looked at: addresses, or a list of them, `list:NAME`.
+                 * @default []
+                 */
+                reconnaissanceExcept: string[];
+                /**
+                 * @description The computer's own addresses or networks at which it is looked for, or a list of them, `list:NAME`; all where
+                 *     empty.
+                 * @default []
+                 */
+                reconnaissanceOnly: string[];
+                /**
+                 * Format: int32
+                 * @description How many ports or addresses that nothing answers at make a scan.
+                 * @default 20
+                 */
+                reconnaissanceTargets: number;
+                /**
+                 * Format: int32
+                 * @description In how many seconds.
+                 * @default 300
+                 */
+                reconnaissanceWithinSecs: number;
                 /**
                  * @description The rules by their names: the highest priority is asked first, inside a priority `bypass`, `log-only`,
                  *     `force-allow`, `deny`, `allow`, then by name.
@@ -6520,6 +6580,30 @@ export interface components {
         };
         /** @description A port or a range of ports: `80`, `8000-8090`; or a list of ports: `list:NAME`. */
         Ports: string;
+        /**
+         * @description What a source does.
+         * @enum {string}
+         */
+        Probe: "scan" | "fingerprint" | "null" | "fin" | "xmas" | "syn-fin";
+        /** @description What is done about one kind of probe. */
+        ProbeReaction: {
+            /**
+             * Format: int32
+             * @description For how many minutes a source is blocked.
+             * @default 10
+             */
+            blockMinutes: number;
+            /**
+             * @description Nothing, report, or report and block its source.
+             * @default report
+             */
+            response: components["schemas"]["ProbeResponse"];
+        };
+        /**
+         * @description What is done about it.
+         * @enum {string}
+         */
+        ProbeResponse: "off" | "report" | "block";
         /** @description Why a request was refused: RFC 9457 problem details, as `application/problem+json`. */
         Problem: {
             /** @description Stable code, for programs and translations: `not-found`. */
@@ -6639,6 +6723,45 @@ export interface components {
             sid: number;
             /** @description The rule's name. */
             title: components["schemas"]["Explanation"];
+        };
+        /** @description Somebody looks for ways in. */
+        ReconnaissanceDetail: {
+            /**
+             * Format: int64
+             * @description How many different addresses were among them.
+             */
+            addresses: number;
+            /** @description Until when nothing new from the source is let in, RFC 3339; empty where it is not blocked. */
+            blockedUntil: string;
+            /** @description When the first of them came, in RFC 3339. */
+            first: string;
+            /** @description The interface that the last of its packets came in by. */
+            interface: string;
+            /** @description When the last of them came. */
+            last: string;
+            /**
+             * @description Why the source is not blocked although the policy says so: `detect`, `spared`, `connected`, `too-many`, `refused`;
+             *     empty otherwise.
+             */
+            notBlocked: string;
+            /** @description Some of the ports, ascending. */
+            ports: number[];
+            /** @description What it does. */
+            probe: components["schemas"]["Probe"];
+            /** @description `tcp`, `udp`, `icmp`; several with commas between. */
+            protocols: string;
+            /**
+             * Format: int64
+             * @description How many of its packets were looked at.
+             */
+            sampled: number;
+            /** @description Who: the address that the packets came from, or claim to. */
+            source: string;
+            /**
+             * Format: int64
+             * @description How many different ports of addresses it asked for, as far as they were remembered: at least so many.
+             */
+            targets: number;
         };
         /**
          * @description What a user or key may do.
@@ -6830,6 +6953,13 @@ export interface components {
                 mode?: components["schemas"]["Mode"] | null;
                 operatorConfirms?: boolean | null;
                 operatorWithinSecs?: number | null;
+                reconnaissance?: {
+                    [key: string]: (components["schemas"]["ProbeReaction"] | "excluded") | null;
+                } | null;
+                reconnaissanceExcept?: string[] | null;
+                reconnaissanceOnly?: string[] | null;
+                reconnaissanceTargets?: number | null;
+                reconnaissanceWithinSecs?: number | null;
                 rules?: {
                     [key: string]: (components["schemas"]["FirewallRule"] | "excluded") | null;
                 } | null;

@@ -38,6 +38,11 @@ export const modulesEn = {
       confirmWithinSecs: "Seconds in which the manager has to be reached after a change",
       operatorConfirms: "An operator has to confirm each change",
       operatorWithinSecs: "Seconds that the operator has for it",
+      reconnaissance: "Who looks for ways in",
+      reconnaissanceTargets: "Places that make a scan",
+      reconnaissanceWithinSecs: "Seconds in which they make one",
+      reconnaissanceExcept: "Sources that are not looked at",
+      reconnaissanceOnly: "Own addresses at which it is looked for",
       rules: "Firewall rules",
       stateful: statefulEn.title,
     },
@@ -101,6 +106,12 @@ export const modulesEn = {
         "The highest priority is asked first; inside a priority bypass, log only, force allow, deny, allow, then by name. Log only has priority 4, allow 0.",
       alwaysAllowManager:
         "Without this only the trial of each change keeps you from cutting the computer off.",
+      reconnaissance:
+        "By kind: scan, fingerprint, null, fin, xmas, syn-fin. What is not named is not looked for. A source that is blocked is let in again by its time, by the list of sources below, or by 'sakimori-agent firewall unblock'.",
+      reconnaissanceTargets: "Ports or addresses that nothing answers at, from one source.",
+      reconnaissanceExcept:
+        "Monitoring and scanners of your own, one a line: 192.0.2.7, 192.0.2.0/24, list:NAME.",
+      reconnaissanceOnly: "All where nothing is named. One a line: 192.0.2.7, 192.0.2.0/24, list:NAME.",
       confirmWithinSecs: "Otherwise the rules of before come back.",
       operatorConfirms:
         "On the computer's page or by 'sakimori firewall confirm'; otherwise the rules of before come back.",
@@ -149,6 +160,19 @@ export const modulesEn = {
     FailureResponse: {
       open: "Let it pass (it is counted)",
       closed: "Stop it",
+    },
+    ProbeResponse: {
+      off: "Off",
+      report: "Report",
+      block: "Report and block the source",
+    },
+    Probe: {
+      scan: "Scan of ports or addresses",
+      fingerprint: "Probe for the operating system",
+      null: "Null scan",
+      fin: "FIN scan",
+      xmas: "Xmas scan",
+      "syn-fin": "SYN+FIN scan",
     },
     FirewallDefault: {
       auto: "Denied where a rule allows something in this direction",
@@ -239,6 +263,10 @@ export const modulesEn = {
       schedule: "Times",
       macs: "Network cards (MAC)",
       context: "Contexts",
+    },
+    ProbeReaction: {
+      response: "Response",
+      blockMinutes: "Minutes that its source is blocked",
     },
     FileSet: {
       base: "Folder or file",
@@ -372,6 +400,8 @@ export const modulesEn = {
     "packets-refused": "Packets dropped because inspection was not possible",
     "packets-queued": "Packets handed over by the kernel",
     "packets-judged": "Packets decided on",
+    "blocked-sources": "Sources that are blocked now because they looked for ways in",
+    "blocked-source-packets": "Packets of blocked sources, dropped in the kernel",
     "packets-blocked-in-kernel": "Packets of blocked connections, dropped in the kernel",
     "packets-done-in-kernel": "Packets of finished inspections, passed in the kernel",
     flows: "Connections",

@@ -38,6 +38,11 @@ export const modulesJa = {
       confirmWithinSecs: "変更後にマネージャへ接続できるまでの制限時間 (秒)",
       operatorConfirms: "変更のたびに運用者の確認を必要とする",
       operatorWithinSecs: "運用者が確認するまでの制限時間 (秒)",
+      reconnaissance: "探索行為の検出",
+      reconnaissanceTargets: "スキャンと判定するポートまたはアドレスの数",
+      reconnaissanceWithinSecs: "スキャンと判定する時間 (秒)",
+      reconnaissanceExcept: "検出の対象外とする送信元",
+      reconnaissanceOnly: "検出の対象とする自身のアドレス",
       rules: "ファイアウォールルール",
       stateful: statefulJa.title,
     },
@@ -100,6 +105,13 @@ export const modulesJa = {
       rules:
         "優先度の高いルールから順に評価します。同じ優先度では、バイパス、ログのみ、強制的に許可、拒否、許可の順、次に名前順です。ログのみの優先度は 4、許可の優先度は 0 です。",
       alwaysAllowManager: "無効にすると、通信が断たれるのを防ぐのは変更時の試験適用のみになります。",
+      reconnaissance:
+        "種類ごとに指定します: scan、fingerprint、null、fin、xmas、syn-fin。指定のない種類は検出しません。遮断した送信元は、期限が過ぎるか、下の対象外の一覧に加えるか、'sakimori-agent firewall unblock' で再び通過できます。",
+      reconnaissanceTargets: "1 つの送信元が問い合わせた、応答のないポートまたはアドレスの数です。",
+      reconnaissanceExcept:
+        "監視サーバーや自社のスキャナーなどを 1 行に 1 つずつ入力します: 192.0.2.7、192.0.2.0/24、list:名前",
+      reconnaissanceOnly:
+        "空の場合はすべてが対象です。1 行に 1 つずつ入力します: 192.0.2.7、192.0.2.0/24、list:名前",
       confirmWithinSecs: "接続できなければ以前のルールに戻ります。",
       operatorConfirms:
         "コンピュータのページまたは「sakimori firewall confirm」で確認します。確認しなければ以前のルールに戻ります。",
@@ -148,6 +160,19 @@ export const modulesJa = {
     FailureResponse: {
       open: "通過させる (件数は記録する)",
       closed: "遮断する",
+    },
+    ProbeResponse: {
+      off: "オフ",
+      report: "報告のみ",
+      block: "報告して送信元を遮断",
+    },
+    Probe: {
+      scan: "ポートまたはアドレスのスキャン",
+      fingerprint: "OS を特定する探索",
+      null: "NULL スキャン",
+      fin: "FIN スキャン",
+      xmas: "Xmas スキャン",
+      "syn-fin": "SYN+FIN スキャン",
     },
     FirewallDefault: {
       auto: "同じ方向に許可ルールがあれば拒否",
@@ -238,6 +263,10 @@ export const modulesJa = {
       schedule: "有効な時間帯",
       macs: "送信元 MAC アドレス",
       context: "コンテキスト",
+    },
+    ProbeReaction: {
+      response: "対応",
+      blockMinutes: "送信元を遮断する時間 (分)",
     },
     FileSet: {
       base: "フォルダまたはファイル",
@@ -371,6 +400,8 @@ export const modulesJa = {
     "packets-refused": "検査できないために破棄したパケット",
     "packets-queued": "カーネルから受け取ったパケット",
     "packets-judged": "判定したパケット",
+    "blocked-sources": "探索行為のため現在遮断している送信元",
+    "blocked-source-packets": "カーネルで破棄した、遮断中の送信元からのパケット",
     "packets-blocked-in-kernel": "カーネルで破棄した、ブロック済み接続のパケット",
     "packets-done-in-kernel": "カーネルで通過させた、検査済み接続のパケット",
     flows: "接続",

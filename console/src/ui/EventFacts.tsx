@@ -11,6 +11,7 @@ import {
   type LogDetail,
   type MalwareDetail,
   type RecommendationDetail,
+  type ReconnaissanceDetail,
   type WebReputationDetail,
 } from "../api/types";
 import { useFormat } from "../format";
@@ -64,6 +65,29 @@ function FirewallChangeFacts({ detail }: { detail: FirewallChangeDetail }) {
       <Maybe name={t("event.byWhom")}>{detail.who}</Maybe>
       <Maybe name={t("event.note")}>{detail.note}</Maybe>
       <Maybe name={t("event.until")}>{detail.until === "" ? "" : format.time(detail.until)}</Maybe>
+    </Facts>
+  );
+}
+
+function ReconnaissanceFacts({ detail }: { detail: ReconnaissanceDetail }) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  return (
+    <Facts>
+      <Fact name={t("event.probe")}>{textOfCode("choice.Probe", detail.probe)}</Fact>
+      <Fact name={t("events.source")}>{detail.source}</Fact>
+      <Fact name={t("event.protocol")}>{detail.protocols}</Fact>
+      <Fact name={t("event.targets")}>{format.number(detail.targets)}</Fact>
+      <Fact name={t("event.addresses")}>{format.number(detail.addresses)}</Fact>
+      <Maybe name={t("event.ports")}>{detail.ports.join(", ")}</Maybe>
+      <Maybe name={t("event.interface")}>{detail.interface}</Maybe>
+      <Fact name={t("event.sampled")}>{format.number(detail.sampled)}</Fact>
+      <Maybe name={t("event.blockedUntil")}>
+        {detail.blockedUntil === "" ? "" : format.time(detail.blockedUntil)}
+      </Maybe>
+      <Maybe name={t("event.notBlocked")}>
+        {detail.notBlocked === "" ? "" : textOfCode("event.notBlockedWhy", detail.notBlocked)}
+      </Maybe>
     </Facts>
   );
 }
@@ -303,6 +327,8 @@ export function EventFacts({ event }: { event: Event }) {
       return <FirewallFacts detail={known.detail} />;
     case "firewall-change":
       return <FirewallChangeFacts detail={known.detail} />;
+    case "reconnaissance":
+      return <ReconnaissanceFacts detail={known.detail} />;
     case "intrusion":
       return <IntrusionFacts detail={known.detail} />;
     case "malware":

@@ -17,6 +17,7 @@ function addressOf(event: Event): string | undefined {
   const known = detailOf(event);
   switch (known.kind) {
     case "firewall":
+    case "reconnaissance":
       return known.detail.source;
     case "intrusion":
     case "web-reputation":

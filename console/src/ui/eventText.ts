@@ -10,6 +10,8 @@ export function eventHeadline(event: Event): string {
       return `${textOfCode("event.firewallRule", known.detail.rule)}: ${known.detail.source} → ${endpoint(known.detail.destination, known.detail.destinationPort)}`;
     case "firewall-change":
       return textOfCode("event.firewallStep", known.detail.step);
+    case "reconnaissance":
+      return `${textOfCode("choice.Probe", known.detail.probe)}: ${known.detail.source}`;
     case "intrusion":
       return known.detail.message;
     case "malware":

@@ -20,7 +20,7 @@ use crate::parts::Surroundings;
 use crate::supervisor::events_into;
 use jiff::Timestamp as Moment;
 use kept::{Decision, Kept, Release, Why, micros};
-use release::Wish;
+use release::{LetIn, Wish};
 use sakimori_model::{Action, PortRange, Severity};
 use sakimori_modules::firewall::{self, ChangeStep, Firewall, FirewallChange};
 use sakimori_protocol::{Event, ModuleState, ModuleStatus};
@@ -49,6 +49,8 @@ pub const RELEASE: &str = "here firewall-release ";
 pub const RESTORE: &str = "here firewall-restore";
 /// Tries again what was taken back; its number may follow, then only that is meant.
 pub const RETRY: &str = "firewall-retry";
+/// Lets a source in again that is kept out; a [`LetIn`] follows.
+pub const LET_IN: &str = "here firewall-let-in ";
 /// An operator confirms a change; its number follows.
 const CONFIRM: &str = "firewall-confirm ";
 /// An operator takes a change back; its number follows.
@@ -201,6 +203,8 @@ impl Enforcement for SafeNetwork {
                     self.inner.confirm(number)
                 } else if let Some(number) = order.strip_prefix(REVERT) {
                     self.inner.revert(number)
+                } else if let Some(wish) = order.strip_prefix(LET_IN) {
+                    self.inner.let_in(wish)
                 } else {
                     self.inner.release(order.strip_prefix(RELEASE)?)
                 }
@@ -390,6 +394,24 @@ impl Inner {
         let told = vec![released(&release)];
         let kept = Kept { trial: None, release: Some(release), ..before.clone() };
         self.settle(&before, kept, &told);
+        Ok(())
+    }
+
+    /// Lets a source in again that looked for ways in.
+    fn let_in(&self, wish: &str) -> Result<(), String> {
+        let LetIn { source, who } =
+            serde_json::from_str(wish).map_err(|error| format!("not an order: {error}"))?;
+        if !self.network.let_in(source)? {
+            return Err(format!("{source} is not blocked: 'sakimori-agent firewall blocked' shows who is"));
+        }
+        let change = FirewallChange {
+            who,
+            note: source.to_string(),
+            ..FirewallChange::new(ChangeStep::LetIn, 0, "by-hand")
+        };
+        let (at, module) = (clock::wall(), firewall::MODULE.id);
+        (lock(&self.events))(&[Event::new(at, module, Severity::Info, Action::Noted, &change)]);
+        self.news.notify_one();
         Ok(())
     }
 

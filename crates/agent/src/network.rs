@@ -9,12 +9,14 @@
 //! Plain threads, no async runtime: [`Network`]'s methods may block for as long as it takes to compile a rule set.
 
 mod accounts;
+mod blocks;
 mod channel;
 mod context;
 mod gathering;
 mod guard;
 mod hand_over;
 mod outage;
+mod probes;
 mod queue_head;
 mod samples;
 mod schedule;
@@ -27,6 +29,7 @@ pub mod worker;
 use crate::enforcement::Refusal;
 use crate::identity::IdentityFiles;
 use accounts::Accounts;
+use blocks::Blocks;
 use context::Observer;
 use guard::{Command, Guard, Totals};
 use outage::Outage;
@@ -45,7 +48,7 @@ use schedule::{Schedule, WallClock};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel, sync_channel};
@@ -222,11 +225,16 @@ type Sink = Box<dyn FnMut(&[Event]) + Send>;
 struct SharedEvents {
     sink: Arc<Mutex<Sink>>,
     accounts: Accounts,
+    blocks: Blocks,
 }
 
 impl SharedEvents {
     fn new(events: impl FnMut(&[Event]) + Send + 'static) -> Self {
-        Self { sink: Arc::new(Mutex::new(Box::new(events))), accounts: Accounts::default() }
+        Self {
+            sink: Arc::new(Mutex::new(Box::new(events))),
+            accounts: Accounts::default(),
+            blocks: Blocks::default(),
+        }
     }
 
     /// Hands events on; returns when they are durable.
@@ -260,6 +268,8 @@ pub struct Network {
     wall: WallClock,
     /// Who finds out in which contexts the computer is.
     observer: Observer,
+    /// Sources that are kept out.
+    blocks: Blocks,
 }
 
 /// Descriptors that stay the same over all workers, and the queue's number.
@@ -348,6 +358,7 @@ impl Network {
         let wake = Arc::new(wake.map_err(|e| resource("wake-up")(e.into()))?);
         let view = Arc::clone(&guard.view);
         let (wall, observer) = (guard.schedule.clock(), guard.schedule.observer());
+        let blocks = guard.events.blocks.clone();
         let mechanism = match guard.capabilities.mechanism {
             Mechanism::NftQueue => "nft-queue",
             Mechanism::XtNfqueue => "xt-nfqueue",
@@ -367,6 +378,7 @@ impl Network {
             state_dir: None,
             wall,
             observer,
+            blocks,
         })
     }
 
@@ -442,6 +454,11 @@ impl Network {
     /// How intrusion prevention, the firewall and web reputation are.
     pub fn statuses(&self) -> Vec<ModuleStatus> {
         self.look(|view| view.statuses.clone())
+    }
+
+    /// Lets a source in again that is kept out because it looked for ways in; whether it was kept out.
+    pub fn let_in(&self, source: IpAddr) -> Result<bool, String> {
+        self.blocks.release(source)
     }
 
     /// `nft-queue` or `xt-nfqueue`.

@@ -3,13 +3,15 @@
 //! One JSON line each way: an [`Order`], then a [`Report`] or a [`Done`]. The socket is in the run directory and
 //! for root alone.
 use crate::control::{Control, Link};
-use crate::firewall::{self, release::Wish};
+use crate::firewall;
+use crate::firewall::release::{LetIn, Wish};
 use crate::state::{self, StateError};
 use sakimori_protocol::{ListeningPort, Mode, ModuleState, ModuleStatus, UpgradeReport};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, BufRead as _, Read as _, Write as _};
+use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -47,6 +49,11 @@ pub enum Order {
     FirewallRestore,
     /// Try again the change of the firewall that was taken back.
     FirewallRetry,
+    /// Let a source in again that is kept out because it looked for ways in.
+    FirewallLetIn {
+        /// Its address.
+        source: IpAddr,
+    },
 }
 
 /// The answer to anything but [`Order::Status`].
@@ -294,7 +301,12 @@ async fn answer(
                 tokio::task::spawn_blocking(move || control.order(name)).await.map_err(io::Error::other)?;
             serde_json::to_string(&Done { error: done.err() })?
         }
-        Ok(order @ (Order::FirewallRelease { .. } | Order::FirewallRestore | Order::FirewallRetry)) => {
+        Ok(
+            order @ (Order::FirewallRelease { .. }
+            | Order::FirewallRestore
+            | Order::FirewallRetry
+            | Order::FirewallLetIn { .. }),
+        ) => {
             let control = Arc::clone(control);
             let done = tokio::task::spawn_blocking(move || of_firewall(&control, order, asker));
             let done = done.await.map_err(io::Error::other)?;
@@ -318,10 +330,15 @@ async fn answer(
 
 /// Carries out an order about the firewall.
 fn of_firewall(control: &Control, order: Order, asker: Option<i32>) -> Result<(), String> {
+    let who = || asker.map_or_else(|| "unknown".to_owned(), firewall::release::who);
     let order = match order {
+        Order::FirewallLetIn { source } => {
+            let wish =
+                serde_json::to_string(&LetIn { source, who: who() }).map_err(|error| error.to_string())?;
+            format!("{}{wish}", firewall::LET_IN)
+        }
         Order::FirewallRelease { for_secs, note } => {
-            let who = asker.map_or_else(|| "unknown".to_owned(), firewall::release::who);
-            let wish = Wish::new(Duration::from_secs(for_secs), &who, &note);
+            let wish = Wish::new(Duration::from_secs(for_secs), &who(), &note);
             let wish = serde_json::to_string(&wish).map_err(|error| error.to_string())?;
             format!("{}{wish}", firewall::RELEASE)
         }

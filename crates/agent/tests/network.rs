@@ -14,6 +14,8 @@ mod flood;
 mod lab;
 #[path = "network/modules.rs"]
 mod modules;
+#[path = "network/probes.rs"]
+mod probes;
 #[path = "network/stateful.rs"]
 mod stateful;
 

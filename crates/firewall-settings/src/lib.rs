@@ -7,8 +7,10 @@ mod advice;
 mod answer;
 mod stateful;
 mod translate;
+mod watch;
 mod words;
 
 pub use advice::{Advice, advise};
 pub use answer::{Answered, By, Question, RuleAnswer, Verdict, Whoever, explain};
 pub use translate::compile;
+pub use watch::{probe, sensitivity};

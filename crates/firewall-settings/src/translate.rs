@@ -1,5 +1,6 @@
 //! Settings → policy → plan.
 use crate::stateful;
+use crate::watch::watch;
 use sakimori_firewall::{self as engine, Among, Endpoint, Policy, Rule};
 use sakimori_model::{Diagnostic, Level};
 use sakimori_modules::firewall::{
@@ -23,7 +24,9 @@ pub fn compile(
     let compiled = engine::compile(&policy);
     findings.extend(compiled.diagnostics);
     match compiled.plan {
-        Some(plan) if findings.iter().all(|finding| finding.level != Level::Error) => Ok((plan, findings)),
+        Some(plan) if findings.iter().all(|finding| finding.level != Level::Error) => {
+            Ok((engine::Plan { watch: watch(settings), ..plan }, findings))
+        }
         _ => Err(findings),
     }
 }

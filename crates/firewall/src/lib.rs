@@ -42,6 +42,7 @@ mod lint;
 mod plan;
 mod ranges;
 mod rule;
+pub mod scan;
 mod stateful;
 
 pub use address::{InterfaceName, Mac, Network, ParseInterfaceError, ParseNetworkError};

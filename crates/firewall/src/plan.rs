@@ -12,6 +12,7 @@ pub(crate) use frames::{FRAMES_IN, FRAMES_OUT};
 use crate::address::{Mac, number};
 use crate::ranges::holds;
 use crate::rule::{Action, Direction, TcpFlags};
+use crate::scan;
 use crate::stateful::{Check, Effect, Needs, Watch};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
@@ -221,6 +222,8 @@ pub struct Plan {
     pub counters: Vec<Counter>,
     /// What is done with frames that are neither IP nor ARP.
     pub frames: Frames,
+    /// Of what samples are taken to find out who looks for ways in, where it is to be found out.
+    pub watch: Option<scan::Watch>,
 }
 
 // === impl Counter ===
@@ -298,6 +301,7 @@ impl Plan {
             ],
             counters: self.frames.counters.clone(),
             frames: Frames::default(),
+            watch: None,
         }
     }
 

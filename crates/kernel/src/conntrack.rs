@@ -1,4 +1,5 @@
-//! Connections that stood before anything here followed connections: the kernel is told of them.
+//! Connections that stood before anything here followed connections: the kernel is told of them. And what it knows of a
+//! source.
 //!
 //! Connection tracking begins with the first rule that asks for a connection's state. Of a connection that stood before,
 //! the next packet looks like one that begins something, and a rule that denies it ends an operator's session.
@@ -6,11 +7,15 @@
 //! # Source
 //! `include/uapi/linux/netfilter/nfnetlink_conntrack.h`, `net/netfilter/nf_conntrack_netlink.c`
 
+mod peers;
+
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::listening::{Standing, standing};
 use crate::netlink::{self, ACK, CREATE, REQUEST, Writer};
+
+pub use peers::has_connection_from;
 
 const IPCTNL_MSG_CT_NEW: u16 = 1 << 8;
 /// What is known already stays as it is.

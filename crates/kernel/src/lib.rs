@@ -14,6 +14,7 @@ pub mod pidfd;
 pub mod raw_socket;
 pub mod reach;
 pub mod ring;
+pub mod routes;
 pub mod sandbox;
 pub mod spawn;
 pub mod walk;

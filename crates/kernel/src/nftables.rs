@@ -8,13 +8,16 @@
 //! # Source
 //! `net/netfilter/nf_tables_api.c`, `include/uapi/linux/netfilter/nf_tables.h`
 
+mod blocked;
 mod expression;
 mod field;
 mod firewall;
+mod named;
 mod netdev;
 mod plan;
 mod release;
 mod request;
+mod scan;
 mod stateful;
 mod table;
 
@@ -23,6 +26,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 
+pub use blocked::Blocked;
+pub use scan::{COUNTER_OF_BLOCKED, SCAN_LABEL};
 pub use table::{Table, probe};
 
 /// The table's name.

@@ -3,10 +3,12 @@ mod change;
 mod check;
 mod fields;
 mod groups;
+mod reconnaissance;
 mod stateful;
 
 pub use change::{ChangeStep, FirewallChange};
 pub use groups::{GROUPS, RuleGroup};
+pub use reconnaissance::{Probe, Reaction, Reconnaissance, Response};
 pub use stateful::Stateful;
 
 use crate::context::{Context, Fact};
@@ -33,7 +35,11 @@ pub static MODULE: Module = Module {
     title: Text { en: "Firewall", ja: "ファイアウォール" },
     settings: Some(SettingsKind::of::<Firewall>()),
     rules: Some(RuleKind { kind: "firewall-rule", modes: None }),
-    events: &[EventKind::of::<FirewallEvent>(), EventKind::of::<FirewallChange>()],
+    events: &[
+        EventKind::of::<FirewallEvent>(),
+        EventKind::of::<FirewallChange>(),
+        EventKind::of::<Reconnaissance>(),
+    ],
     reasons: &[
         Reason {
             code: "no-packet-samples",
@@ -177,6 +183,21 @@ pub struct Firewall {
     /// How many seconds they have for it.
     #[schema(minimum = 10, maximum = 3600)]
     pub operator_within_secs: u32,
+    /// What is done about those who look for ways in, by what they do. What is not named is not looked for.
+    pub reconnaissance: BTreeMap<Probe, Reaction>,
+    /// How many ports or addresses that nothing answers at make a scan.
+    #[schema(minimum = 5, maximum = 60)]
+    pub reconnaissance_targets: u32,
+    /// In how many seconds.
+    #[schema(minimum = 10, maximum = 3600)]
+    pub reconnaissance_within_secs: u32,
+    /// Who is not looked at: addresses, or a list of them, `list:NAME`.
+    #[schema(max_items = 1024)]
+    pub reconnaissance_except: Vec<String>,
+    /// The computer's own addresses or networks at which it is looked for, or a list of them, `list:NAME`; all where
+    /// empty.
+    #[schema(max_items = 1024)]
+    pub reconnaissance_only: Vec<String>,
     /// The rules by their names: the highest priority is asked first, inside a priority `bypass`, `log-only`,
     /// `force-allow`, `deny`, `allow`, then by name.
     pub rules: BTreeMap<String, FirewallRule>,
@@ -194,6 +215,11 @@ impl Default for Firewall {
             confirm_within_secs: 30,
             operator_confirms: false,
             operator_within_secs: 120,
+            reconnaissance: BTreeMap::new(),
+            reconnaissance_targets: 20,
+            reconnaissance_within_secs: 300,
+            reconnaissance_except: Vec::new(),
+            reconnaissance_only: Vec::new(),
             rules: BTreeMap::new(),
             stateful: Stateful::default(),
         }
@@ -374,7 +400,7 @@ impl Firewall {
 }
 
 impl Settings for Firewall {
-    const KEYED: &'static [&'static str] = &["rules", "stateful"];
+    const KEYED: &'static [&'static str] = &["rules", "reconnaissance", "stateful"];
     const REFERENCES: &'static [Place] = &[
         Place { path: &["rules", "*", "remote"], kinds: &[ObjectKind::Addresses], takes: Takes::Items },
         Place { path: &["rules", "*", "local"], kinds: &[ObjectKind::Addresses], takes: Takes::Items },
@@ -384,6 +410,8 @@ impl Settings for Firewall {
         Place { path: &["rules", "*", "schedule"], kinds: &[ObjectKind::Schedule], takes: Takes::Items },
         Place { path: &["rules", "*", "macs"], kinds: &[ObjectKind::Macs], takes: Takes::Items },
         Place { path: &["stateful", "ftpPorts"], kinds: &[ObjectKind::Ports], takes: Takes::Items },
+        Place { path: &["reconnaissanceExcept"], kinds: &[ObjectKind::Addresses], takes: Takes::Items },
+        Place { path: &["reconnaissanceOnly"], kinds: &[ObjectKind::Addresses], takes: Takes::Items },
         Place { path: &["rules", "*", "context"], kinds: &[ObjectKind::Context], takes: Takes::Named },
     ];
 
@@ -391,6 +419,7 @@ impl Settings for Firewall {
         let mut findings = check::check(self);
         change::check(self, &mut findings);
         stateful::check(self, &mut findings);
+        reconnaissance::check(self, &mut findings);
         findings
     }
 }
@@ -433,6 +462,11 @@ pub struct FirewallEvent {
     pub last: String,
 }
 
+/// A moment in microseconds since 1970, in RFC 3339.
+pub fn moment(micros: i64) -> String {
+    jiff::Timestamp::from_microsecond(micros).map_or_else(|_beyond| String::new(), |at| at.to_string())
+}
+
 /// In the place of what is not one address, protocol or interface.
 const SEVERAL: &str = "*";
 
@@ -440,10 +474,6 @@ impl FirewallEvent {
     /// About packets of one rule from several sources, or of which nothing but their number is known. Times are in
     /// microseconds since 1970.
     pub fn of_several(rule: String, direction: Direction, first: i64, last: i64) -> Self {
-        let time = |micros| {
-            jiff::Timestamp::from_microsecond(micros)
-                .map_or_else(|_beyond| String::new(), |at| at.to_string())
-        };
         let several = || SEVERAL.to_owned();
         Self {
             rule,
@@ -456,8 +486,8 @@ impl FirewallEvent {
             interface: several(),
             count: 0,
             sampled: 0,
-            first: time(first),
-            last: time(last),
+            first: moment(first),
+            last: moment(last),
         }
     }
 }

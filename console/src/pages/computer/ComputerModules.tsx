@@ -23,6 +23,8 @@ const WORRYING = new Set([
 
 /** What the names begin with that say whether the computer is in a context: 1 or 0. */
 const CONTEXT = "context:";
+/** The same of sources that are blocked: when that ends, in seconds since 1970. */
+const BLOCKED = "blocked:";
 
 function OneModule({ module }: { module: ComputerModule }) {
   const { t } = useTranslation();
@@ -30,7 +32,8 @@ function OneModule({ module }: { module: ComputerModule }) {
   const reasons = moduleReasonTexts(module);
   const all = Object.entries(module.counters);
   const contexts = all.filter(([name]) => name.startsWith(CONTEXT));
-  const counters = all.filter(([name]) => !name.startsWith(CONTEXT));
+  const blocked = all.filter(([name]) => name.startsWith(BLOCKED));
+  const counters = all.filter(([name]) => !name.startsWith(CONTEXT) && !name.startsWith(BLOCKED));
   return (
     <Card>
       <CardTitle component="h2">{textOfCode("module", module.module)}</CardTitle>
@@ -59,6 +62,20 @@ function OneModule({ module }: { module: ComputerModule }) {
                   <ListItem key={name}>
                     {t(holds > 0 ? "computer.contextHolds" : "computer.contextNot", {
                       name: name.slice(CONTEXT.length),
+                    })}
+                  </ListItem>
+                ))}
+              </List>
+            </Fact>
+          )}
+          {blocked.length > 0 && (
+            <Fact name={t("computer.blocked")}>
+              <List isPlain>
+                {blocked.map(([name, until]) => (
+                  <ListItem key={name}>
+                    {t("computer.blockedUntil", {
+                      address: name.slice(BLOCKED.length),
+                      until: format.time(new Date(until * 1000).toISOString()),
                     })}
                   </ListItem>
                 ))}

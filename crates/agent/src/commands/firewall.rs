@@ -3,6 +3,8 @@ use super::{Dirs, say};
 use crate::firewall::release::{self, Wish};
 use crate::status::{self, AskError, Done};
 use clap::Subcommand;
+use sakimori_kernel::nftables::Table;
+use std::net::IpAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -25,6 +27,13 @@ pub(super) enum Order {
     Restore,
     /// Try again the change of the firewall that was taken back.
     Retry,
+    /// Show the sources that are kept out because they looked for ways in, and for how long still.
+    Blocked,
+    /// Let such a source in again. Recorded as an event.
+    Unblock {
+        /// Its address.
+        source: IpAddr,
+    },
 }
 
 pub(super) fn execute(dirs: &Dirs, order: Order) -> anyhow::Result<ExitCode> {
@@ -38,11 +47,39 @@ pub(super) fn execute(dirs: &Dirs, order: Order) -> anyhow::Result<ExitCode> {
             }
             Err(failed) => Err(failed.into()),
         },
+        Order::Blocked => blocked(),
+        Order::Unblock { source } => match ask(dirs, &status::Order::FirewallLetIn { source }) {
+            Ok(()) => say(&format!("{source} is let in again.")),
+            // The kernel keeps it out by itself.
+            Err(Failed::NotRunning(_)) => {
+                let was = table()?.unblock(source).map_err(anyhow::Error::new)?;
+                anyhow::ensure!(was, "{source} is not blocked");
+                say(&format!("The agent does not run. {source} is let in again."))
+            }
+            Err(failed) => Err(failed.into()),
+        },
         Order::Retry => {
             ask(dirs, &status::Order::FirewallRetry)?;
             say("The change is in force on trial; 'sakimori-agent status' shows whether it stays.")
         }
     }
+}
+
+fn table() -> anyhow::Result<Table> {
+    Table::open().map_err(anyhow::Error::new)
+}
+
+/// As the kernel has it, whether the agent runs or not.
+fn blocked() -> anyhow::Result<ExitCode> {
+    let all = table()?.blocked().map_err(anyhow::Error::new)?;
+    if all.is_empty() {
+        return say("No source is blocked.");
+    }
+    let lines: Vec<String> = all
+        .iter()
+        .map(|one| format!("{} for {} more seconds", one.address, one.left.as_secs().max(1)))
+        .collect();
+    say(&lines.join("\n"))
 }
 
 fn release(dirs: &Dirs, time: Duration, reason: &str) -> anyhow::Result<ExitCode> {

@@ -5,6 +5,7 @@ use crate::connection::explain;
 use crate::state;
 use sakimori_kernel::nftables::Table;
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -23,6 +24,16 @@ pub struct Wish {
     pub who: String,
     /// Why, in their words.
     pub note: String,
+}
+
+/// That a source is let in again which is kept out because it looked for ways in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LetIn {
+    /// Its address.
+    pub source: IpAddr,
+    /// Who wishes it.
+    pub who: String,
 }
 
 impl Wish {

@@ -16,6 +16,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::RuleFile;
+use super::probes::Looking;
 use super::samples::Label;
 use crate::pipe;
 use sakimori_modules::web_reputation::WebReputation;
@@ -40,6 +41,9 @@ pub(super) enum Order {
         web: Box<WebReputation>,
         /// The firewall's rules by the labels of their samples.
         labels: BTreeMap<String, Label>,
+        /// What makes a scan.
+        #[serde(default)]
+        looking: Looking,
     },
     /// Begin to read packets.
     Go,
@@ -336,6 +340,7 @@ mod tests {
             lists: 1,
             web: Box::default(),
             labels: BTreeMap::new(),
+            looking: Looking::default(),
         };
         ours.send_order(&order, &files).unwrap();
         let Some((Order::Configure { settings: got, files, lists: 1, .. }, raw)) =

@@ -561,6 +561,7 @@ impl Guard {
             learn_standing();
         }
         self.filters = filters;
+        self.events.blocks.follow(&plan.firewall, &plan.always);
         self.table.apply(&TablePlan {
             capabilities: self.capabilities,
             queue: self.fixed.number,

@@ -35,17 +35,19 @@ pub(super) struct Label {
 
 /// What a packet says about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Facts {
+pub(super) struct Facts {
     /// The IP protocol's number; above 255 what the frame is of: [`ARP`], or another `EtherType`.
-    protocol: u16,
-    source: End,
-    destination: End,
-    ports: Option<(u16, u16)>,
+    pub(super) protocol: u16,
+    pub(super) source: End,
+    pub(super) destination: End,
+    pub(super) ports: Option<(u16, u16)>,
+    /// Where the transport header begins; nowhere in a later fragment.
+    pub(super) transport: Option<usize>,
 }
 
 /// Where a packet comes from or goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum End {
+pub(super) enum End {
     Address(IpAddr),
     Card(Mac),
 }
@@ -183,7 +185,7 @@ impl Label {
 ///
 /// # Source
 /// RFC 791 §3.1, RFC 8200 §4
-fn facts(packet: &[u8]) -> Option<Facts> {
+pub(super) fn facts(packet: &[u8]) -> Option<Facts> {
     let half = |at: usize| packet.get(at..at + 2).map(|b| b.iter().fold(0, |n, b| n << 8 | u16::from(*b)));
     let (protocol, source, destination, transport): (u8, IpAddr, IpAddr, Option<usize>) =
         match packet.first()? >> 4 {
@@ -227,7 +229,7 @@ fn facts(packet: &[u8]) -> Option<Facts> {
         .filter(|_| matches!(protocol, 6 | 17 | 33 | 132 | 136))
         .and_then(|at| Some((half(at)?, half(at + 2)?)));
     let (source, destination) = (End::Address(source), End::Address(destination));
-    Some(Facts { protocol: protocol.into(), source, destination, ports })
+    Some(Facts { protocol: protocol.into(), source, destination, ports, transport })
 }
 
 /// What an ARP message over Ethernet and IPv4 says of its sender and its target.
@@ -241,13 +243,34 @@ fn arp(packet: &[u8]) -> Option<Facts> {
     };
     let known = packet.get(..6)? == [0, 1, 8, 0, 6, 4];
     known.then_some(())?;
-    Some(Facts { protocol: ARP, source: address(14)?, destination: address(24)?, ports: None })
+    Some(Facts {
+        protocol: ARP,
+        source: address(14)?,
+        destination: address(24)?,
+        ports: None,
+        transport: None,
+    })
 }
 
 /// The cards that an Ethernet header names: whom the frame is for, then who sent it.
 fn frame(ether_type: u16, header: &[u8]) -> Option<Facts> {
     let card = |at: usize| Some(End::Card(Mac(header.get(at..at + 6)?.try_into().ok()?)));
-    Some(Facts { protocol: ether_type, source: card(6)?, destination: card(0)?, ports: None })
+    Some(Facts {
+        protocol: ether_type,
+        source: card(6)?,
+        destination: card(0)?,
+        ports: None,
+        transport: None,
+    })
+}
+
+impl End {
+    pub(super) const fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::Address(address) => Some(address),
+            Self::Card(_) => None,
+        }
+    }
 }
 
 impl std::fmt::Display for End {

@@ -6,12 +6,14 @@
 
 use super::accounts;
 use super::channel::{Answer, CageReport, Channel, Order, Settings};
+use super::probes::Looking;
 use super::samples::Label;
 use super::tally::Tally;
 use super::worker::DESCRIPTORS_VARIABLE;
 use super::{Fixed, NetworkPlan, RuleFile, SharedEvents};
 use crate::pipe::describe;
 use sakimori_firewall::{Counter, Direction, Plan};
+use sakimori_firewall_settings::sensitivity;
 use sakimori_kernel::nfqueue::{Verdict, VerdictMessage, VerdictWriter};
 use sakimori_kernel::nftables::{MARK_BLOCKED, MARK_DONE, MARK_INJECTED};
 use sakimori_kernel::pidfd::PidFd;
@@ -23,7 +25,7 @@ use sakimori_kernel::spawn::{self, Program};
 use sakimori_model::{Action, Diagnostic, Severity, Timestamp};
 use sakimori_modules::EventDetail as _;
 use sakimori_modules::agent::{Gap, Notice};
-use sakimori_modules::firewall::{self, FirewallEvent};
+use sakimori_modules::firewall::{self, FirewallEvent, Reconnaissance};
 use sakimori_modules::intrusion_prevention::{self, Intrusion};
 use sakimori_modules::web_reputation::{self, WebReputationEvent};
 use sakimori_protocol::Event;
@@ -213,6 +215,7 @@ impl Session {
             lists: plan.lists.len(),
             web: Box::new(plan.web.clone()),
             labels: firewall.all_counters().map(label).collect(),
+            looking: Looking::from(&sensitivity(&plan.firewall)),
         };
         self.control.send_order(&order, &files).map_err(|e| ConfigureError::Worker(e.to_string()))
     }
@@ -383,6 +386,7 @@ fn drain_events(mut ring: EventConsumer, events: &SharedEvents, progress: &Progr
         let honest = copy_events(&mut ring, &mut bytes, &mut batch);
         if !batch.is_empty() {
             events.accounts.settle(&mut batch);
+            events.blocks.judge(&mut batch);
             events.give(&batch);
             // Durable now: their room may be used again.
             ring.release();
@@ -441,7 +445,7 @@ fn accept(bytes: &[u8]) -> Option<Event> {
         module if module == web_reputation::MODULE.id => &[WebReputationEvent::KIND],
         module if module == firewall::MODULE.id => {
             name_interface(&mut event)?;
-            &[FirewallEvent::KIND]
+            &[FirewallEvent::KIND, Reconnaissance::KIND]
         }
         _ => return None,
     };

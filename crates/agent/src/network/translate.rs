@@ -8,6 +8,7 @@ use sakimori_modules::web_reputation::WebReputation;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 
 /// The name of the lists that stand in the policy itself.
 const OWN_LIST: &str = "policy";
@@ -59,7 +60,20 @@ pub(super) fn firewall(
     always: &[SocketAddr],
     moment: &Moment,
 ) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnostic>> {
-    sakimori_firewall_settings::compile(settings, always, |rule| counts(rule, moment))
+    let compiled = sakimori_firewall_settings::compile(settings, always, |rule| counts(rule, moment));
+    compiled.map(|(mut plan, findings)| {
+        if let (Some(watch), Some(ports)) = (&mut plan.watch, own_ports()) {
+            watch.answered_at = ports;
+        }
+        (plan, findings)
+    })
+}
+
+/// The ports that programs here ask from where they choose none.
+fn own_ports() -> Option<RangeInclusive<u16>> {
+    let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
+    let mut numbers = text.split_whitespace().map(str::parse);
+    Some(numbers.next()?.ok()?..=numbers.next()?.ok()?)
 }
 
 /// The lists that stand in the policy: name, whether it allows, text.

@@ -8,6 +8,7 @@
 
 use super::channel::{Answer, Channel, Order};
 use super::gathering::Gathering;
+use super::probes::{Looking, Probes};
 use super::samples::{Gathered, Label};
 use super::withheld::Withheld;
 use super::{RuleFile, tally, translate};
@@ -17,7 +18,7 @@ use sakimori_inspection::{
 };
 use sakimori_kernel::nflog::SampleReader;
 use sakimori_kernel::nfqueue::{Batch, Hook, QueueMessage, QueueReader, QueuedPacket};
-use sakimori_kernel::nftables::{MARK_BLOCKED, MARK_DONE, MARK_OUTGOING};
+use sakimori_kernel::nftables::{MARK_BLOCKED, MARK_DONE, MARK_OUTGOING, SCAN_LABEL};
 use sakimori_kernel::raw_socket::RawSender;
 use sakimori_kernel::ring::RingFiles;
 use sakimori_kernel::ring::counters::CounterPage;
@@ -72,6 +73,7 @@ struct Fresh {
     rules: Arc<RuleSet>,
     web: WebReputation,
     labels: BTreeMap<String, Label>,
+    looking: Looking,
 }
 
 /// The control channel, for the last words of a panicking thread.
@@ -120,6 +122,7 @@ fn serve() -> io::Result<()> {
         counters: counters_page,
         samples: samples.map(SampleReader::from_fd),
         gathered: Gathered::default(),
+        probes: Probes::default(),
         sampled: Duration::ZERO,
         seeds: (seed()?, seed()?),
     };
@@ -170,9 +173,9 @@ fn desk(control: &Channel, judge: &Sender<Change>, entered: &Receiver<sandbox::S
     loop {
         let Ok(Some((order, raw))) = control.receive_order() else { std::process::exit(0) };
         let answer = match order {
-            Order::Configure { settings, files, lists, web, labels } => configure(
+            Order::Configure { settings, files, lists, web, labels, looking } => configure(
                 judge,
-                Ordered { settings: settings.into(), files, lists, web: *web, labels },
+                Ordered { settings: settings.into(), files, lists, web: *web, labels, looking },
                 &raw,
                 &cage,
             ),
@@ -201,6 +204,7 @@ struct Ordered {
     lists: usize,
     web: Settings,
     labels: BTreeMap<String, Label>,
+    looking: Looking,
 }
 
 fn configure(
@@ -237,8 +241,13 @@ fn configure(
     let rules =
         compiled.rules.rules().iter().filter(|rule| settings.rule_mode(rule.sid) != Mode::Off).count();
     let sites = u64::try_from(web.lists.len()).unwrap_or(u64::MAX);
-    let fresh =
-        Fresh { settings: ordered.settings, rules: Arc::new(compiled.rules), web, labels: ordered.labels };
+    let fresh = Fresh {
+        settings: ordered.settings,
+        rules: Arc::new(compiled.rules),
+        web,
+        labels: ordered.labels,
+        looking: ordered.looking,
+    };
     let (done, swapped) = sync_channel(1);
     judge.send(Change::Rules(Box::new(fresh), done)).ok()?;
     let needs_responses = swapped.recv().ok()?;
@@ -292,6 +301,7 @@ struct Judge {
     counters: CounterPage,
     samples: Option<SampleReader>,
     gathered: Gathered,
+    probes: Probes,
     /// When samples were read last.
     sampled: Duration,
     seeds: (u64, u64),
@@ -357,8 +367,9 @@ impl Judge {
     }
 
     fn configure(&mut self, fresh: Fresh) -> bool {
-        let Fresh { settings, rules, web, labels } = fresh;
+        let Fresh { settings, rules, web, labels, looking } = fresh;
         self.gathered.set_labels(labels);
+        self.probes.set(&looking);
         if let Some(engine) = &mut self.engine {
             engine.swap(settings, rules);
             engine.set_web_reputation(web);
@@ -375,13 +386,22 @@ impl Judge {
         const READS: usize = 16;
         self.sampled = now.monotonic;
         let Some(samples) = &mut self.samples else { return };
-        let gathered = &mut self.gathered;
+        let (gathered, probes) = (&mut self.gathered, &mut self.probes);
+        let mut events = Vec::new();
         for _ in 0..READS {
-            if !samples.read(|sample| gathered.take(now.wall, &sample)).is_ok_and(|count| count > 0) {
+            let read = samples.read(|sample| {
+                if sample.label == SCAN_LABEL.as_bytes() {
+                    events.extend(probes.take(now, &sample));
+                } else {
+                    gathered.take(now.wall, &sample);
+                }
+            });
+            if !read.is_ok_and(|count| count > 0) {
                 break;
             }
         }
-        for event in self.gathered.drain(now) {
+        events.extend(self.gathered.drain(now));
+        for event in events {
             self.place_event(&event);
         }
     }

@@ -82,7 +82,12 @@ impl Plan {
             let steps = nodes.into_iter().flat_map(|node| node.entry).collect();
             chains.push(Chain { name: chain.name, hook: chain.hook, steps });
         }
-        Self { chains, counters: self.counters.clone(), frames: self.frames.clone() }
+        Self {
+            chains,
+            counters: self.counters.clone(),
+            frames: self.frames.clone(),
+            watch: self.watch.clone(),
+        }
     }
 }
 

@@ -92,7 +92,7 @@ pub(crate) fn plan(policy: &Policy) -> Plan {
         (CHAIN_OUT, outward.steps),
     ];
     let own = own.into_iter().map(|(name, steps)| Chain { name: name.into(), hook: None, steps });
-    Plan { chains: own.chain(chains).collect(), counters, frames: super::frames::frames(policy) }
+    Plan { chains: own.chain(chains).collect(), counters, frames: super::frames::frames(policy), watch: None }
 }
 
 /// A rule's counter: readable, and different for different names.

@@ -10,6 +10,7 @@ use sakimori_firewall::{ChainName, Effect, Interface, Side, Watch};
 
 use super::Mechanism;
 use super::field::{Field, Ranges, Version};
+use super::named::NamedSet;
 use super::stateful;
 use crate::netlink::Writer;
 
@@ -49,8 +50,20 @@ pub(super) enum Expression {
     Tcp,
     /// The port is in the anonymous set with this number.
     PortIn { port: Port, set: u32, ranges: Vec<RangeInclusive<u16>> },
+    /// The transport protocol is UDP.
+    Udp,
     /// The packet is of this IP version.
     Version(Version),
+    /// This end of the packet is in the named set.
+    Listed { set: NamedSet, side: Side },
+    /// Puts this end of the packet into the named set, for the set's time.
+    Remember { set: NamedSet, side: Side },
+    /// It belongs to no connection that is known, nor is related to one.
+    NotEstablished,
+    /// It goes back to who began, and the connection has not lasted yet.
+    FirstReplies,
+    /// The segment answers one that opens: SYN and ACK.
+    TcpAnswers,
     /// The field is (or, with `not`, is not) in the ranges. A set has a number; one range needs none.
     Within { field: Field, set: Option<u32>, ranges: Ranges, not: bool },
     /// Of these TCP flags exactly those of `value` are set, or not so.
@@ -126,6 +139,29 @@ impl Expression {
                 meta(w, NFT_META_L4PROTO);
                 compare(w, NFT_CMP_EQ, &[6]);
             }
+            Self::Udp => {
+                meta(w, NFT_META_L4PROTO);
+                compare(w, NFT_CMP_EQ, &[17]);
+            }
+            Self::Listed { set, side } => set.look_up(w, *side),
+            Self::Remember { set, side } => set.remember(w, *side),
+            Self::NotEstablished => {
+                connection(w, NFT_CT_STATE);
+                bitwise(w, &ESTABLISHED_OR_RELATED.to_ne_bytes(), &[0; 4]);
+                compare(w, NFT_CMP_EQ, &[0; 4]);
+            }
+            Self::FirstReplies => {
+                connection(w, NFT_CT_DIRECTION);
+                compare(w, NFT_CMP_EQ, &[1]);
+                connection(w, NFT_CT_STATUS);
+                bitwise(w, &IPS_ASSURED.to_ne_bytes(), &[0; 4]);
+                compare(w, NFT_CMP_EQ, &[0; 4]);
+            }
+            Self::TcpAnswers => {
+                payload(w, NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1);
+                bitwise(w, &[0x17], &[0]);
+                compare(w, NFT_CMP_EQ, &[0x12]);
+            }
             Self::PortIn { port, set, .. } => {
                 let offset = match port {
                     Port::Source => 0,
@@ -163,10 +199,7 @@ impl Expression {
                 compare(w, if *not { NFT_CMP_NEQ } else { NFT_CMP_EQ }, &[*value]);
             }
             Self::ConnectionState(bits) => {
-                element(w, "ct", |w| {
-                    w.be32(NFTA_CT_DREG, REGISTER);
-                    w.be32(NFTA_CT_KEY, NFT_CT_STATE);
-                });
+                connection(w, NFT_CT_STATE);
                 bitwise(w, &bits.to_ne_bytes(), &[0; 4]);
                 compare(w, NFT_CMP_NEQ, &[0; 4]);
             }
@@ -245,6 +278,19 @@ impl fmt::Display for Expression {
             Self::MarkSet(mark, bits) => write!(f, "{mark} set {mark} and 0x{:08x} xor 0x{bits:08x}", !bits),
             Self::MarkClear(mark, bits) => write!(f, "{mark} set {mark} and 0x{:08x}", !bits),
             Self::Tcp => f.write_str("meta l4proto tcp"),
+            Self::Udp => f.write_str("meta l4proto udp"),
+            Self::Listed { set, side } => {
+                set.show(f, *side)?;
+                write!(f, " @{}", set.name())
+            }
+            Self::Remember { set, side } => {
+                write!(f, "update @{} {{ ", set.name())?;
+                set.show(f, *side)?;
+                f.write_str(" }")
+            }
+            Self::NotEstablished => write!(f, "ct state and 0x{ESTABLISHED_OR_RELATED:x} == 0x0"),
+            Self::FirstReplies => write!(f, "ct direction reply ct status and 0x{IPS_ASSURED:x} == 0x0"),
+            Self::TcpAnswers => f.write_str("tcp flags and 0x17 == 0x12"),
             Self::PortIn { port, ranges, .. } => {
                 f.write_str(if *port == Port::Source { "tcp sport " } else { "tcp dport " })?;
                 list(f, ranges.iter().map(|range| (*range.start(), *range.end())))
@@ -417,6 +463,10 @@ pub(super) const ARPHRD_ETHER: u16 = 1;
 /// Bytes of an interface's name or kind.
 const IFNAMSIZ: usize = 16;
 const NFT_CT_STATE: u32 = 0;
+const NFT_CT_DIRECTION: u32 = 1;
+const NFT_CT_STATUS: u32 = 2;
+/// Both sides have spoken, and of UDP not only for a moment.
+const IPS_ASSURED: u32 = 4;
 pub(super) const NFT_PAYLOAD_NETWORK_HEADER: u32 = 1;
 pub(super) const NFT_CMP_LT: u32 = 2;
 const NFT_CMP_LTE: u32 = 3;
@@ -437,6 +487,14 @@ pub(super) const NFT_CMP_NEQ: u32 = 1;
 const NFT_CMP_GTE: u32 = 5;
 /// −3.
 const NFT_JUMP: u32 = u32::MAX - 2;
+
+/// Loads what connection tracking knows.
+fn connection(w: &mut Writer, key: u32) {
+    element(w, "ct", |w| {
+        w.be32(NFTA_CT_DREG, REGISTER);
+        w.be32(NFTA_CT_KEY, key);
+    });
+}
 
 pub(super) fn element(w: &mut Writer, name: &str, data: impl FnOnce(&mut Writer)) {
     w.nested(NFTA_LIST_ELEM, |w| {

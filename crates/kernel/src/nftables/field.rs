@@ -28,6 +28,8 @@ pub(super) enum Field {
     Card,
     /// The flags of a TCP header.
     TcpFlags,
+    /// The urgent pointer of a TCP header.
+    UrgentPointer,
     /// Type and code of an ICMP message.
     Icmp,
     /// What an Ethernet frame holds.
@@ -69,7 +71,7 @@ impl Field {
     pub(super) const fn bytes(self) -> usize {
         match self {
             Self::Protocol | Self::TcpFlags => 1,
-            Self::Port(_) | Self::Icmp | Self::EtherType => 2,
+            Self::Port(_) | Self::UrgentPointer | Self::Icmp | Self::EtherType => 2,
             Self::Address(_, Version::V4) | Self::ArpAddress(_) => 4,
             Self::Card => 6,
             Self::Address(_, Version::V6) | Self::InterfaceName(_) => 16,
@@ -85,7 +87,7 @@ impl Field {
     pub(super) const fn key_type(self) -> u32 {
         match self {
             Self::Protocol => 12,
-            Self::Port(_) => 13,
+            Self::Port(_) | Self::UrgentPointer => 13,
             Self::Icmp => 4,
             Self::Address(_, Version::V4) | Self::ArpAddress(_) => 7,
             Self::Address(_, Version::V6) => 8,
@@ -136,6 +138,7 @@ impl Field {
             }
             Self::EtherType => meta(w, NFT_META_PROTOCOL),
             Self::TcpFlags => payload(w, NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1),
+            Self::UrgentPointer => payload(w, NFT_PAYLOAD_TRANSPORT_HEADER, 18, 2),
             Self::Icmp => payload(w, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 2),
         }
     }
@@ -154,7 +157,7 @@ impl Field {
     fn show(self, value: u128) -> String {
         let key = self.key(value);
         match self {
-            Self::Protocol | Self::Port(_) => value.to_string(),
+            Self::Protocol | Self::Port(_) | Self::UrgentPointer => value.to_string(),
             Self::TcpFlags => format!("0x{value:02x}"),
             Self::EtherType => format!("0x{value:04x}"),
             Self::Icmp => format!("{}/{}", value >> 8, value & 0xFF),
@@ -227,6 +230,7 @@ impl fmt::Display for Field {
             }
             Self::Card => "iiftype ether ether saddr",
             Self::TcpFlags => "tcp flags",
+            Self::UrgentPointer => "tcp urgptr",
             Self::Icmp => "@th,0,16",
             Self::EtherType => "meta protocol",
         })

@@ -326,7 +326,7 @@ pub(super) fn endpoint(requests: &mut Vec<Request>, end: SocketAddr) -> [Express
 }
 
 /// The condition that a field is in ranges, or is none of several values; sets that it needs come before the rule.
-fn within(requests: &mut Vec<Request>, field: Field, ranges: Ranges, not: bool) -> Expression {
+pub(super) fn within(requests: &mut Vec<Request>, field: Field, ranges: Ranges, not: bool) -> Expression {
     let set = (ranges.0.len() != 1).then(|| set(requests, field, &ranges));
     Expression::Within { field, set, ranges, not }
 }

@@ -16,8 +16,8 @@ use super::field::{Field, Ranges};
 use super::request::{ChainHook, Request};
 use super::stateful::{self, Has, Kept};
 use super::{
-    Count, CounterKind, CounterPath, Counters, MARK_BLOCKED, MARK_BYPASS, MARK_DONE, MARK_INJECTED,
-    MARK_OUTGOING, PayloadMatch, TablePlan, TableState, firewall, netdev,
+    Blocked, Count, CounterKind, CounterPath, Counters, MARK_BLOCKED, MARK_BYPASS, MARK_DONE, MARK_INJECTED,
+    MARK_OUTGOING, PayloadMatch, TablePlan, TableState, firewall, netdev, scan,
 };
 
 /// Right behind the priority 0 that host firewalls filter at: what they drop costs no inspection. Before the
@@ -152,15 +152,22 @@ pub(super) fn in_place(plan: &TablePlan, present: &Present) -> Vec<Request> {
     let mut requests = vec![Request::AddTable];
     requests.extend(chains(plan));
     requests.push(Request::FlushRules);
-    let names: BTreeSet<String> = plan.firewall.chains.iter().map(|chain| chain.name.to_string()).collect();
+    let mut names: BTreeSet<String> =
+        plan.firewall.chains.iter().map(|chain| chain.name.to_string()).collect();
+    names.extend(scan::own_chains(plan).iter().map(|name| (*name).to_owned()));
     let stale = present.chains.difference(&names);
     requests.extend(stale.map(|name| Request::DeleteChain { name: name.clone() }));
     let names: BTreeSet<&String> =
         plan.firewall.counters.iter().filter(|counter| !counter.arp).map(|counter| &counter.name).collect();
-    let stale = |name: &&String| !names.contains(name);
+    let watches = plan.firewall.watch.is_some();
+    let of_blocked = |name: &str| name == scan::COUNTER_OF_BLOCKED;
+    let stale = |name: &&String| !(names.contains(name) || watches && of_blocked(name));
     requests.extend(
         present.counters.keys().filter(stale).map(|name| Request::DeleteCounter { name: name.clone() }),
     );
+    if !watches && present.counters.keys().any(|name| of_blocked(name)) {
+        requests.extend(scan::without());
+    }
     stateful::requests(&mut requests, stateful::named(&plan.firewall, present.has), &present.kept);
     content(&mut requests, plan, &Counters::default(), &BTreeMap::new(), present.has);
     firewall::arp(&mut requests, plan, present);
@@ -168,12 +175,19 @@ pub(super) fn in_place(plan: &TablePlan, present: &Present) -> Vec<Request> {
     requests
 }
 
-/// Replaces a table that cannot be changed in place (another version's chains) and sets its counters.
-pub(super) fn replacement(plan: &TablePlan, values: &Counters, present: &Present) -> Vec<Request> {
+/// Replaces a table that cannot be changed in place (another version's chains), sets its counters and blocks who was
+/// blocked.
+pub(super) fn replacement(
+    plan: &TablePlan,
+    values: &Counters,
+    present: &Present,
+    blocked: &[Blocked],
+) -> Vec<Request> {
     let mut requests = vec![Request::AddTable, Request::DeleteTable, Request::AddTable];
     requests.extend(chains(plan));
     stateful::requests(&mut requests, stateful::named(&plan.firewall, present.has), &BTreeSet::new());
     content(&mut requests, plan, values, &present.counters, present.has);
+    requests.extend(scan::restored(plan, blocked));
     firewall::arp(&mut requests, plan, present);
     netdev::requests(&mut requests, plan, &present.frames);
     requests
@@ -194,7 +208,8 @@ pub(super) fn beside(arp: bool, frames: bool) -> impl Iterator<Item = Request> {
 
 /// A chain is the same in every plan that has it: one of another kind would have to be replaced.
 fn chains(plan: &TablePlan) -> Vec<Request> {
-    let firewall = firewall::chains(&plan.firewall, false);
+    let mut firewall = scan::chains(plan);
+    firewall.extend(firewall::chains(&plan.firewall, false));
     if !inspects(plan) {
         return firewall;
     }
@@ -230,6 +245,7 @@ fn content(
         let value: Count = values.0.get(&(kind, path)).copied().unwrap_or_default();
         Request::AddCounter { name: name.into(), value }
     }));
+    scan::content(requests, plan, firewall.get(scan::COUNTER_OF_BLOCKED).copied().unwrap_or_default());
     firewall::content(requests, plan, firewall, has);
     let ranges = merge(&plan.inspected_ports);
     for base in BASES.iter().filter(|_| inspects(plan)) {

@@ -2,11 +2,14 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
 
 use sakimori_firewall::ChainName;
 
 use super::expression::{ANONYMOUS_SET, Expression, NFTA_DATA_VALUE, NFTA_LIST_ELEM};
 use super::field::{Field, Ranges};
+use super::named::{self, NamedSet};
 use super::stateful::{Kept, Named};
 use super::{Count, TABLE};
 use crate::netlink::{APPEND, CREATE, REQUEST, Writer};
@@ -29,7 +32,9 @@ const NFT_MSG_DELRULE: u16 = SUBSYSTEM * 256 + 8;
 pub(super) const NFT_MSG_NEWSET: u16 = SUBSYSTEM * 256 + 9;
 pub(super) const NFT_MSG_GETSET: u16 = SUBSYSTEM * 256 + 10;
 const NFT_MSG_DELSET: u16 = SUBSYSTEM * 256 + 11;
-const NFT_MSG_NEWSETELEM: u16 = SUBSYSTEM * 256 + 12;
+pub(super) const NFT_MSG_NEWSETELEM: u16 = SUBSYSTEM * 256 + 12;
+pub(super) const NFT_MSG_GETSETELEM: u16 = SUBSYSTEM * 256 + 13;
+const NFT_MSG_DELSETELEM: u16 = SUBSYSTEM * 256 + 14;
 pub(super) const NFT_MSG_NEWOBJ: u16 = SUBSYSTEM * 256 + 18;
 pub(super) const NFT_MSG_GETOBJ: u16 = SUBSYSTEM * 256 + 19;
 const NFT_MSG_DELOBJ: u16 = SUBSYSTEM * 256 + 20;
@@ -58,12 +63,16 @@ pub(super) const NFTA_SET_FLAGS: u16 = 3;
 pub(super) const NFTA_SET_KEY_TYPE: u16 = 4;
 pub(super) const NFTA_SET_KEY_LEN: u16 = 5;
 pub(super) const NFTA_SET_ID: u16 = 10;
-const NFTA_SET_ELEM_LIST_TABLE: u16 = 1;
-const NFTA_SET_ELEM_LIST_SET: u16 = 2;
-const NFTA_SET_ELEM_LIST_ELEMENTS: u16 = 3;
+pub(super) const NFTA_SET_ELEM_LIST_TABLE: u16 = 1;
+pub(super) const NFTA_SET_ELEM_LIST_SET: u16 = 2;
+pub(super) const NFTA_SET_ELEM_LIST_ELEMENTS: u16 = 3;
+const NFTA_SET_DESC: u16 = 9;
+const NFTA_SET_TIMEOUT: u16 = 11;
 const NFTA_SET_ELEM_LIST_SET_ID: u16 = 4;
-const NFTA_SET_ELEM_KEY: u16 = 1;
+pub(super) const NFTA_SET_ELEM_KEY: u16 = 1;
 const NFTA_SET_ELEM_FLAGS: u16 = 3;
+const NFTA_SET_ELEM_TIMEOUT: u16 = 4;
+pub(super) const NFTA_SET_ELEM_EXPIRATION: u16 = 5;
 const NFT_SET_ELEM_INTERVAL_END: u32 = 1;
 /// Anonymous (lives as long as the rule), constant, of intervals.
 const SET_FLAGS: u32 = EXACT_SET_FLAGS | 4;
@@ -117,6 +126,14 @@ pub(super) enum Request {
     AddNamed { id: u32, named: Named },
     /// Removes one that no rule uses.
     DeleteNamed(Kept),
+    /// Creates the named set unless it is there just so.
+    AddNamedSet(NamedSet),
+    /// Removes a named set that no rule uses.
+    DeleteNamedSet(NamedSet),
+    /// Puts an address into the set of those that are blocked, for a time.
+    Block { address: IpAddr, time: Duration },
+    /// Takes it out again.
+    Unblock { address: IpAddr },
     /// Appends a rule.
     AddRule { chain: ChainName, rule: Vec<Expression> },
     /// The same in our table for ARP.
@@ -150,10 +167,11 @@ impl Request {
             Self::AddCounter { .. } | Self::AddLimit { .. } => (NFT_MSG_NEWOBJ, CREATE),
             Self::DeleteCounter { .. } => (NFT_MSG_DELOBJ, 0),
             Self::AddNamed { named, .. } if !named.is_set() => (NFT_MSG_NEWOBJ, CREATE),
-            Self::AddSet { .. } | Self::AddNamed { .. } => (NFT_MSG_NEWSET, CREATE),
-            Self::DeleteNamed(Kept::Set(_)) => (NFT_MSG_DELSET, 0),
+            Self::AddSet { .. } | Self::AddNamed { .. } | Self::AddNamedSet(_) => (NFT_MSG_NEWSET, CREATE),
+            Self::DeleteNamed(Kept::Set(_)) | Self::DeleteNamedSet(_) => (NFT_MSG_DELSET, 0),
             Self::DeleteNamed(Kept::Object(..)) => (NFT_MSG_DELOBJ, 0),
-            Self::AddElements { .. } => (NFT_MSG_NEWSETELEM, CREATE),
+            Self::AddElements { .. } | Self::Block { .. } => (NFT_MSG_NEWSETELEM, CREATE),
+            Self::Unblock { .. } => (NFT_MSG_DELSETELEM, 0),
             Self::AddRule { .. } => (NFT_MSG_NEWRULE, CREATE | APPEND),
         };
         w.begin(kind, REQUEST | flags | extra_flags, sequence, family, 0);
@@ -230,6 +248,20 @@ impl Request {
                     }
                 });
             }
+            Self::AddNamedSet(set) => {
+                w.string(NFTA_SET_NAME, set.name());
+                w.be32(NFTA_SET_FLAGS, set.flags());
+                w.be32(NFTA_SET_KEY_TYPE, set.key_type());
+                w.be32(NFTA_SET_KEY_LEN, set.key_bytes());
+                w.nested(NFTA_SET_DESC, |w| set.describe(w));
+                w.be32(NFTA_SET_ID, set.id());
+                if let Some(timeout) = set.timeout() {
+                    w.be64(NFTA_SET_TIMEOUT, named::milliseconds(timeout));
+                }
+            }
+            Self::DeleteNamedSet(set) => w.string(NFTA_SET_NAME, set.name()),
+            Self::Block { address, time } => listed(w, *address, Some(*time)),
+            Self::Unblock { address } => listed(w, *address, None),
             Self::AddRule { chain, rule } => {
                 w.string(NFTA_RULE_CHAIN, &chain.to_string());
                 w.nested(NFTA_RULE_EXPRESSIONS, |w| {
@@ -241,6 +273,19 @@ impl Request {
         }
         w.end();
     }
+}
+
+/// An element of the set of blocked addresses.
+fn listed(w: &mut Writer, address: IpAddr, time: Option<Duration>) {
+    w.string(NFTA_SET_ELEM_LIST_SET, NamedSet::blocking(address).name());
+    w.nested(NFTA_SET_ELEM_LIST_ELEMENTS, |w| {
+        w.nested(NFTA_LIST_ELEM, |w| {
+            w.nested(NFTA_SET_ELEM_KEY, |w| w.bytes(NFTA_DATA_VALUE, &named::key(address)));
+            if let Some(time) = time {
+                w.be64(NFTA_SET_ELEM_TIMEOUT, named::milliseconds(time));
+            }
+        });
+    });
 }
 
 fn set_element(w: &mut Writer, key: &[u8], flags: u32) {
@@ -289,6 +334,10 @@ impl fmt::Display for Request {
             Self::DeleteNamed(Kept::Set(name) | Kept::Object(_, name)) => write!(f, "delete {name}"),
             Self::AddSet { id, .. } => write!(f, "add set #{id}"),
             Self::AddElements { id, .. } => write!(f, "fill set #{id}"),
+            Self::AddNamedSet(set) => write!(f, "add set {}", set.name()),
+            Self::DeleteNamedSet(set) => write!(f, "delete set {}", set.name()),
+            Self::Block { address, time } => write!(f, "block {address} for {} s", time.as_secs()),
+            Self::Unblock { address } => write!(f, "unblock {address}"),
             Self::AddRule { chain, rule } => {
                 write!(f, "add rule {chain}")?;
                 rule.iter().try_for_each(|expression| write!(f, " {expression}"))

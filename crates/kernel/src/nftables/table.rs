@@ -119,7 +119,8 @@ impl Table {
             return Err(refused);
         }
         let values = self.read_counters()?;
-        self.run(&plan::replacement(plan, &values, &present))
+        let blocked = self.blocked()?;
+        self.run(&plan::replacement(plan, &values, &present, &blocked))
     }
 
     /// Removes the table and all that is in it; nothing to do is success.

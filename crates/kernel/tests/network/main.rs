@@ -22,6 +22,8 @@ mod queue;
 #[cfg(test)]
 mod raw_socket;
 #[cfg(test)]
+mod scan;
+#[cfg(test)]
 mod standing;
 #[cfg(test)]
 mod stateful;

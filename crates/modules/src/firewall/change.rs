@@ -41,6 +41,8 @@ pub enum ChangeStep {
     Released,
     /// What was emptied is in force again.
     Restored,
+    /// A person at the computer let a source in again that was kept out; the note says which.
+    LetIn,
 }
 
 /// A change of the firewall's rules, and what became of it.
@@ -104,6 +106,7 @@ impl EventDetail for FirewallChange {
         let computer = about.computer;
         let Self { step, number, reason, who, note, until } = self;
         let (why, why_ja) = why(reason);
+        let address = note;
         let note = if note.is_empty() { String::new() } else { format!(" (“{note}”)") };
         let (en, ja) = match step {
             ChangeStep::Applied => (
@@ -145,6 +148,14 @@ impl EventDetail for FirewallChange {
                     "{who} が {computer} のファイアウォールを {until} まで手動で解除しました{note}。すべての通信を通過させます。"
                 ),
             ),
+            ChangeStep::LetIn => (
+                format!(
+                    "{who} let {address} in again at {computer}, which was blocked because of reconnaissance."
+                ),
+                format!(
+                    "{who} が、探索行為のため {computer} で遮断していた {address} の遮断を解除しました。"
+                ),
+            ),
             ChangeStep::Restored => (
                 format!("The firewall of {computer} is in force again because {why}."),
                 format!("{why_ja}ため、{computer} のファイアウォールは再び有効になりました。"),
@@ -180,6 +191,7 @@ mod tests {
             ChangeStep::Reverted,
             ChangeStep::Released,
             ChangeStep::Restored,
+            ChangeStep::LetIn,
         ] {
             let detail = FirewallChange {
                 who: "root (alice)".to_owned(),

@@ -199,39 +199,6 @@ pub const GROUPS: &[RuleGroup] = &[
             ),
         ],
     },
-    RuleGroup {
-        id: "scanner-probes",
-        title: Text { en: "Probes of port scanners", ja: "ポートスキャナーによる探索" },
-        about: Text {
-            en: "Drops and reports TCP packets that no honest program sends: null, FIN, Xmas, SYN with FIN, SYN with RST. \
-                 Scanners find hidden ports and operating systems by them.",
-            ja: "正常なプログラムが送らない TCP パケット（フラグなし、FIN のみ、Xmas、SYN と FIN、SYN と RST）を拒否し、記録します。\
-                 ポートや OS の探索に使われるものです。",
-        },
-        asks_remote: false,
-        rules: &[
-            (
-                "Scanner probe: null scan",
-                r#"{"action":"deny","direction":"in","protocol":"tcp","flags":["!fin,!syn,!rst,!psh,!ack,!urg"],"priority":4}"#,
-            ),
-            (
-                "Scanner probe: FIN scan",
-                r#"{"action":"deny","direction":"in","protocol":"tcp","flags":["fin,!syn,!rst,!psh,!ack,!urg"],"priority":4}"#,
-            ),
-            (
-                "Scanner probe: Xmas scan",
-                r#"{"action":"deny","direction":"in","protocol":"tcp","flags":["fin,psh,urg,!syn,!rst,!ack"],"priority":4}"#,
-            ),
-            (
-                "Scanner probe: SYN and FIN",
-                r#"{"action":"deny","direction":"in","protocol":"tcp","flags":["syn,fin"],"priority":4}"#,
-            ),
-            (
-                "Scanner probe: SYN and RST",
-                r#"{"action":"deny","direction":"in","protocol":"tcp","flags":["syn,rst"],"priority":4}"#,
-            ),
-        ],
-    },
 ];
 
 #[cfg(test)]

@@ -5,14 +5,14 @@ use super::super::session::gap;
 use super::super::tally::Tally;
 use super::Guard;
 use sakimori_kernel::nfqueue::{Verdict, read_statistics};
-use sakimori_kernel::nftables::{CounterKind, Counters};
+use sakimori_kernel::nftables::{COUNTER_OF_BLOCKED, Count, CounterKind, Counters};
 use sakimori_kernel::{clock, interface};
 use sakimori_model::{Action, Mode, PortRange, Severity, Timestamp};
 use sakimori_modules::agent::Notice;
 use sakimori_modules::firewall::{Except, FirewallRule};
 use sakimori_modules::{Context, firewall, intrusion_prevention, web_reputation};
 use sakimori_protocol::{Event, ModuleState, ModuleStatus};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Sums over all workers; given on over [`super::Network::hand_over`].
@@ -46,6 +46,8 @@ pub(in crate::network) struct KernelTotals {
 
 /// Counters of rules that a status has: a manager takes 256 counters of a module.
 const RULE_COUNTERS: usize = 160;
+/// Sources that are kept out which a status names.
+const BLOCKED_SHOWN: usize = 40;
 
 /// Those of the rules that counted most, and the sum of the others.
 fn most_used(counters: Vec<(String, u64)>) -> Vec<(String, u64)> {
@@ -223,7 +225,8 @@ impl Guard {
         });
         let named = most_used(named.collect());
         let contexts = self.plan.as_ref().map(|plan| self.contexts(plan.firewall_contexts()));
-        let counters = named.into_iter().chain(contexts.unwrap_or_default()).collect();
+        let blocked = self.blocked(&values);
+        let counters = blocked.into_iter().chain(named).chain(contexts.unwrap_or_default()).collect();
         let rules = self.firewall.all_counters().filter(|counter| counter.rule.is_some()).count();
         // An interface may come later: all rules are enforced.
         let whole = reasons.iter().all(|reason| reason == "interface-missing");
@@ -240,6 +243,21 @@ impl Guard {
             rules: u32::try_from(rules).unwrap_or(u32::MAX),
             counters,
         }
+    }
+
+    /// Sources that are kept out, with the moment that ends it, and packets that were dropped for it.
+    fn blocked(&self, values: &BTreeMap<String, Count>) -> Vec<(String, u64)> {
+        let Some(dropped) = values.get(COUNTER_OF_BLOCKED) else { return Vec::new() };
+        let blocked = self.events.blocks.all();
+        let count = u64::try_from(blocked.len()).unwrap_or(u64::MAX);
+        let sums = [("blocked-sources", count), ("blocked-source-packets", dropped.packets)];
+        let sums = sums.map(|(name, value)| (name.to_owned(), value));
+        let now = u64::try_from(clock::wall_micros() / 1_000_000).unwrap_or_default();
+        let each = blocked
+            .iter()
+            .take(BLOCKED_SHOWN)
+            .map(|one| (format!("blocked:{}", one.address), now.saturating_add(one.left.as_secs())));
+        sums.into_iter().chain(each).collect()
     }
 
     /// Whether a rule that is on waits for an interface that is not there.

@@ -186,7 +186,7 @@ fn nothing_to_inspect_hangs_nothing_in_the_way_of_packets() {
 fn replacing_sets_the_counters() {
     let mut values = Counters::default();
     values.0.insert((CounterKind::Queued, CounterPath::InputToServer), Count { packets: 3, bytes: 99 });
-    let text = text(&replacement(&plan(), &values, &Present::default()));
+    let text = text(&replacement(&plan(), &values, &Present::default(), &[]));
     assert!(
         text.starts_with("add table inet sakimori\ndelete table inet sakimori\nadd table inet sakimori\n")
     );
@@ -386,4 +386,108 @@ fn what_a_rule_bypasses_is_marked_before_the_queue_and_unmarked_there() {
         meta l4proto tcp tcp dport { 80, 8000-8090 } jump input_to_server
     "#]],
     );
+}
+
+fn watching() -> TablePlan {
+    use sakimori_firewall::scan::{Kind, Watch};
+    use sakimori_firewall::{Among, Network};
+    let kinds = [Kind::Scan, Kind::Fingerprint, Kind::Null, Kind::Fin, Kind::Xmas, Kind::SynFin];
+    let networks = |text: &str| Among::from(vec![text.parse::<Network>().unwrap()]);
+    let watch = Watch::new(kinds.into(), &networks("192.0.2.7"), &networks("198.51.100.0/24"));
+    let firewall = sakimori_firewall::Plan { watch: Some(watch), ..sakimori_firewall::Plan::default() };
+    TablePlan { firewall, sample_group: Some(5), inspected_ports: Vec::new(), ..plan() }
+}
+
+#[test]
+fn who_looks_for_ways_in_is_sampled() {
+    rules(
+        &watching(),
+        "fw_scan",
+        &expect![[r#"
+        ip saddr 192.0.2.7 accept
+        ip saddr @fw_blocked4 counter name "fw_blocked_source" drop
+        ip6 saddr @fw_blocked6 counter name "fw_blocked_source" drop
+        ip daddr { 0.0.0.0-198.51.99.255, 198.51.101.0-255.255.255.255 } accept
+        ip6 daddr ::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff accept
+        meta l4proto tcp tcp flags & 0x3f == 0x00 limit name "scan_samples" log prefix "scan" group 5 snaplen 128 accept
+        meta l4proto tcp tcp flags & 0x3f == 0x01 limit name "scan_samples" log prefix "scan" group 5 snaplen 128 accept
+        meta l4proto tcp tcp flags & 0x3f == 0x29 limit name "scan_samples" log prefix "scan" group 5 snaplen 128 accept
+        meta l4proto tcp tcp flags & 0x03 == 0x03 limit name "scan_samples" log prefix "scan" group 5 snaplen 128 accept
+        meta l4proto tcp tcp flags & 0x06 == 0x06 limit name "scan_samples" log prefix "scan" group 5 snaplen 128 accept
+        meta l4proto tcp tcp flags & 0x37 == 0x02 tcp urgptr 1-65535 limit name "scan_samples" log prefix "scan" group 5 snaplen 128 accept
+        meta l4proto 1 @th,0,16 8/1-8/255 limit name "scan_samples" log prefix "scan" group 5 snaplen 128 accept
+        meta l4proto 1 @th,0,16 15/0-15/255 limit name "scan_samples" log prefix "scan" group 5 snaplen 128 accept
+        meta l4proto 1 @th,0,16 17/0-17/255 limit name "scan_samples" log prefix "scan" group 5 snaplen 128 accept
+        meta l4proto 58 @th,0,16 128/1-128/255 limit name "scan_samples" log prefix "scan" group 5 snaplen 128 accept
+        meta l4proto 58 @th,0,16 139/0-139/255 limit name "scan_samples" log prefix "scan" group 5 snaplen 128 accept
+        ip daddr . meta l4proto . th dport @fw_served4 accept
+        ip6 daddr . meta l4proto . th dport @fw_served6 accept
+        meta l4proto tcp tcp flags and 0x17 == 0x2 limit name "scan_samples" log prefix "scan" group 5 snaplen 128 accept
+        meta l4proto udp th dport 0-32767 limit name "scan_samples" log prefix "scan" group 5 snaplen 128 accept
+        meta l4proto udp th dport 61000-65535 limit name "scan_samples" log prefix "scan" group 5 snaplen 128 accept
+    "#]],
+    );
+}
+
+#[test]
+fn the_ways_to_the_look_are_short() {
+    rules(
+        &watching(),
+        "fw_scan_input",
+        &expect![[r"
+        ct state and 0x6 != 0x0 accept
+        iiftype loopback accept
+        jump fw_scan
+    "]],
+    );
+    rules(
+        &watching(),
+        "fw_scan_output",
+        &expect![[r"
+        oiftype loopback accept
+        meta l4proto tcp tcp flags and 0x17 == 0x12 jump fw_scan_answers
+        meta l4proto udp ct direction reply ct status and 0x4 == 0x0 jump fw_scan_answers
+    "]],
+    );
+    rules(
+        &watching(),
+        "fw_scan_answers",
+        &expect![[r"
+        update @fw_served4 { ip saddr . meta l4proto . th sport }
+        update @fw_served6 { ip6 saddr . meta l4proto . th sport }
+    "]],
+    );
+    rules(
+        &watching(),
+        "fw_scan_forward",
+        &expect![[r#"
+        ct state and 0x6 == 0x0 oifkind "bridge" jump fw_scan
+        iifkind "bridge" meta l4proto tcp tcp flags and 0x17 == 0x12 jump fw_scan_answers
+        iifkind "bridge" meta l4proto udp ct direction reply ct status and 0x4 == 0x0 jump fw_scan_answers
+        ct state and 0x6 == 0x0 oifkind "veth" jump fw_scan
+        iifkind "veth" meta l4proto tcp tcp flags and 0x17 == 0x12 jump fw_scan_answers
+        iifkind "veth" meta l4proto udp ct direction reply ct status and 0x4 == 0x0 jump fw_scan_answers
+    "#]],
+    );
+}
+
+#[test]
+fn blocked_sources_stay_over_changes_and_go_with_what_looks_for_them() {
+    use std::time::Duration;
+    let address = "203.0.113.9".parse().unwrap();
+    let blocked = [Blocked { address, left: Duration::from_secs(61) }];
+    let present = Present {
+        counters: [(scan::COUNTER_OF_BLOCKED.to_owned(), Count::default())].into(),
+        ..Present::default()
+    };
+    let kept = text(&super::in_place(&watching(), &present));
+    assert!(kept.contains("add set fw_blocked4") && !kept.contains("delete"), "{kept}");
+    let replaced = text(&replacement(&watching(), &Counters::default(), &present, &blocked));
+    assert!(replaced.contains("block 203.0.113.9 for 61 s"), "{replaced}");
+    let gone = text(&super::in_place(&plan(), &present));
+    for line in ["delete counter fw_blocked_source", "delete set fw_blocked4", "delete set fw_served6"] {
+        assert!(gone.contains(line), "{line}\n{gone}");
+    }
+    let without = text(&replacement(&plan(), &Counters::default(), &present, &blocked));
+    assert!(!without.contains("block 203"), "{without}");
 }

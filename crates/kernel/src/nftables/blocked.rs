@@ -1,0 +1,99 @@
+//! Sources that nothing new is let in from for a time: put into the table, listed, taken out, whatever its plan is.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use super::expression::{NFTA_DATA_VALUE, NFTA_LIST_ELEM};
+use super::named::{self, Kind, NamedSet};
+use super::request::{
+    NFPROTO_INET, NFT_MSG_GETSETELEM, NFT_MSG_NEWSETELEM, NFTA_SET_ELEM_EXPIRATION, NFTA_SET_ELEM_KEY,
+    NFTA_SET_ELEM_LIST_ELEMENTS, NFTA_SET_ELEM_LIST_SET, NFTA_SET_ELEM_LIST_TABLE, Request,
+};
+use super::table::{ENOENT, QUERY, Table, refused};
+use super::{TABLE, TableError};
+use crate::netlink::{self, NETFILTER_HEADER, Writer};
+
+/// A source that is blocked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blocked {
+    /// Its address.
+    pub address: IpAddr,
+    /// For how long still.
+    pub left: Duration,
+}
+
+impl Table {
+    /// Blocks a source for a time; refused where nothing is looked for, or where so many are blocked that there is no
+    /// room for one more.
+    pub fn block(&mut self, address: IpAddr, time: Duration) -> Result<(), TableError> {
+        self.run(&[Request::Block { address, time }])
+    }
+
+    /// Lets a source in again; whether it was blocked.
+    pub fn unblock(&mut self, address: IpAddr) -> Result<bool, TableError> {
+        match self.run(&[Request::Unblock { address }]) {
+            Ok(()) => Ok(true),
+            Err(TableError::Refused { source, .. }) if source.raw_os_error() == Some(ENOENT) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The sources that are blocked now, by address; none where there is no table.
+    pub fn blocked(&mut self) -> Result<Vec<Blocked>, TableError> {
+        let mut all = Vec::new();
+        for set in named::ALL.into_iter().filter(|set| set.kind == Kind::Blocked) {
+            self.list(set, &mut all)?;
+        }
+        all.sort_unstable_by_key(|one| one.address);
+        Ok(all)
+    }
+
+    fn list(&self, set: NamedSet, all: &mut Vec<Blocked>) -> Result<(), TableError> {
+        self.drain()?;
+        let mut w = Writer::default();
+        w.begin(NFT_MSG_GETSETELEM, netlink::REQUEST | netlink::DUMP, QUERY, NFPROTO_INET, 0);
+        w.string(NFTA_SET_ELEM_LIST_TABLE, TABLE);
+        w.string(NFTA_SET_ELEM_LIST_SET, set.name());
+        w.end();
+        netlink::send(&self.fd, w.as_bytes()).map_err(TableError::Socket)?;
+        let (mut done, mut error) = (false, None);
+        self.receive_all(|message| {
+            if message.kind == NFT_MSG_NEWSETELEM {
+                let body = message.body.get(NETFILTER_HEADER..).unwrap_or_default();
+                let lists =
+                    netlink::attributes(body).filter(|(kind, _)| *kind == NFTA_SET_ELEM_LIST_ELEMENTS);
+                let elements = lists.flat_map(|(_, list)| netlink::attributes(list));
+                let elements = elements.filter(|(kind, _)| *kind == NFTA_LIST_ELEM);
+                all.extend(elements.filter_map(|(_, element)| parse(element)));
+            } else if message.kind == netlink::NLMSG_DONE {
+                done = true;
+            } else if let Some(errno) = message.errno() {
+                error = Some(errno);
+            }
+        })?;
+        match error {
+            Some(ENOENT) => Ok(()),
+            Some(errno) => Err(refused("list the blocked sources".into(), errno)),
+            None if done => Ok(()),
+            None => Err(TableError::Malformed("blocked sources")),
+        }
+    }
+}
+
+fn parse(element: &[u8]) -> Option<Blocked> {
+    let (mut address, mut left) = (None, Duration::ZERO);
+    for (kind, value) in netlink::attributes(element) {
+        match kind {
+            NFTA_SET_ELEM_KEY => {
+                let (_, key) = netlink::attributes(value).find(|(kind, _)| *kind == NFTA_DATA_VALUE)?;
+                address = match key.len() {
+                    4 => <[u8; 4]>::try_from(key).ok().map(|bytes| Ipv4Addr::from(bytes).into()),
+                    _ => <[u8; 16]>::try_from(key).ok().map(|bytes| Ipv6Addr::from(bytes).into()),
+                };
+            }
+            NFTA_SET_ELEM_EXPIRATION => left = Duration::from_millis(netlink::be64(value)?),
+            _ => {}
+        }
+    }
+    Some(Blocked { address: address?, left })
+}
