@@ -103,7 +103,7 @@ enum Conformance {
     },
     /// The web application firewall on the OWASP Core Rule Set's own tests: how many come out as they say.
     Crs {
-        /// Folder with the rule set's `*.conf` and `*.data`; `crs-setup.conf.example` lies in it or beside it.
+        /// Folder of the rule set, or its `rules`; `crs-setup.conf.example` lies in it or beside it.
         #[arg(long)]
         rules: PathBuf,
         /// Folder with the tests, in go-ftw's format.

@@ -115,6 +115,8 @@ fn main() -> anyhow::Result<ExitCode> {
             bail!("the folder {} is not there", folder.display());
         }
     }
+    let inner = rules.join("rules");
+    let rules = if inner.is_dir() { inner } else { rules };
     let start = Instant::now();
     let ruleset = load(&rules)?;
     let loading = start.elapsed().as_secs_f64();
