@@ -130,7 +130,7 @@ pub(crate) struct Inspect {
     /// Look at connections whose beginning was not captured.
     #[arg(long)]
     pub(crate) midstream: bool,
-    /// A variable of the rules: HOME_NET=10.0.0.0/8.
+    /// A variable of the rules: `HOME_NET=10.0.0.0/8`.
     #[arg(long = "var")]
     pub(crate) variables: Vec<String>,
 }
