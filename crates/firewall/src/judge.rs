@@ -159,9 +159,8 @@ impl Plan {
                 continue;
             }
             match step.then {
-                Then::Effect(Effect::SynCookie) => return End::Passed,
+                Then::Accept | Then::Bypass | Then::Effect(Effect::SynCookie) => return End::Passed,
                 Then::Next | Then::Effect(_) => {}
-                Then::Accept | Then::Bypass => return End::Passed,
                 Then::Drop => return End::Dropped,
                 Then::Jump(name) => {
                     let target = self.chains.iter().find(|chain| chain.name == name);

@@ -393,7 +393,7 @@ impl Needs {
     pub const fn effect(&mut self, effect: Effect) {
         match effect {
             Effect::Opened { .. } | Effect::CookieSent | Effect::SynCookie | Effect::Own => {
-                self.cookies = true
+                self.cookies = true;
             }
             Effect::Ftp => self.ftp = true,
             Effect::Timeouts(_) => self.timeouts = true,

@@ -155,8 +155,7 @@ impl Ftp {
             folder.path().join("empty").display()
         );
         std::fs::write(&config, text).unwrap();
-        let server =
-            Command::new("vsftpd").arg(&config).stdin(Stdio::null()).spawn().expect("`vsftpd` of Debian");
+        let server = Command::new("vsftpd").arg(&config).stdin(Stdio::null()).spawn().unwrap();
         Self { server, _folder: folder }
     }
 }

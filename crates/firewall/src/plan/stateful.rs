@@ -35,7 +35,10 @@ pub(super) fn chains(policy: &Policy, counters: &mut Vec<Counter>) -> Vec<Chain>
     let containers = plan.containers(!check.is_empty());
     let mut chains = std::mem::take(&mut plan.decisions);
     let each = plan.stateful.congestion_flags != Mode::Off;
-    let through = through(has_new, !containers.is_empty(), !outgoing.is_empty(), each);
+    let asked = [(CHAIN_NEW, &new), (CHAIN_CONTAINERS, &containers), (CHAIN_OUTGOING, &outgoing)];
+    let asked: Vec<&str> =
+        asked.iter().filter(|(_, steps)| !steps.is_empty()).map(|(name, _)| *name).collect();
+    let through = through(&asked, each);
     let cookies = policy.stateful.half_open > 0 && policy.mode == Mode::Prevent;
     let leaving = leaving(has_new, !outgoing.is_empty(), cookies);
     let own =
@@ -301,12 +304,12 @@ fn framed(new: bool, of_loopback: Step, steps: Vec<Step>, each: bool) -> Vec<Ste
     framed
 }
 
-/// What goes through this host, to containers and from them.
-fn through(new: bool, containers: bool, outgoing: bool, each: bool) -> Vec<Step> {
+/// What goes through this host, to containers and from them, by those chains that have steps.
+fn through(asked: &[&str], each: bool) -> Vec<Step> {
     let mut steps = Vec::new();
     let kinds = [Interface::Bridge, Interface::Veth];
     let both = [Side::Destination, Side::Source];
-    if new {
+    if asked.contains(&CHAIN_NEW) {
         steps.extend(both.into_iter().flat_map(|side| {
             kinds.map(|kind| {
                 step(
@@ -316,12 +319,12 @@ fn through(new: bool, containers: bool, outgoing: bool, each: bool) -> Vec<Step>
             })
         }));
     }
-    if containers {
+    if asked.contains(&CHAIN_CONTAINERS) {
         steps.extend(kinds.map(|kind| {
             step(vec![Condition::Interface(Side::Destination, kind)], Then::Jump(CHAIN_CONTAINERS.into()))
         }));
     }
-    if outgoing {
+    if asked.contains(&CHAIN_OUTGOING) {
         steps.extend(kinds.map(|kind| {
             let mut conditions = vec![Condition::Interface(Side::Source, kind)];
             conditions.extend(opens());

@@ -35,19 +35,13 @@ const SAMPLE_BYTES: u32 = 128;
 
 /// Creates the plan's chains, for ARP or for IP.
 pub(super) fn chains(plan: &Plan, arp: bool) -> Vec<Request> {
-    let hook = |hook| {
-        let (number, name) = match hook {
-            Hook::Input => (1, "input"),
-            Hook::Forward => (2, "forward"),
-            Hook::Output => (3, "output"),
-            Hook::ArpInput => (0, "input"),
-            Hook::ArpOutput => (1, "output"),
-            Hook::Arriving => (0, "prerouting"),
-            Hook::InputState => (1, "input"),
-            Hook::ForwardState => (2, "forward"),
-            Hook::OutputState => (3, "output"),
-        };
-        (number, name)
+    let hook = |hook| match hook {
+        Hook::Input | Hook::InputState => (1, "input"),
+        Hook::Forward | Hook::ForwardState => (2, "forward"),
+        Hook::Output | Hook::OutputState => (3, "output"),
+        Hook::ArpInput => (0, "input"),
+        Hook::ArpOutput => (1, "output"),
+        Hook::Arriving => (0, "prerouting"),
     };
     let chains = plan.chains.iter().filter(|chain| chain.hook.is_some_and(Hook::is_arp) == arp);
     let mut at_hooks = BTreeMap::new();

@@ -552,7 +552,7 @@ fn ours(body: &[u8]) -> Option<String> {
 /// The window scale that this host's TCP says in its own answers; that of an untouched Linux where it cannot be read.
 ///
 /// # Source
-/// `tcp_select_initial_window`, net/ipv4/tcp_output.c
+/// `tcp_select_initial_window`, `net/ipv4/tcp_output.c`
 fn window_scale() -> u8 {
     const USUAL: u64 = 6 << 20;
     let read = |name: &str, place: usize| {

@@ -55,7 +55,7 @@ fn ip_packet(packet: &Packet, carried: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     match (packet.source, packet.destination) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => {
-            let fragment = packet.fragment.map_or(0, |f| f.offset / 8 | u16::from(f.more) << 13);
+            let fragment = packet.fragment.map_or(0, |f| (f.offset / 8) | (u16::from(f.more) << 13));
             bytes.extend([0x45, 0]);
             bytes.extend((20 + carried.len() as u16).to_be_bytes());
             bytes.extend([7, 7]);
@@ -192,7 +192,7 @@ fn a_connection_that_stands_is_no_concern_of_the_checks() {
             }
             let mut after = pair.there.run(|| connect(here, PORT + 1).unwrap());
             for _ in 0..10 {
-                exchange(&mut after, &[7; 20_000]).unwrap();
+                exchange(&mut after, &vec![7; 20_000]).unwrap();
             }
             assert_eq!(counted(&mut table), BTreeMap::new());
             // Somebody else's packet in the middle of nothing.

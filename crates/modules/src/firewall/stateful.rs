@@ -51,37 +51,37 @@ pub struct Stateful {
     #[schema(max_items = 64)]
     pub ftp_ports: Vec<Ports>,
     /// Seconds that a connection is remembered whose SYN is not answered; 0 for the computer's own, here and below.
-    #[schema(maximum = 2592000)]
+    #[schema(maximum = 2_592_000)]
     pub tcp_syn_sent_secs: u32,
     /// … whose SYN was answered.
-    #[schema(maximum = 2592000)]
+    #[schema(maximum = 2_592_000)]
     pub tcp_syn_received_secs: u32,
     /// … that is established.
-    #[schema(maximum = 2592000)]
+    #[schema(maximum = 2_592_000)]
     pub tcp_established_secs: u32,
     /// … that one side has ended.
-    #[schema(maximum = 2592000)]
+    #[schema(maximum = 2_592_000)]
     pub tcp_fin_wait_secs: u32,
     /// … where the other side has acknowledged that.
-    #[schema(maximum = 2592000)]
+    #[schema(maximum = 2_592_000)]
     pub tcp_close_wait_secs: u32,
     /// … that both sides have ended.
-    #[schema(maximum = 2592000)]
+    #[schema(maximum = 2_592_000)]
     pub tcp_last_ack_secs: u32,
     /// … where that is acknowledged.
-    #[schema(maximum = 2592000)]
+    #[schema(maximum = 2_592_000)]
     pub tcp_time_wait_secs: u32,
     /// … that was reset.
-    #[schema(maximum = 2592000)]
+    #[schema(maximum = 2_592_000)]
     pub tcp_close_secs: u32,
     /// Seconds that a UDP packet is remembered that was not answered.
-    #[schema(maximum = 2592000)]
+    #[schema(maximum = 2_592_000)]
     pub udp_secs: u32,
     /// … where both sides have sent.
-    #[schema(maximum = 2592000)]
+    #[schema(maximum = 2_592_000)]
     pub udp_stream_secs: u32,
     /// Seconds that an ICMP question is remembered.
-    #[schema(maximum = 2592000)]
+    #[schema(maximum = 2_592_000)]
     pub icmp_secs: u32,
 }
 
@@ -171,7 +171,7 @@ mod tests {
     use crate::firewall::MODULE;
     use serde_json::{Value, json};
 
-    fn findings(stateful: Value) -> Vec<(String, &'static str)> {
+    fn findings(stateful: &Value) -> Vec<(String, &'static str)> {
         let kind = MODULE.settings.unwrap();
         let values = json!({"mode": "prevent", "stateful": stateful});
         let found = kind.check(values.as_object().unwrap());
@@ -190,7 +190,7 @@ mod tests {
             ("ftpPorts", json!(["21-20"]), "invalid"),
             ("maxIncoming", json!(1), "invalid"),
         ] {
-            let found = findings(json!({member: value}));
+            let found = findings(&json!({member: value}));
             assert_eq!(found, [(format!("/stateful/{member}"), code)], "{member}");
         }
     }
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn what_is_within_the_bounds_is_taken() {
         let found =
-            findings(json!({"invalid": "prevent", "outOfConnection": "detect", "maxFromOneSource": 10_000,
+            findings(&json!({"invalid": "prevent", "outOfConnection": "detect", "maxFromOneSource": 10_000,
             "ftpPorts": ["21", "2121-2122"], "udpSecs": 2_592_000, "minFragmentBytes": 68}));
         assert_eq!(found, []);
     }
