@@ -388,7 +388,8 @@ describe("policies", () => {
         for (const module of Object.keys(policy.settings)) {
           await page.goTo(`/policies/${policy.id}?module=${module}`);
           await page.getByRole("heading", { level: 1, name: policy.name, exact: true }).waitFor();
-          await page.locator("#setting-mode-prevent").waitFor();
+          // Of the network engine it is inline or tap.
+          await page.locator("#setting-mode-prevent, #setting-mode-inline").first().waitFor();
           await assertSound(page, `policy-${module}-${look.name}`);
         }
       }));
