@@ -85,6 +85,15 @@ pub(crate) fn firewall() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The console alone: lints, unit tests, build, and the browser.
+pub(crate) fn console() -> anyhow::Result<()> {
+    setup::as_root_again()?;
+    debian::require(debian::BUILD)?;
+    console::checks()?;
+    build::programs()?;
+    console::browser()
+}
+
 /// The manager's behaviour on each database, then its other tests; how many passed is said for each.
 pub(crate) fn manager() -> anyhow::Result<()> {
     setup::as_root_again()?;

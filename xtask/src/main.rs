@@ -198,6 +198,7 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Setup => setup::everything().map(|()| true),
         Command::Demo { once, wordpress } => demo(once, wordpress),
         Command::Test { filters } if filters == ["firewall"] => checks::firewall().map(|()| true),
+        Command::Test { filters } if filters == ["console"] => checks::console().map(|()| true),
         Command::Test { filters } if filters == ["manager"] => checks::manager().map(|()| true),
         Command::Test { filters } => checks::test(&filters).map(|()| true),
         Command::Ci => checks::test(&[]).map(|()| true),
