@@ -2,6 +2,7 @@
 use crate::answer;
 use crate::flow::{self, InspectedFlow, Ports, Shared};
 use crate::packet_view::{Header, PacketView};
+use crate::record::Record;
 use crate::site::{Path, Sighting, WebReputation};
 use sakimori_model::{Event, IntrusionPrevention, Mode, Now};
 pub use sakimori_packet::Checksums;
@@ -158,6 +159,7 @@ impl Engine {
                 blocked: None,
                 web: WebReputation::default(),
                 sightings: Vec::new(),
+                records: None,
             },
         };
         engine.tell_flows();
@@ -326,13 +328,25 @@ impl Engine {
         self.shared.sightings.drain(..)
     }
 
+    /// Keeps records of what is said from now on, to be drained after each packet; they have no bound of their own.
+    pub fn keep_records(&mut self) {
+        self.shared.records.get_or_insert_default();
+        self.tell_flows();
+    }
+
+    /// What was said since the last call, oldest first.
+    pub fn drain_records(&mut self) -> impl Iterator<Item = Record> + '_ {
+        self.shared.records.iter_mut().flat_map(|records| records.drain(..))
+    }
+
     /// Whether packets from server to client have to be shown with their payload.
     pub fn needs_responses(&self) -> bool {
         let needs = self.shared.rules.needs();
-        self.shared.settings.mode != Mode::Off
+        let asked = self.shared.settings.mode != Mode::Off
             && (needs.response
                 || needs.stream_to_client
-                || self.shared.rules.asks(Place::Packet, signatures::Direction::ToClient))
+                || self.shared.rules.asks(Place::Packet, signatures::Direction::ToClient));
+        asked || self.shared.records.is_some()
     }
 
     /// What was counted.

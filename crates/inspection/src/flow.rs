@@ -3,6 +3,7 @@ use crate::answer::Why;
 use crate::engine::{Counters, Limits};
 use crate::http_view::{HttpView, Stream};
 use crate::packet_view::{Header, PacketView};
+use crate::record::{Record, Recorder};
 use crate::report::{self, Occasion};
 use crate::site::{self, Path, Sighting, Step, Visit, WebReputation};
 use crate::stream_view::{StreamView, StreamWindow};
@@ -40,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) blocked: Option<Blocked>,
     pub(crate) web: WebReputation,
     pub(crate) sightings: Vec<Sighting>,
+    /// Where records are kept, what was said and not drained yet.
+    pub(crate) records: Option<Vec<Record>>,
 }
 
 /// The incident that blocked a flow, and the page that its client gets instead of a reset.
@@ -63,6 +66,7 @@ pub(crate) struct InspectedFlow {
     /// Bytes to the server and to the client.
     lengths: [u64; 2],
     greeting: Hello,
+    recorder: Recorder,
 }
 
 /// What a client says first, where it may be TLS.
@@ -139,6 +143,7 @@ impl InspectedFlow {
             windows: [None, None],
             lengths: [0, 0],
             greeting: Hello::Silent,
+            recorder: Recorder::default(),
         }
     }
 
@@ -154,6 +159,9 @@ impl InspectedFlow {
     fn wanted(&self, shared: &Shared, direction: Direction) -> bool {
         let needs = shared.rules.needs();
         if direction == Direction::ToServer && self.visit.is_http() && shared.web.mode != Mode::Off {
+            return true;
+        }
+        if shared.records.is_some() && self.http.is_some() {
             return true;
         }
         if shared.settings.mode == Mode::Off || !self.attacked {
@@ -276,32 +284,44 @@ impl InspectedFlow {
         if matches!(self.protocol(), Some(Protocol::Tls)) {
             return Decision::Continue;
         }
-        let slot = usize::from(direction == Direction::ToClient);
-        let Some(connection) = &mut self.http else { return Decision::Continue };
+        let (slot, side) = match direction {
+            Direction::ToServer => (0, http1::Direction::ToServer),
+            Direction::ToClient => (1, http1::Direction::ToClient),
+        };
         let limits = shared.limits.http;
-        let window = self.windows.get(slot).and_then(Option::as_deref);
-        let mut sink = HttpSink {
-            attacked: self.attacked && shared.settings.mode != Mode::Off,
-            visit: self.visit.is_http() && shared.web.mode != Mode::Off,
-            shared,
-            facts: &self.facts,
-            rules: &mut self.rules,
-            segment_length: bytes.len(),
-            window,
-            lengths: self.lengths,
-            tunnel: false,
+        let Some((connection, mut sink)) = self.http_sink(shared, slot, bytes.len()) else {
+            return Decision::Continue;
         };
-        let direction = match direction {
-            Direction::ToServer => http1::Direction::ToServer,
-            Direction::ToClient => http1::Direction::ToClient,
-        };
-        let control = connection.feed(direction, bytes, &limits, &mut sink);
+        let control = connection.feed(side, bytes, &limits, &mut sink);
         let tunnel = sink.tunnel;
         match control {
             http1::Control::Stop => Decision::Block,
             http1::Control::Continue if tunnel => self.leave_be(),
             http1::Control::Continue => Decision::Continue,
         }
+    }
+
+    /// The HTTP connection and who is told of its steps.
+    fn http_sink<'a>(
+        &'a mut self,
+        shared: &'a mut Shared,
+        slot: usize,
+        segment_length: usize,
+    ) -> Option<(&'a mut http1::Connection<RuleMemory>, HttpSink<'a>)> {
+        let window = self.windows.get(slot).and_then(Option::as_deref);
+        let sink = HttpSink {
+            attacked: self.attacked && shared.settings.mode != Mode::Off,
+            visit: self.visit.is_http() && shared.web.mode != Mode::Off,
+            shared,
+            facts: &self.facts,
+            rules: &mut self.rules,
+            segment_length,
+            window,
+            lengths: self.lengths,
+            tunnel: false,
+            recorder: &mut self.recorder,
+        };
+        Some((self.http.as_deref_mut()?, sink))
     }
 
     /// Nothing more is looked up for this flow; the kernel may forget it unless somebody else looks at it.
@@ -382,7 +402,17 @@ impl Application for InspectedFlow {
         Decision::Continue
     }
 
-    fn end(&mut self, shared: &mut Shared, _: &FlowInfo, _: End) {
+    fn end(&mut self, shared: &mut Shared, _: &FlowInfo, how: End) {
+        let limits = shared.limits.http;
+        if how != End::Blocked
+            && let Some((connection, mut sink)) = self.http_sink(shared, 1, 0)
+        {
+            // Too late to stop anything: what lasts until the end of its connection is told of.
+            let _over = connection.close(&limits, &mut sink);
+        }
+        if let Some(records) = &mut shared.records {
+            self.recorder.end(records);
+        }
         if let Some(http) = &self.http {
             shared.counters.garbage_lines += http.garbage_lines();
         }
@@ -404,6 +434,7 @@ struct HttpSink<'a> {
     visit: bool,
     /// A request opened a tunnel.
     tunnel: bool,
+    recorder: &'a mut Recorder,
 }
 
 impl http1::Sink<RuleMemory> for HttpSink<'_> {
@@ -435,6 +466,13 @@ impl http1::Sink<RuleMemory> for HttpSink<'_> {
                 (signatures::Direction::ToClient, Stage::ResponseEnd)
             }
         };
+        if let Some(records) = &mut shared.records {
+            match stage {
+                Stage::RequestEnd => self.recorder.request(self.facts, &transaction.message, records),
+                Stage::ResponseEnd => self.recorder.answer(self.facts, &transaction.message, records),
+                _ => {}
+            }
+        }
         if stage == Stage::RequestEnd && !transaction.message.anomalies().is_empty() {
             shared.counters.http_anomalies += 1;
         }

@@ -20,10 +20,12 @@ mod flow;
 mod http_view;
 pub mod offline;
 mod packet_view;
+mod record;
 mod report;
 mod site;
 mod stream_view;
 mod tls_view;
 
 pub use engine::{Checksums, Config, Counters, Engine, FlowMark, Injection, Judgement, Limits, Verdict};
+pub use record::{FileRecord, HttpRecord, Record};
 pub use site::{Path, SeenIn, Sighting, WebReputation};

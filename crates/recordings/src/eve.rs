@@ -1,8 +1,9 @@
 //! EVE JSON, as Suricata writes it (`doc/userguide/output/eve/eve-json-format`).
 
 use jiff::tz::Offset;
+use sakimori_inspection::{FileRecord, HttpRecord, Record};
 use sakimori_model::{Action, HttpSummary, Intrusion, Timestamp};
-use sakimori_signatures::Rule;
+use sakimori_signatures::{Direction, Rule};
 use serde_json::{Map, Value, json};
 
 use crate::flows::Flow;
@@ -88,6 +89,87 @@ fn http(summary: &HttpSummary) -> Value {
         [("hostname", host), ("url", target), ("http_user_agent", user_agent), ("http_method", method)];
     let there = named.into_iter().filter(|(_, value)| !value.is_empty());
     there.map(|(name, value)| (name.to_owned(), value.as_str().into())).collect::<Map<_, _>>().into()
+}
+
+/// Something that was said, on the packet that completes it.
+pub(crate) fn record(occasion: &Occasion<'_>, record: &Record) -> Value {
+    let (http, direction) = match record {
+        Record::Http(http) => (http, Direction::ToServer),
+        Record::File(file) => (&file.http, file.direction),
+    };
+    let mut at = *occasion;
+    if let Some(flow) = &http.flow {
+        let client = (flow.client, Some(flow.client_port));
+        let server = (flow.server, Some(flow.server_port));
+        (at.source, at.destination) =
+            if direction == Direction::ToServer { (client, server) } else { (server, client) };
+    }
+    let kind = if matches!(record, Record::Http(_)) { "http" } else { "fileinfo" };
+    let mut event = begin(&at, kind);
+    event.insert("http".to_owned(), transaction(http));
+    event.insert("app_proto".to_owned(), "http".into());
+    match record {
+        Record::Http(http) => {
+            event.insert("tx_id".to_owned(), http.number.into());
+        }
+        Record::File(file) => {
+            event.insert("fileinfo".to_owned(), file_info(file));
+        }
+    }
+    event.into()
+}
+
+/// Something whose connection was over only with the capture.
+pub(crate) fn late_record(last: Timestamp, number: u64, flows: &[Flow], said: &Record) -> Value {
+    let http = match said {
+        Record::Http(http) => http,
+        Record::File(file) => &file.http,
+    };
+    let ends = http.flow.map(|flow| ((flow.client, flow.client_port), (flow.server, flow.server_port)));
+    let flow = flows.iter().rfind(|flow| Some((flow.client, flow.server)) == ends);
+    let nobody = std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
+    let occasion = Occasion {
+        at: last,
+        number,
+        source: (nobody, None),
+        destination: (nobody, None),
+        protocol: 6,
+        flow: flow.map(|flow| (flow, true)),
+    };
+    record(&occasion, said)
+}
+
+fn transaction(http: &HttpRecord) -> Value {
+    let mut fields = Map::new();
+    let texts = [
+        ("hostname", &http.host),
+        ("url", &http.target),
+        ("http_user_agent", &http.user_agent),
+        ("http_content_type", &http.content_type),
+        ("http_refer", &http.referer),
+        ("http_method", &http.method),
+        ("protocol", &http.protocol),
+        ("redirect", &http.location),
+    ];
+    for (name, text) in texts.into_iter().filter(|(_, text)| !text.is_empty()) {
+        fields.insert(name.to_owned(), text.as_str().into());
+    }
+    if let Some(status) = http.status {
+        fields.insert("status".to_owned(), status.into());
+    }
+    fields.insert("length".to_owned(), http.length.into());
+    fields.into()
+}
+
+fn file_info(file: &FileRecord) -> Value {
+    json!({
+        "filename": file.name,
+        "gaps": file.gaps,
+        "state": if file.whole { "CLOSED" } else { "TRUNCATED" },
+        "stored": false,
+        "size": file.size,
+        "tx_id": file.http.number,
+    })
 }
 
 /// A packet was dropped.

@@ -78,7 +78,8 @@ impl Replay {
         }
         // Nobody was blocked by what was recorded, so neither number has to be a secret.
         let config = Config { limits, ..Config::new(settings, 1, 2) };
-        let engine = Engine::new(config, Arc::clone(&rules));
+        let mut engine = Engine::new(config, Arc::clone(&rules));
+        engine.keep_records();
         Self {
             engine,
             rules,
@@ -138,12 +139,21 @@ impl Replay {
             self.statistics.dropped += 1;
             tell(eve::drop(&occasion, bytes.len(), packet.ttl));
         }
+        for record in self.engine.drain_records() {
+            tell(eve::record(&occasion, &record));
+        }
     }
 
     /// The capture is over: the flows and the statistics.
     pub fn end(self, tell: &mut impl FnMut(Value)) -> Statistics {
-        let Self { flows, last, statistics, engine, .. } = self;
-        for flow in flows.all() {
+        let Self { flows, last, statistics, mut engine, .. } = self;
+        let late = Now { wall: last, monotonic: Duration::from_secs(u64::from(u32::MAX)) };
+        while engine.expire(late) {}
+        let flows = flows.all();
+        for record in engine.drain_records() {
+            tell(eve::late_record(last, statistics.frames, &flows, &record));
+        }
+        for flow in flows {
             tell(eve::flow(&flow, last));
         }
         let counters = engine.counters();

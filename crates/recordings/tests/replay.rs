@@ -122,7 +122,7 @@ fn kinds(events: &[Value]) -> Vec<&str> {
 fn an_alert_has_the_fields_that_suricatas_users_know() {
     for capture in [pcap, pcapng] {
         let (events, statistics) = replay(&capture(&conversation("/?f=/etc/passwd")), false);
-        assert_eq!(kinds(&events), ["alert", "flow", "stats"]);
+        assert_eq!(kinds(&events), ["alert", "fileinfo", "http", "flow", "stats"]);
         let alert = &events[0];
         for (field, wanted) in [
             ("/timestamp", "2024-02-03T04:05:09.789012+0000".into()),
@@ -147,7 +147,23 @@ fn an_alert_has_the_fields_that_suricatas_users_know() {
         ] {
             assert_eq!(alert.pointer(field), Some(&wanted), "{field} of {alert}");
         }
-        let flow = &events[1];
+        for (event, field, wanted) in [
+            (1, "/src_ip", Value::from("198.51.100.1")),
+            (1, "/pcap_cnt", 5.into()),
+            (1, "/fileinfo/filename", "/".into()),
+            (1, "/fileinfo/size", 2.into()),
+            (1, "/fileinfo/state", "CLOSED".into()),
+            (1, "/http/hostname", "www.example.com".into()),
+            (2, "/src_ip", "192.0.2.1".into()),
+            (2, "/http/url", "/?f=/etc/passwd".into()),
+            (2, "/http/http_method", "GET".into()),
+            (2, "/http/protocol", "HTTP/1.1".into()),
+            (2, "/http/status", 200.into()),
+            (2, "/http/length", 2.into()),
+        ] {
+            assert_eq!(events[event].pointer(field), Some(&wanted), "{field} of {}", events[event]);
+        }
+        let flow = &events[3];
         assert_eq!(flow["flow_id"], alert["flow_id"]);
         for (field, wanted) in [
             ("/flow/state", Value::from("closed")),
@@ -167,14 +183,14 @@ fn an_alert_has_the_fields_that_suricatas_users_know() {
 fn what_rules_drop_is_dropped_only_in_the_traffics_way() {
     let capture = pcap(&conversation("/?f=/etc/shadow"));
     let (events, statistics) = replay(&capture, false);
-    assert_eq!((kinds(&events), statistics.dropped), (vec!["alert", "flow", "stats"], 0));
+    assert_eq!((kinds(&events), statistics.dropped), (vec!["alert", "fileinfo", "http", "flow", "stats"], 0));
     assert_eq!(events[0]["alert"]["action"], "allowed");
     let (events, statistics) = replay(&capture, true);
     assert_eq!(kinds(&events)[..2], ["alert", "drop"]);
     assert_eq!(events[0]["alert"]["action"], "blocked");
     assert!(statistics.dropped >= 1, "{statistics:?}");
     let (events, statistics) = replay(&pcap(&conversation("/")), true);
-    assert_eq!((kinds(&events), statistics.dropped), (vec!["flow", "stats"], 0));
+    assert_eq!((kinds(&events), statistics.dropped), (vec!["fileinfo", "http", "flow", "stats"], 0));
 }
 
 #[test]

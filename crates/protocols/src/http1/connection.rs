@@ -22,7 +22,7 @@ pub enum Stage {
     Headers,
     /// More of the body is there; told at most once for each piece of input.
     Body,
-    /// The message is complete.
+    /// The message is complete, or nothing more of it can come.
     End,
 }
 
@@ -146,6 +146,18 @@ impl<S: Default> Connection<S> {
             Direction::ToServer => self.request.gap(bytes),
             Direction::ToClient => self.response.gap(bytes),
         }
+    }
+
+    /// The connection is over: an answer that lasts until then is whole, another one is as far as it came.
+    pub fn close(&mut self, limits: &Limits, sink: &mut impl Sink<S>) -> Control {
+        let mut step = Step {
+            methods: &mut self.methods,
+            garbage_lines: &mut self.garbage_lines,
+            direction: Direction::ToClient,
+            limits,
+            sink,
+        };
+        self.response.close(&mut step)
     }
 
     /// Lines that were no start of a message, so far.
@@ -407,6 +419,22 @@ impl<S: Default> Half<S> {
         let control = step.sink.progress(step.direction, &mut self.transaction, Stage::End);
         self.next_message();
         control
+    }
+
+    fn close<K: Sink<S>>(&mut self, step: &mut Step<'_, K>) -> Control {
+        match self.state {
+            State::Start | State::SkipLine | State::Head => Control::Continue,
+            State::UntilClose => self.finish(step),
+            State::Fixed(_)
+            | State::ChunkSize(_)
+            | State::ChunkData(_)
+            | State::ChunkEnd
+            | State::Trailers(_) => {
+                let control = step.sink.progress(step.direction, &mut self.transaction, Stage::End);
+                self.next_message();
+                control
+            }
+        }
     }
 
     fn garbage<K>(&mut self, step: &mut Step<'_, K>) {
