@@ -134,7 +134,10 @@ fn file(http: &HttpRecord, message: &Message, direction: Direction) -> Option<Fi
     Some(FileRecord {
         http: http.clone(),
         direction,
-        name: message.header("content-disposition").and_then(file_name).unwrap_or_else(path),
+        name: message
+            .received_header("content-disposition")
+            .and_then(|value| file_name(&value))
+            .unwrap_or_else(path),
         size: if truncated { message.body_len().max(kept) } else { kept },
         whole: message.is_complete(),
         gaps: message.anomalies().contains(Anomaly::Gap),

@@ -1,5 +1,5 @@
 //! One request or response: its raw head, its parsed fields, the kept part of its body.
-use super::{Anomalies, Anomaly, body::Body, head::Head, uri};
+use super::{Anomalies, Anomaly, body::Body, head::Head, lenient, uri};
 use std::cell::OnceCell;
 use std::ops::Range;
 
@@ -72,6 +72,13 @@ impl Message {
     /// The first value of a header, its name compared without case.
     pub fn header(&self, name: &str) -> Option<&[u8]> {
         self.headers().find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+    }
+
+    /// The first value of a header as some receiver of a response reads it, however it is hidden (`lenient.rs`).
+    pub fn received_header(&self, name: &str) -> Option<Vec<u8>> {
+        let fields = lenient::fields(&self.head.bytes);
+        let found = fields.into_iter().find(|(found, _)| found.eq_ignore_ascii_case(name.as_bytes()));
+        found.map(|(_, value)| value.trim_ascii().to_vec())
     }
 
     /// All header lines as `Name: value\r\n`, folds undone, without Cookie and Set-Cookie, which
