@@ -10,6 +10,7 @@ mod validate_byte_range;
 mod validate_nid;
 mod validate_url_encoding;
 mod validate_utf8_encoding;
+mod verify;
 mod verify_cc;
 mod verify_cpf;
 mod verify_ssn;
@@ -87,10 +88,10 @@ pub(crate) fn compile(name: &str, argument: &str, loader: &dyn Loader) -> Result
         "validatebyterange" => Box::new(validate_byte_range::ValidateByteRange::new(argument)?),
         "validateurlencoding" => Box::new(validate_url_encoding::ValidateUrlEncoding),
         "validateutf8encoding" => Box::new(validate_utf8_encoding::ValidateUtf8Encoding),
-        "verifycc" => Box::new(verify_cc::VerifyCc::new(argument)?),
-        "verifycpf" => Box::new(verify_cpf::VerifyCpf::new(argument)?),
-        "verifyssn" => Box::new(verify_ssn::VerifySsn::new(argument)?),
-        "verifysvnr" => Box::new(verify_svnr::VerifySvnr::new(argument)?),
+        "verifycc" => Box::new(verify::Verify::new(argument, verify_cc::luhn)?),
+        "verifycpf" => Box::new(verify::Verify::new(argument, verify_cpf::is_right)?),
+        "verifyssn" => Box::new(verify::Verify::new(argument, verify_ssn::is_possible)?),
+        "verifysvnr" => Box::new(verify::Verify::new(argument, verify_svnr::is_right)?),
         "validatenid" => Box::new(validate_nid::ValidateNid::new(argument)?),
         "geolookup" | "rbl" | "gsblookup" | "inspectfile" | "fuzzyhash" | "validatedtd"
         | "validateschema" | "validatehash" | "rsub" | "verifysig" => {

@@ -14,6 +14,7 @@ import {
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { entriesOf, type Field, type KeyedField, type Member } from "../../moduleSettings";
+import { FieldHint } from "./FieldHint";
 import { isPorts, memberHint, type Typed } from "./fieldText";
 import { adjusted, ordered } from "./firewallRule";
 import { memberTitle } from "./KeyedSetting";
@@ -111,15 +112,7 @@ export function EntryEditor({ title, field, name: given, taken, value: before, o
           onType={(next) => setTyped({ ...typed, [key]: next })}
           onChange={set}
         />
-        {(hint !== false || wrong !== undefined) && (
-          <FormHelperText>
-            <HelperText id={`${id}-hint`}>
-              <HelperTextItem variant={wrong === undefined ? "default" : "error"}>
-                {wrong ?? hint}
-              </HelperTextItem>
-            </HelperText>
-          </FormHelperText>
-        )}
+        <FieldHint id={id} hint={hint === false ? undefined : hint} wrong={wrong} />
       </FormGroup>
     );
   };

@@ -1,15 +1,4 @@
-import {
-  Card,
-  CardBody,
-  CardTitle,
-  Form,
-  FormGroup,
-  FormHelperText,
-  HelperText,
-  HelperTextItem,
-  Stack,
-  StackItem,
-} from "@patternfly/react-core";
+import { Card, CardBody, CardTitle, Form, FormGroup, Stack, StackItem } from "@patternfly/react-core";
 import { useTranslation } from "react-i18next";
 import type { FieldError, Policy } from "../../api/types";
 import { textOfCode } from "../../i18n";
@@ -23,6 +12,7 @@ import {
   withKey,
   withProperty,
 } from "../../policyDraft";
+import { FieldHint } from "./FieldHint";
 import { propertyHint, propertyTitle, type Typed } from "./fieldText";
 import { KeyedSetting } from "./KeyedSetting";
 import { ObjectSetting } from "./ObjectSetting";
@@ -94,15 +84,7 @@ function Property({ member, ...props }: ModuleProps & { member: Member }) {
         onType={(next) => onType(at, next)}
         onChange={(next) => onChange(withProperty(draft, policy, module, name, next))}
       />
-      {(hint !== undefined || wrong !== undefined) && (
-        <FormHelperText>
-          <HelperText id={`${id}-hint`}>
-            <HelperTextItem variant={wrong === undefined ? "default" : "error"}>
-              {wrong ?? hint}
-            </HelperTextItem>
-          </HelperText>
-        </FormHelperText>
-      )}
+      <FieldHint id={id} hint={hint} wrong={wrong} />
     </FormGroup>
   );
 }

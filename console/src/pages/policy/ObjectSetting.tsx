@@ -1,17 +1,9 @@
-import {
-  Card,
-  CardBody,
-  CardTitle,
-  Form,
-  FormGroup,
-  FormHelperText,
-  HelperText,
-  HelperTextItem,
-} from "@patternfly/react-core";
+import { Card, CardBody, CardTitle, Form, FormGroup } from "@patternfly/react-core";
 import { useTranslation } from "react-i18next";
 import { textOfCode } from "../../i18n";
 import { entriesOf, type Member, type ObjectField, pointer } from "../../moduleSettings";
 import { draftedSettings, localSettings, originOf, withKey } from "../../policyDraft";
+import { FieldHint } from "./FieldHint";
 import { memberHint, propertyHint, propertyTitle } from "./fieldText";
 import type { ModuleProps } from "./ModuleSettings";
 import { OriginNote } from "./OriginNote";
@@ -64,15 +56,7 @@ function MemberInput({ member, property, field, ...props }: Props & { member: Me
         onType={(next) => onType(at, next)}
         onChange={set}
       />
-      {(hint !== undefined || wrong !== undefined) && (
-        <FormHelperText>
-          <HelperText id={`${id}-hint`}>
-            <HelperTextItem variant={wrong === undefined ? "default" : "error"}>
-              {wrong ?? hint}
-            </HelperTextItem>
-          </HelperText>
-        </FormHelperText>
-      )}
+      <FieldHint id={id} hint={hint} wrong={wrong} />
     </FormGroup>
   );
 }

@@ -9,9 +9,9 @@ use super::request::{
     NFPROTO_INET, NFT_MSG_GETSETELEM, NFT_MSG_NEWSETELEM, NFTA_SET_ELEM_EXPIRATION, NFTA_SET_ELEM_KEY,
     NFTA_SET_ELEM_LIST_ELEMENTS, NFTA_SET_ELEM_LIST_SET, NFTA_SET_ELEM_LIST_TABLE, Request,
 };
-use super::table::{ENOENT, QUERY, Table, refused};
+use super::table::{ENOENT, Listing, Table};
 use super::{TABLE, TableError};
-use crate::netlink::{self, NETFILTER_HEADER, Writer};
+use crate::netlink::{self, NETFILTER_HEADER};
 
 /// A source that is blocked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,41 +42,30 @@ impl Table {
     pub fn blocked(&mut self) -> Result<Vec<Blocked>, TableError> {
         let mut all = Vec::new();
         for set in named::ALL.into_iter().filter(|set| set.kind == Kind::Blocked) {
-            self.list(set, &mut all)?;
+            self.sources_in(set, &mut all)?;
         }
         all.sort_unstable_by_key(|one| one.address);
         Ok(all)
     }
 
-    fn list(&self, set: NamedSet, all: &mut Vec<Blocked>) -> Result<(), TableError> {
-        self.drain()?;
-        let mut w = Writer::default();
-        w.begin(NFT_MSG_GETSETELEM, netlink::REQUEST | netlink::DUMP, QUERY, NFPROTO_INET, 0);
-        w.string(NFTA_SET_ELEM_LIST_TABLE, TABLE);
-        w.string(NFTA_SET_ELEM_LIST_SET, set.name());
-        w.end();
-        netlink::send(&self.fd, w.as_bytes()).map_err(TableError::Socket)?;
-        let (mut done, mut error) = (false, None);
-        self.receive_all(|message| {
-            if message.kind == NFT_MSG_NEWSETELEM {
-                let body = message.body.get(NETFILTER_HEADER..).unwrap_or_default();
+    fn sources_in(&self, set: NamedSet, all: &mut Vec<Blocked>) -> Result<(), TableError> {
+        let asked = Listing { ask: NFT_MSG_GETSETELEM, answer: NFT_MSG_NEWSETELEM, family: NFPROTO_INET };
+        self.list(
+            asked,
+            "the blocked sources",
+            |w| {
+                w.string(NFTA_SET_ELEM_LIST_TABLE, TABLE);
+                w.string(NFTA_SET_ELEM_LIST_SET, set.name());
+            },
+            |body| {
+                let body = body.get(NETFILTER_HEADER..).unwrap_or_default();
                 let lists =
                     netlink::attributes(body).filter(|(kind, _)| *kind == NFTA_SET_ELEM_LIST_ELEMENTS);
                 let elements = lists.flat_map(|(_, list)| netlink::attributes(list));
                 let elements = elements.filter(|(kind, _)| *kind == NFTA_LIST_ELEM);
                 all.extend(elements.filter_map(|(_, element)| parse(element)));
-            } else if message.kind == netlink::NLMSG_DONE {
-                done = true;
-            } else if let Some(errno) = message.errno() {
-                error = Some(errno);
-            }
-        })?;
-        match error {
-            Some(ENOENT) => Ok(()),
-            Some(errno) => Err(refused("list the blocked sources".into(), errno)),
-            None if done => Ok(()),
-            None => Err(TableError::Malformed("blocked sources")),
-        }
+            },
+        )
     }
 }
 

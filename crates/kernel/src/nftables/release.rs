@@ -4,7 +4,7 @@ use super::request::{
     NFPROTO_ARP, NFPROTO_INET, NFPROTO_NETDEV, NFT_MSG_GETCHAIN, NFT_MSG_NEWCHAIN, NFTA_CHAIN_HOOK,
     NFTA_CHAIN_NAME, NFTA_CHAIN_TABLE, NFTA_TABLE_NAME, Request,
 };
-use super::table::{ENOENT, QUERY, Table, refused};
+use super::table::{Listing, Table};
 use super::{TABLE, TableError, plan};
 use crate::netlink::{self, NETFILTER_HEADER, Writer};
 
@@ -35,29 +35,11 @@ impl Table {
 
     /// The chains of our table of a family that are the firewall's.
     pub(super) fn chains_of(&self, family: u8) -> Result<Vec<Standing>, TableError> {
-        self.drain()?;
-        let mut w = Writer::default();
-        w.begin(NFT_MSG_GETCHAIN, netlink::REQUEST | netlink::DUMP, QUERY, family, 0);
-        w.string(NFTA_TABLE_NAME, TABLE);
-        w.end();
-        netlink::send(&self.fd, w.as_bytes()).map_err(TableError::Socket)?;
         let mut chains = Vec::new();
-        let (mut done, mut error) = (false, None);
-        self.receive_all(|message| {
-            if message.kind == NFT_MSG_NEWCHAIN {
-                chains.extend(ours(message.body));
-            } else if message.kind == netlink::NLMSG_DONE {
-                done = true;
-            } else if let Some(errno) = message.errno() {
-                error = Some(errno);
-            }
-        })?;
-        match error {
-            Some(ENOENT) => Ok(Vec::new()),
-            Some(errno) => Err(refused("list the chains of our table".into(), errno)),
-            None if done => Ok(chains),
-            None => Err(TableError::Malformed("chains")),
-        }
+        let asked = Listing { ask: NFT_MSG_GETCHAIN, answer: NFT_MSG_NEWCHAIN, family };
+        let which = |w: &mut Writer| w.string(NFTA_TABLE_NAME, TABLE);
+        self.list(asked, "the chains of our table", which, |body| chains.extend(ours(body)))?;
+        Ok(chains)
     }
 }
 

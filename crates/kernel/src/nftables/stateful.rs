@@ -22,7 +22,7 @@ use super::request::{
     NFTA_OBJ_NAME, NFTA_OBJ_TYPE, NFTA_SET_FLAGS, NFTA_SET_ID, NFTA_SET_KEY_LEN, NFTA_SET_KEY_TYPE,
     NFTA_SET_NAME, NFTA_TABLE_NAME, Request,
 };
-use super::table::{ENOENT, QUERY, Table, refused};
+use super::table::{Listing, Table};
 use super::{MARK_INJECTED, TABLE, TableError};
 use crate::netlink::{self, NETFILTER_HEADER, Writer};
 
@@ -503,33 +503,18 @@ impl Table {
         kind: Option<u32>,
         mut each: impl FnMut(String) -> bool,
     ) -> Result<(), TableError> {
-        self.drain()?;
-        let mut w = Writer::default();
-        w.begin(ask, netlink::REQUEST | netlink::DUMP, QUERY, NFPROTO_INET, 0);
-        w.string(NFTA_TABLE_NAME, TABLE);
-        if let Some(kind) = kind {
-            w.be32(NFTA_OBJ_TYPE, kind);
-        }
-        w.end();
-        netlink::send(&self.fd, w.as_bytes()).map_err(TableError::Socket)?;
-        let (mut done, mut error) = (false, None);
-        self.receive_all(|message| {
-            if message.kind == answer {
-                if let Some(name) = ours(message.body) {
-                    each(name);
-                }
-            } else if message.kind == netlink::NLMSG_DONE {
-                done = true;
-            } else if let Some(errno) = message.errno() {
-                error = Some(errno);
+        let asked = Listing { ask, answer, family: NFPROTO_INET };
+        let which = |w: &mut Writer| {
+            w.string(NFTA_TABLE_NAME, TABLE);
+            if let Some(kind) = kind {
+                w.be32(NFTA_OBJ_TYPE, kind);
             }
-        })?;
-        match error {
-            Some(ENOENT) => Ok(()),
-            Some(errno) => Err(refused("list what is kept of connections".into(), errno)),
-            None if done => Ok(()),
-            None => Err(TableError::Malformed("what is kept of connections")),
-        }
+        };
+        self.list(asked, "what is kept of connections", which, |body| {
+            if let Some(name) = ours(body) {
+                each(name);
+            }
+        })
     }
 }
 

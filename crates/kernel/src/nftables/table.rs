@@ -70,6 +70,14 @@ pub fn probe() -> Result<Capabilities, TableError> {
     Ok(Capabilities { mechanism, payload, interface_kinds, samples })
 }
 
+/// What the kernel is asked to list, what its answers are, and of which family of tables.
+#[derive(Clone, Copy)]
+pub(super) struct Listing {
+    pub(super) ask: u16,
+    pub(super) answer: u16,
+    pub(super) family: u8,
+}
+
 impl Table {
     /// Opens the connection; changes nothing.
     pub fn open() -> Result<Self, TableError> {
@@ -215,20 +223,41 @@ impl Table {
     }
 
     fn list_counters(&self, family: u8, mut each: impl FnMut(&[u8], Count)) -> Result<(), TableError> {
-        self.drain()?;
-        let mut w = Writer::default();
-        w.begin(NFT_MSG_GETOBJ, netlink::REQUEST | netlink::DUMP, QUERY, family, 0);
-        w.string(NFTA_OBJ_TABLE, TABLE);
-        w.be32(NFTA_OBJ_TYPE, NFT_OBJECT_COUNTER);
-        w.end();
-        netlink::send(&self.fd, w.as_bytes()).map_err(TableError::Socket)?;
-        let mut error = None;
-        let mut done = false;
-        self.receive_all(|message| {
-            if message.kind == NFT_MSG_NEWOBJ {
-                if let Some((name, count)) = parse_counter(message.body) {
+        let asked = Listing { ask: NFT_MSG_GETOBJ, answer: NFT_MSG_NEWOBJ, family };
+        self.list(
+            asked,
+            "the counters of our table",
+            |w| {
+                w.string(NFTA_OBJ_TABLE, TABLE);
+                w.be32(NFTA_OBJ_TYPE, NFT_OBJECT_COUNTER);
+            },
+            |body| {
+                if let Some((name, count)) = parse_counter(body) {
                     each(name, count);
                 }
+            },
+        )
+    }
+
+    /// Has the kernel list something; nothing where there is no table. `which` writes what is asked for, `each` is given
+    /// the body of each answer.
+    pub(super) fn list(
+        &self,
+        asked: Listing,
+        what: &'static str,
+        which: impl FnOnce(&mut Writer),
+        mut each: impl FnMut(&[u8]),
+    ) -> Result<(), TableError> {
+        self.drain()?;
+        let mut w = Writer::default();
+        w.begin(asked.ask, netlink::REQUEST | netlink::DUMP, QUERY, asked.family, 0);
+        which(&mut w);
+        w.end();
+        netlink::send(&self.fd, w.as_bytes()).map_err(TableError::Socket)?;
+        let (mut done, mut error) = (false, None);
+        self.receive_all(|message| {
+            if message.kind == asked.answer {
+                each(message.body);
             } else if message.kind == netlink::NLMSG_DONE {
                 done = true;
             } else if let Some(errno) = message.errno() {
@@ -237,9 +266,9 @@ impl Table {
         })?;
         match error {
             Some(ENOENT) => Ok(()),
-            Some(errno) => Err(refused("list the counters of our table".into(), errno)),
+            Some(errno) => Err(refused(format!("list {what}"), errno)),
             None if done => Ok(()),
-            None => Err(TableError::Malformed("counters")),
+            None => Err(TableError::Malformed(what)),
         }
     }
 

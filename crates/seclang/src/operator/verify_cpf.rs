@@ -1,31 +1,6 @@
 //! `@verifyCPF`: Brazil's tax number with its two check digits.
 
-use super::{Context, Operator};
-use crate::diagnose::Finding;
-use crate::pattern;
-
-#[derive(Debug)]
-pub(super) struct VerifyCpf {
-    pattern: regex::bytes::Regex,
-}
-
-impl VerifyCpf {
-    pub(super) fn new(argument: &str) -> Result<Self, Finding> {
-        Ok(Self { pattern: pattern::compile(argument, false)? })
-    }
-}
-
-impl Operator for VerifyCpf {
-    fn matches(&self, input: &[u8], context: &mut Context<'_>) -> bool {
-        let found = self.pattern.find_iter(input).find(|found| is_right(found.as_bytes()));
-        if let Some(found) = found {
-            context.note(found.as_bytes());
-        }
-        found.is_some()
-    }
-}
-
-fn is_right(text: &[u8]) -> bool {
+pub(super) fn is_right(text: &[u8]) -> bool {
     let digits: Vec<u32> =
         text.iter().filter(|byte| byte.is_ascii_digit()).map(|byte| u32::from(byte - b'0')).collect();
     let same = digits.windows(2).all(|pair| pair.first() == pair.last());

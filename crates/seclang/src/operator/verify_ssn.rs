@@ -1,32 +1,7 @@
 //! `@verifySSN`: a social security number of the United States that could have been given out.
 
-use super::{Context, Operator};
-use crate::diagnose::Finding;
-use crate::pattern;
-
-#[derive(Debug)]
-pub(super) struct VerifySsn {
-    pattern: regex::bytes::Regex,
-}
-
-impl VerifySsn {
-    pub(super) fn new(argument: &str) -> Result<Self, Finding> {
-        Ok(Self { pattern: pattern::compile(argument, false)? })
-    }
-}
-
-impl Operator for VerifySsn {
-    fn matches(&self, input: &[u8], context: &mut Context<'_>) -> bool {
-        let found = self.pattern.find_iter(input).find(|found| is_possible(found.as_bytes()));
-        if let Some(found) = found {
-            context.note(found.as_bytes());
-        }
-        found.is_some()
-    }
-}
-
 /// Area, group and serial are not 0; areas from 740 and 666 were never given out; digits are neither all the same nor in a row.
-fn is_possible(text: &[u8]) -> bool {
+pub(super) fn is_possible(text: &[u8]) -> bool {
     let digits: Vec<u32> =
         text.iter().filter(|byte| byte.is_ascii_digit()).map(|byte| u32::from(byte - b'0')).collect();
     let number = |range: std::ops::Range<usize>| {
