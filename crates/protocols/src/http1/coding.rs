@@ -3,7 +3,8 @@
 //! Receivers are lenient, and attackers know how: a body that is not coded as its header says is taken as it is, a stream
 //! that breaks off is read as far as it goes, what stands behind its end is left out, and `deflate` is read with and without
 //! the frame of zlib.
-use super::{Anomaly, Message, lenient};
+use super::lenient::{self, Field};
+use super::{Anomaly, Message};
 use flate2::{Decompress, FlushDecompress, Status};
 
 /// Codings one upon another that are undone: browsers undo as many as are named, servers apply one.
@@ -60,16 +61,16 @@ enum Coding {
 // === impl Decoder ===
 
 impl Decoder {
-    /// For what the headers of a message name; `None` where nothing has to be undone.
-    pub(crate) fn of(message: &mut Message) -> Option<Self> {
+    /// For what the headers of a response name, as receivers read them; `None` where nothing has to be undone.
+    pub(crate) fn of(message: &mut Message, fields: &[Field]) -> Option<Self> {
         let mut layers = Vec::new();
         let mut unknown = false;
-        for (name, value) in lenient::fields(message.head()) {
+        for (name, value) in fields {
             let transfer = name == b"transfer-encoding";
             if !transfer && name != b"content-encoding" {
                 continue;
             }
-            for coding in lenient::words(&value) {
+            for coding in lenient::words(value) {
                 match &coding[..] {
                     b"gzip" | b"xgzip" => layers.push(Coding::Gzip),
                     b"deflate" | b"xdeflate" => layers.push(Coding::Deflate),
@@ -274,7 +275,8 @@ mod tests {
             message.head.first_line = 17;
             message.parse_headers(100);
             let mut out = Vec::new();
-            match Decoder::of(&mut message) {
+            let fields = lenient::fields(message.head());
+            match Decoder::of(&mut message, &fields) {
                 Some(mut decoder) => {
                     for piece in body.chunks(size) {
                         decoder.push(piece, &mut out, 100_000);
@@ -327,7 +329,8 @@ mod tests {
         let mut message = Message::default();
         message.head.bytes = b"HTTP/1.1 200 ok\r\nContent-Encoding: gzip, gzip\r\n\r\n".to_vec();
         message.parse_headers(10);
-        let mut decoder = Decoder::of(&mut message).unwrap();
+        let fields = lenient::fields(message.head());
+        let mut decoder = Decoder::of(&mut message, &fields).unwrap();
         let mut out = Vec::new();
         assert_eq!(decoder.push(&bomb, &mut out, 1000), Decoded::NoRoom);
         assert_eq!(out.len(), 1000);

@@ -381,17 +381,17 @@ impl<S: Default> Half<S> {
             Direction::ToClient => {
                 let interim = message.start_line_parts()[1].first() == Some(&b'1');
                 let method = if interim { None } else { step.methods.pop_front() };
-                framing::of_response(
-                    message,
-                    if matches!(method, Some(Method::Head)) { b"HEAD" } else { b"" },
-                )
+                let method: &[u8] = if matches!(method, Some(Method::Head)) { b"HEAD" } else { b"" };
+                let fields = lenient::fields(message.head());
+                let framing = framing::of_response(message, &fields, method);
+                // Of requests few servers undo codings: those that do not would read what hides behind one that is none.
+                if framing != Framing::None {
+                    let decoder = Decoder::of(message, &fields);
+                    message.body.set_decoder(decoder);
+                }
+                framing
             }
         };
-        // Of requests few servers undo codings: those that do not would read what hides behind a coding that is none.
-        if framing != Framing::None && step.direction == Direction::ToClient {
-            let decoder = Decoder::of(message);
-            message.body.set_decoder(decoder);
-        }
         self.state = match framing {
             Framing::None => State::Start,
             Framing::Length(n) => State::Fixed(n),

@@ -1,5 +1,6 @@
 //! Where a body ends (RFC 9112 §6), read as tolerant servers read it.
-use super::{Anomaly, Message, lenient};
+use super::lenient::{self, Field};
+use super::{Anomaly, Message};
 
 /// How a body is delimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,8 +23,8 @@ pub(crate) fn of_request(message: &mut Message) -> Framing {
     declared(message).unwrap_or(Framing::None)
 }
 
-/// The framing of a response to a request with this method.
-pub(crate) fn of_response(message: &mut Message, method: &[u8]) -> Framing {
+/// The framing of a response to a request with this method; `fields` are those that some receiver sees.
+pub(crate) fn of_response(message: &mut Message, fields: &[Field], method: &[u8]) -> Framing {
     let code = message.start_line_parts()[1].to_vec();
     if code == b"304" || method.eq_ignore_ascii_case(b"head") {
         return Framing::None;
@@ -33,7 +34,7 @@ pub(crate) fn of_response(message: &mut Message, method: &[u8]) -> Framing {
         // These have none; where one is announced all the same, some receivers take it.
         return declared.filter(|framing| matches!(framing, Framing::Length(_))).unwrap_or(Framing::None);
     }
-    if declared != Some(Framing::Chunked) && says_chunked(message) {
+    if declared != Some(Framing::Chunked) && says_chunked(fields) {
         message.anomalies.insert(Anomaly::TransferEncodingUnknown);
         return Framing::Chunked;
     }
@@ -41,8 +42,7 @@ pub(crate) fn of_response(message: &mut Message, method: &[u8]) -> Framing {
 }
 
 /// Whether some receiver takes a response for chunked.
-fn says_chunked(message: &Message) -> bool {
-    let fields = lenient::fields(message.head());
+fn says_chunked(fields: &[Field]) -> bool {
     let mut transfer = fields.iter().filter(|(name, _)| name == b"transfer-encoding");
     transfer.any(|(_, value)| lenient::words(value).any(|word| word == b"chunked"))
 }

@@ -7,8 +7,11 @@
 //! # Source
 //! S. Ullrich, *HTTP Evader* (<https://noxxi.de/research/http-evader.html>).
 
-/// Fields of a head: cleaned names in lower case, and values.
-pub(super) fn fields(head: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+/// A cleaned name in lower case, and its value.
+pub(super) type Field = (Vec<u8>, Vec<u8>);
+
+/// Fields of a head, as some receiver sees each.
+pub(super) fn fields(head: &[u8]) -> Vec<Field> {
     let mut fields = Vec::new();
     let mut logical: Vec<u8> = Vec::new();
     let mut lines = head.split(|byte| matches!(byte, b'\r' | b'\n'));
@@ -31,7 +34,7 @@ pub(super) fn fields(head: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
     fields
 }
 
-fn field(line: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+fn field(line: &[u8]) -> Option<Field> {
     let colon = memchr::memchr(b':', line)?;
     let name = line.get(..colon)?.iter().filter(|byte| byte.is_ascii_alphanumeric() || **byte == b'-');
     Some((name.map(u8::to_ascii_lowercase).collect(), line.get(colon + 1..)?.to_vec()))

@@ -2,6 +2,9 @@
 //!
 //! Of each test folder `test.yaml`, rules and capture are read; what the engine says of the capture is filtered and counted
 //! as the test asks. What a test needs beyond that is named as the reason of its being skipped.
+//!
+//! A second argument takes only the tests with it in their names and says how each came out; `SAKIMORI_SHOW` in the environment
+//! shows all events of those that fail.
 #![expect(clippy::disallowed_methods, reason = "a tool reads the files it was given")]
 #![expect(clippy::print_stdout, reason = "a tool prints its figures")]
 

@@ -15,7 +15,7 @@ use crate::{filter, settings};
 const VERSION: [u32; 3] = [8, 0, 8];
 /// Events that the comparison is about.
 const EVENTS: [&str; 8] = ["alert", "drop", "http", "dns", "tls", "fileinfo", "anomaly", "flow"];
-/// Features of a build that this engine has.
+/// Features of a build for whose sake no test is skipped: what of them is missing here fails.
 const FEATURES: [&str; 3] = ["HAVE_JA3", "HAVE_JA4", "MAGIC"];
 /// Application protocols by which tests are told apart, as events and names of tests have them.
 const PROTOCOLS: [&str; 24] = [
