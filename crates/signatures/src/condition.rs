@@ -1,4 +1,5 @@
 //! What a rule asks of everything but the bytes of a buffer, and what it remembers.
+use crate::dataset::Dataset;
 use crate::event::EventName;
 use crate::fact::Fact;
 use crate::pattern::Range;
@@ -10,6 +11,10 @@ use std::time::Duration;
 pub(crate) enum Check {
     /// A number is in some of the ranges (or, negated, in none).
     Number { fact: Fact, ranges: Vec<Range>, negated: bool },
+    /// One of several numbers, all of them, or some one is in the range.
+    Numbers { fact: Fact, range: Range, which: Which },
+    /// Any of these holds.
+    Any(Vec<Self>),
     /// Payload of the packet.
     Segment(Range),
     /// Some of these bits and no others, all of them, any of them, or none.
@@ -24,6 +29,15 @@ pub(crate) enum Check {
     SameAddress,
     /// What is known of an address.
     Reputation { whose: Whose, category: String, range: Range },
+}
+
+/// Which of several numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Which {
+    Any,
+    All,
+    /// From the first one on, or (negative) from behind the last one back.
+    At(i32),
 }
 
 /// How bits are compared.
@@ -152,6 +166,8 @@ pub(crate) enum Memory {
     HostBits { operation: BitOperation, name: String, tracks: Vec<Track>, expires: Duration },
     /// `flowint`.
     FlowInt { name: String, operation: IntOperation },
+    /// `dataset` of an address.
+    Addresses { set: Dataset, whose: Track },
 }
 
 impl Memory {
@@ -160,6 +176,7 @@ impl Memory {
         match self {
             Self::FlowBits { operation, .. } | Self::HostBits { operation, .. } => operation.asks(),
             Self::FlowInt { operation, .. } => operation.asks(),
+            Self::Addresses { set, .. } => set.operation.asks(),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! All findings of a rule are collected; a rule with an error yields no [`Draft`].
 use crate::address::{Network, Ports, Set, Variables};
 use crate::buffer::{Buffer, Direction, Directions, Place};
-use crate::condition::{Check, Remembered};
+use crate::condition::{Check, Remembered, Track};
 use crate::diagnose::{Finding, shown};
 use crate::parse::{Outline, RawOption, Word, quoted};
 use crate::pattern::{Content, Range, Step, content_bytes};
@@ -17,9 +17,11 @@ mod application;
 mod bits;
 mod bytes;
 mod content;
+mod dataset;
 mod finish;
 mod flow;
 mod header;
+mod hook;
 mod meta;
 mod nested;
 mod numbers;
@@ -71,6 +73,8 @@ pub(crate) struct Draft {
     pub(crate) remembered: Vec<Remembered>,
     pub(crate) places: Vec<Place>,
     pub(crate) groups: Vec<(Target, Vec<Step>)>,
+    /// The files with lists that it names, each with the position of its name.
+    pub(crate) lists: Vec<(String, usize)>,
     pub(crate) meta: Meta,
 }
 
@@ -88,6 +92,8 @@ pub(crate) struct Meta {
     pub(crate) rate: Option<RateFilter>,
     pub(crate) tag: Option<Tag>,
     pub(crate) noalert: bool,
+    /// `alert`: that a rule lets pass is to be reported too.
+    pub(crate) alert: bool,
 }
 
 /// What a condition looks at before its group is known.
@@ -98,6 +104,8 @@ enum Aim {
     At(Target),
     /// What the last `base64_decode` gives.
     Decoded,
+    /// An address of the packet, for sets of them.
+    Address(Track),
 }
 
 /// A condition and what it looks at.
@@ -124,6 +132,7 @@ struct Builder<'v> {
     remembered: Vec<Remembered>,
     /// Variables in the order in which they get their values.
     variables_of_bytes: Vec<String>,
+    lists: Vec<(String, usize)>,
 }
 
 /// Gives meaning to an outline. The draft is there unless a finding is an error.
@@ -145,6 +154,7 @@ pub(crate) fn draft(
         checks: Vec::new(),
         remembered: Vec::new(),
         variables_of_bytes: Vec::new(),
+        lists: Vec::new(),
     };
     for option in &outline.options {
         if let Err(finding) = builder.option(option) {
@@ -208,8 +218,8 @@ impl Builder<'_> {
             transform
         } else {
             let empty = Word { text: "", at: name.at };
-            let word =
-                if name.text == "from_base64" { option.value.unwrap_or(empty) } else { value(option)? };
+            let optional = matches!(name.text, "from_base64" | "gunzip" | "zlib_deflate");
+            let word = if optional { option.value.unwrap_or(empty) } else { value(option)? };
             Transform::parse(name, word)?
         };
         match &mut self.sticky {
@@ -261,7 +271,20 @@ impl Builder<'_> {
             ));
         }
         self.unused = None;
-        self.items.push(Item { aim: self.sticky.clone(), step });
+        // what is relative looks where the match before it is
+        let aim = match (&self.sticky, self.items.last()) {
+            (Aim::Open, Some(before)) if step.is_relative() => before.aim.clone(),
+            (Aim::Address(_), _) => {
+                return Err(Finding::error(
+                    "S022",
+                    name.at,
+                    format!("{} looks at no address", name.text),
+                    "behind ip.src and ip.dst stands dataset",
+                ));
+            }
+            (sticky, _) => sticky.clone(),
+        };
+        self.items.push(Item { aim, step });
         Ok(())
     }
 }

@@ -115,6 +115,25 @@ facts! {
     /// IGMP type.
     IgmpType, "igmp.type", [], [], BOTH, PACKET, [];
 
+    /// Whether the checksum is that of the header.
+    Ipv4Checksum, "ipv4-csum", [], [], BOTH, PACKET, ["invalid" = 0, "valid" = 1];
+    /// The same of the TCP segment.
+    Tcpv4Checksum, "tcpv4-csum", [], [], BOTH, PACKET, ["invalid" = 0, "valid" = 1];
+    /// The same over IPv6.
+    Tcpv6Checksum, "tcpv6-csum", [], [], BOTH, PACKET, ["invalid" = 0, "valid" = 1];
+    /// The same of the datagram.
+    Udpv4Checksum, "udpv4-csum", [], [], BOTH, PACKET, ["invalid" = 0, "valid" = 1];
+    /// The same over IPv6.
+    Udpv6Checksum, "udpv6-csum", [], [], BOTH, PACKET, ["invalid" = 0, "valid" = 1];
+    /// The same of the message.
+    Icmpv4Checksum, "icmpv4-csum", [], [], BOTH, PACKET, ["invalid" = 0, "valid" = 1];
+    /// The same over IPv6.
+    Icmpv6Checksum, "icmpv6-csum", [], [], BOTH, PACKET, ["invalid" = 0, "valid" = 1];
+    /// Each VLAN that the packet is tagged with, the outermost first.
+    VlanId, "vlan.id", [], [], BOTH, PACKET, [];
+    /// How many they are.
+    VlanLayers, "vlan.layers", [], [], BOTH, PACKET, [];
+
     /// Seconds since the flow's first packet.
     FlowAge, "flow.age", [], [], BOTH, FLOW, [];
     /// Packets to the client.
@@ -142,8 +161,14 @@ facts! {
         ["client_hello" = 1, "server_hello" = 2, "client_keyx" = 4, "server_keyx" = 8, "unknown" = 16];
     /// Certificates in the chain.
     TlsChainLength, "tls.cert_chain_len", [], [Tls], BOTH, TRANSACTION, [];
+    /// First second at which the certificate is valid, since 1970; before that 0.
+    TlsNotBefore, "tls_cert_notbefore:seconds", [], [Tls], BOTH, TRANSACTION, [];
+    /// Last second at which it is.
+    TlsNotAfter, "tls_cert_notafter:seconds", [], [Tls], BOTH, TRANSACTION, [];
+    /// Whether it is over (0: it is not, 1: it is, 2: it is not valid yet).
+    TlsExpired, "tls_cert_expired:now", [], [Tls], BOTH, TRANSACTION, [];
     DnsOpcode, "dns.opcode", [], [Dns], BOTH, TRANSACTION, [];
-    DnsRcode, "dns.rcode", [], [Dns], TO_CLIENT, TRANSACTION,
+    DnsRcode, "dns.rcode", [], [Dns], BOTH, TRANSACTION,
         ["noerror" = 0, "formerr" = 1, "servfail" = 2, "nxdomain" = 3, "notimp" = 4, "refused" = 5];
     /// Type of the record that is asked for.
     DnsRecordType, "dns.rrtype", [], [Dns], BOTH, TRANSACTION,
@@ -167,6 +192,26 @@ facts! {
         ["bind_request" = 0, "unbind_request" = 2, "search_request" = 3, "modify_request" = 6, "add_request" = 8,
          "del_request" = 10, "mod_dn_request" = 12, "compare_request" = 14, "abandon_request" = 16,
          "extended_request" = 23];
+    /// Each answer to a request.
+    LdapResponse, "ldap.responses.operation", [], [Ldap], TO_CLIENT, TRANSACTION,
+        ["bind_response" = 1, "search_result_entry" = 4, "search_result_done" = 5, "modify_response" = 7,
+         "add_response" = 9, "del_response" = 11, "mod_dn_response" = 13, "compare_response" = 15,
+         "search_result_reference" = 19, "extended_response" = 24, "intermediate_response" = 25];
+    /// How many they are.
+    LdapResponseCount, "ldap.responses.count", [], [Ldap], TO_CLIENT, TRANSACTION, [];
+    /// What each of them says.
+    LdapResult, "ldap.responses.result_code", [], [Ldap], TO_CLIENT, TRANSACTION,
+        ["success" = 0, "operations_error" = 1, "protocol_error" = 2, "time_limit_exceeded" = 3,
+         "size_limit_exceeded" = 4, "compare_false" = 5, "compare_true" = 6, "auth_method_not_supported" = 7,
+         "stronger_auth_required" = 8, "referral" = 10, "admin_limit_exceeded" = 11,
+         "unavailable_critical_extension" = 12, "confidentiality_required" = 13, "sasl_bind_in_progress" = 14,
+         "no_such_attribute" = 16, "undefined_attribute_type" = 17, "inappropriate_matching" = 18,
+         "constraint_violation" = 19, "attribute_or_value_exists" = 20, "invalid_attribute_syntax" = 21,
+         "no_such_object" = 32, "alias_problem" = 33, "invalid_dns_syntax" = 34,
+         "alias_dereferencing_problem" = 36, "inappropriate_authentication" = 48, "invalid_credentials" = 49,
+         "insufficient_access_rights" = 50, "busy" = 51, "unavailable" = 52, "unwilling_to_perform" = 53,
+         "loop_detect" = 54, "naming_violation" = 64, "object_class_violation" = 65, "not_allowed_on_non_leaf" = 66,
+         "not_allowed_on_rdn" = 67, "entry_already_exists" = 68, "object_class_mods_prohibited" = 69, "other" = 80];
     MqttType, "mqtt.type", [], [Mqtt], BOTH, TRANSACTION,
         ["connect" = 1, "connack" = 2, "publish" = 3, "puback" = 4, "pubrec" = 5, "pubrel" = 6, "pubcomp" = 7,
          "subscribe" = 8, "suback" = 9, "unsubscribe" = 10, "unsuback" = 11, "pingreq" = 12, "pingresp" = 13,
@@ -196,6 +241,11 @@ impl Fact {
     pub(crate) fn word(self, text: &str) -> Option<u64> {
         let text = text.to_ascii_lowercase();
         self.words().iter().find(|(word, _)| *word == text).map(|(_, value)| *value)
+    }
+
+    /// Whether there may be several of it.
+    pub(crate) const fn is_several(self) -> bool {
+        matches!(self, Self::VlanId | Self::LdapResponse | Self::LdapResult)
     }
 
     /// Whether it is a set of bits, each with its meaning.

@@ -82,6 +82,16 @@ pub trait Inspected {
         None
     }
 
+    /// One of the numbers of a kind that there are several of, counted from 0.
+    fn fact_at(&self, fact: Fact, direction: Direction, index: usize) -> Option<u64> {
+        if index == 0 { self.fact(fact, direction) } else { None }
+    }
+
+    /// Whether numbers in the message stand with their lowest byte first, where the message says so itself.
+    fn is_little_endian(&self, _direction: Direction) -> bool {
+        true
+    }
+
     /// Whether something odd was seen.
     fn has_event(&self, _event: EventName, _direction: Direction) -> bool {
         false
@@ -270,10 +280,8 @@ impl RuleSet {
             matched,
         };
         call.prefilter();
-        let begin = out.len();
         if call.verify(out) {
             *passed = true;
-            out.truncate(begin);
         }
     }
 }

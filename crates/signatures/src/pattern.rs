@@ -1,6 +1,7 @@
 //! What a rule looks for inside a buffer: contents, regular expressions, sizes and tests of bytes.
 use crate::asn1::Asn1;
 use crate::base64::Mode;
+use crate::dataset::Dataset;
 use crate::diagnose::{Finding, shown};
 use crate::parse::Word;
 use crate::pcre::Expression;
@@ -259,7 +260,7 @@ pub(crate) struct Decode {
 /// `byte_jump`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ByteJump {
-    pub(crate) bytes: u8,
+    pub(crate) bytes: Amount,
     pub(crate) number: Number,
     pub(crate) multiplier: u32,
     pub(crate) align: bool,
@@ -280,10 +281,19 @@ pub(crate) enum From {
 pub(crate) struct Number {
     pub(crate) offset: Amount,
     pub(crate) relative: bool,
-    pub(crate) little: bool,
+    pub(crate) order: Order,
     /// Base of a text number; `None`: binary.
     pub(crate) base: Option<u32>,
     pub(crate) bitmask: Option<u32>,
+}
+
+/// Which byte of a number comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    Big,
+    Little,
+    /// As the DCE/RPC message says that it stands in.
+    OfMessage,
 }
 
 /// Operator of a `byte_test`.
@@ -313,6 +323,69 @@ pub(crate) enum Step {
     /// `PORT` names another address than the one that says it.
     FtpBounce,
     Size(Range),
+    /// The buffer is there.
+    Present,
+    /// The buffer never comes; or else the other conditions hold of it.
+    Absent {
+        or_else: bool,
+    },
+    Entropy(Entropy),
+    /// The whole buffer is a value of a set.
+    Dataset(Dataset),
+}
+
+/// `entropy`: how evenly a part of the bytes uses all values, in bits a byte.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Entropy {
+    pub(crate) offset: usize,
+    pub(crate) bytes: Option<usize>,
+    pub(crate) test: EntropyTest,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum EntropyTest {
+    Equal(f64),
+    NotEqual(f64),
+    Less(f64),
+    LessOrEqual(f64),
+    Greater(f64),
+    GreaterOrEqual(f64),
+    /// Between, without both ends.
+    Between(f64, f64),
+    Outside(f64, f64),
+}
+
+impl Entropy {
+    #[expect(clippy::cast_precision_loss, reason = "lengths of buffers, far below 2^52")]
+    pub(crate) fn holds(&self, bytes: &[u8]) -> bool {
+        let bytes = bytes.get(self.offset..).unwrap_or_default();
+        let bytes = self.bytes.map_or(bytes, |count| bytes.get(..count).unwrap_or(bytes));
+        let mut counts = [0_u32; 256];
+        for byte in bytes {
+            if let Some(count) = counts.get_mut(usize::from(*byte)) {
+                *count += 1;
+            }
+        }
+        let all = bytes.len().max(1) as f64;
+        let entropy: f64 = counts
+            .iter()
+            .filter(|count| **count > 0)
+            .map(|count| {
+                let share = f64::from(*count) / all;
+                -share * share.log2()
+            })
+            .sum();
+        match self.test {
+            EntropyTest::Equal(wanted) => (entropy - wanted).abs() < f64::EPSILON,
+            EntropyTest::NotEqual(wanted) => (entropy - wanted).abs() >= f64::EPSILON,
+            EntropyTest::Less(wanted) => entropy < wanted,
+            EntropyTest::LessOrEqual(wanted) => entropy <= wanted,
+            EntropyTest::Greater(wanted) => entropy > wanted,
+            EntropyTest::GreaterOrEqual(wanted) => entropy >= wanted,
+            EntropyTest::Between(low, high) => low < entropy && entropy < high,
+            EntropyTest::Outside(low, high) => entropy <= low || high <= entropy,
+        }
+    }
 }
 
 impl Step {
@@ -328,7 +401,12 @@ impl Step {
             Self::ByteMath(m) => m.number.relative,
             Self::Decode(d) => d.relative,
             Self::Asn1(a) => a.relative,
-            Self::Size(_) | Self::FtpBounce => false,
+            Self::Size(_)
+            | Self::FtpBounce
+            | Self::Present
+            | Self::Absent { .. }
+            | Self::Entropy(_)
+            | Self::Dataset(_) => false,
         }
     }
 
@@ -339,9 +417,17 @@ impl Step {
             Self::Content(c) => [c.offset, c.depth, c.distance, c.within].into_iter().any(varies),
             Self::DataAt(d) => d.position.is_variable(),
             Self::ByteTest(t) => t.value.is_variable() || t.number.offset.is_variable(),
-            Self::ByteJump(j) => j.number.offset.is_variable(),
+            Self::ByteJump(j) => j.bytes.is_variable() || j.number.offset.is_variable(),
             Self::ByteExtract(_) | Self::ByteMath(_) => true,
-            Self::Pcre(_) | Self::Decode(_) | Self::Asn1(_) | Self::FtpBounce | Self::Size(_) => false,
+            Self::Pcre(_)
+            | Self::Decode(_)
+            | Self::Asn1(_)
+            | Self::FtpBounce
+            | Self::Size(_)
+            | Self::Present
+            | Self::Absent { .. }
+            | Self::Entropy(_)
+            | Self::Dataset(_) => false,
         }
     }
 
@@ -356,7 +442,11 @@ impl Step {
             | Self::Size(_)
             | Self::Decode(_)
             | Self::Asn1(_)
-            | Self::FtpBounce => false,
+            | Self::FtpBounce
+            | Self::Present
+            | Self::Absent { .. }
+            | Self::Entropy(_)
+            | Self::Dataset(_) => false,
         }
     }
 
@@ -368,12 +458,14 @@ impl Step {
             Self::DataAt(d) => d.negated,
             Self::ByteJump(j) => j.from == From::End,
             // what is decoded, or how long an element is, changes as bytes are added
-            Self::Size(_) | Self::Decode(_) => true,
+            Self::Size(_) | Self::Decode(_) | Self::Entropy(_) | Self::Dataset(_) => true,
             Self::ByteTest(_)
             | Self::ByteExtract(_)
             | Self::ByteMath(_)
             | Self::Asn1(_)
-            | Self::FtpBounce => false,
+            | Self::FtpBounce
+            | Self::Present
+            | Self::Absent { .. } => false,
         }
     }
 }

@@ -2,12 +2,13 @@
 use crate::address::{Ports, Set};
 use crate::buffer::{Direction, Place};
 use crate::condition::{BitOperation, Check};
+use crate::dataset::Values;
 use crate::draft::{FlowConditions, Header, Target};
 use crate::inspect::Scratch;
 use crate::prefilter::Prefilter;
 use crate::protocol::Protocol;
 use crate::rule::{RateFilter, Rule};
-use crate::state::{HostBit, Integer};
+use crate::state::{AddressSet, HostBit, Integer};
 use crate::verify::Conditions;
 use sakimori_model::{Diagnostic, Sid};
 use std::collections::BTreeMap;
@@ -21,7 +22,7 @@ mod fast_pattern;
 mod unseen;
 
 pub(crate) use bare::Bare;
-pub use compile::compile;
+pub use compile::{compile, compile_with};
 
 /// One rule file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +84,8 @@ pub struct RuleSet {
     pub(crate) slots: Vec<Slot>,
     pub(crate) sections: BTreeMap<(Place, Direction), Section>,
     pub(crate) needs: Needs,
+    /// Sets of values, as files give them.
+    pub(crate) sets: Vec<Values>,
     /// Tells state of this rule set from state of another.
     pub(crate) fingerprint: u64,
 }
@@ -130,6 +133,8 @@ pub(crate) struct Body {
     pub(crate) rate: Option<RateFilter>,
     pub(crate) reports: bool,
     pub(crate) pass: bool,
+    /// That it lets pass is to be reported.
+    pub(crate) tells_pass: bool,
 }
 
 /// What is remembered, its names by number.
@@ -138,6 +143,7 @@ pub(crate) enum Known {
     FlowBits { operation: BitOperation, bits: Vec<u32> },
     HostBits(HostBit),
     FlowInt { name: u32, operation: Integer },
+    Addresses(AddressSet),
 }
 
 impl Header {

@@ -2,8 +2,10 @@
 mod bounded;
 mod flow;
 mod hosts;
+mod sets;
 
 pub use flow::FlowState;
 pub(crate) use flow::{Integer, Operand};
 pub use hosts::Hosts;
-pub(crate) use hosts::{Ends, HostBit, Told};
+pub(crate) use hosts::{AddressSet, Ends, HostBit, Told};
+pub(crate) use sets::Sets;

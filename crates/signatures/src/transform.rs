@@ -3,6 +3,7 @@ use crate::base64::{self, Mode};
 use crate::diagnose::{Finding, shown};
 use crate::parse::{Word, quoted};
 use sha2::Digest as _;
+use std::io::Read as _;
 
 /// One transformation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,7 +31,23 @@ pub(crate) enum Transform {
         offset: usize,
         mode: Mode,
     },
+    /// Part of the text; counted from the end where negative.
+    Slice {
+        offset: i64,
+        bytes: Option<i64>,
+    },
+    Gunzip {
+        most: u64,
+    },
+    Inflate {
+        most: u64,
+    },
 }
+
+/// Most bytes that decompressing gives.
+const INFLATED: u64 = 1 << 20;
+/// As many unless the rule says so.
+const INFLATED_USUALLY: u64 = 1024;
 
 impl Transform {
     /// The transformation that a keyword without a value asks for.
@@ -53,12 +70,12 @@ impl Transform {
 
     /// Those with a value.
     pub(crate) fn with_value(name: &str) -> bool {
-        matches!(name, "xor" | "pcrexform" | "from_base64")
+        matches!(name, "xor" | "pcrexform" | "from_base64" | "subslice" | "gunzip" | "zlib_deflate")
     }
 
     /// Transformations of the language that are not done here.
     pub(crate) fn is_known(name: &str) -> bool {
-        matches!(name, "luaxform" | "domain" | "tld" | "subslice" | "zlib_deflate" | "gunzip")
+        matches!(name, "luaxform" | "domain" | "tld")
     }
 
     pub(crate) fn refuse(word: Word<'_>) -> Finding {
@@ -67,11 +84,12 @@ impl Transform {
             word.at,
             format!("the transformation {} is not supported", word.text),
             "supported are dotprefix, to_lowercase, to_uppercase, url_decode, strip_whitespace, compress_whitespace, \
-             header_lowercase, strip_pseudo_headers, to_md5, to_sha1, to_sha256, xor, pcrexform and from_base64",
+             header_lowercase, strip_pseudo_headers, to_md5, to_sha1, to_sha256, xor, pcrexform, from_base64, subslice, \
+             gunzip and zlib_deflate",
         )
     }
 
-    /// The transformation of `xor`, `pcrexform` or `from_base64`.
+    /// The transformation of a keyword with a value.
     pub(crate) fn parse(name: Word<'_>, value: Word<'_>) -> Result<Self, Finding> {
         let bad = |help: &str| {
             Finding::error(
@@ -100,6 +118,27 @@ impl Transform {
                     bad("write an expression with a group, without look-around: pcrexform:\"id=([0-9]+)\"")
                 })
             }
+            "subslice" => {
+                let mut numbers = value.text.split(',').map(|number| number.trim_ascii().parse::<i64>());
+                match (numbers.next(), numbers.next(), numbers.next()) {
+                    (Some(Ok(offset)), None, _) => Ok(Self::Slice { offset, bytes: None }),
+                    (Some(Ok(offset)), Some(Ok(bytes)), None) => {
+                        Ok(Self::Slice { offset, bytes: Some(bytes) })
+                    }
+                    _ => Err(bad("write an offset and a number of bytes: subslice:2,10")),
+                }
+            }
+            "gunzip" | "zlib_deflate" => {
+                let most = match value.text.trim_ascii() {
+                    "" => Some(INFLATED_USUALLY),
+                    text => text
+                        .strip_prefix("max-size")
+                        .and_then(|most| most.trim_ascii().parse::<u64>().ok())
+                        .filter(|most| (1..=INFLATED).contains(most)),
+                };
+                let most = most.ok_or_else(|| bad("write max-size with 1 to 1048576 bytes"))?;
+                Ok(if name.text == "gunzip" { Self::Gunzip { most } } else { Self::Inflate { most } })
+            }
             _ => {
                 let (mut bytes, mut offset, mut mode) = (None, 0, Mode::Rfc4648);
                 for part in value.text.split(',').map(str::trim_ascii).filter(|part| !part.is_empty()) {
@@ -120,7 +159,7 @@ impl Transform {
         }
     }
 
-    /// Applies the transformation to `from`; the result is at most one byte longer, or a digest.
+    /// Applies the transformation to `from`; the result is at most one byte longer, a digest, or as long as the rule says.
     pub(crate) fn apply(&self, from: &[u8], to: &mut Vec<u8>) {
         to.clear();
         match self {
@@ -158,6 +197,14 @@ impl Transform {
                 let text = from.get(*offset..).unwrap_or_default();
                 let text = bytes.map_or(text, |count| text.get(..count).unwrap_or(text));
                 base64::decode(text, *mode, to);
+            }
+            Self::Slice { offset, bytes } => to.extend_from_slice(slice(from, *offset, *bytes)),
+            // what was decompressed before the input broke is looked at
+            Self::Gunzip { most } => {
+                let _broken = flate2::read::MultiGzDecoder::new(from).take(*most).read_to_end(to);
+            }
+            Self::Inflate { most } => {
+                let _broken = flate2::read::ZlibDecoder::new(from).take(*most).read_to_end(to);
             }
             Self::HeaderLowerCase => {
                 let mut in_name = true;
@@ -215,6 +262,20 @@ impl std::hash::Hash for Catcher {
     }
 }
 
+/// Part of the bytes; what is negative counts from the end.
+fn slice(bytes: &[u8], offset: i64, count: Option<i64>) -> &[u8] {
+    let length = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+    let place = |at: i64| if at < 0 { length.saturating_add(at).max(0) } else { at.min(length) };
+    let from = place(offset);
+    let to = match count {
+        None => length,
+        Some(count) if count < 0 => place(count),
+        Some(count) => from.saturating_add(count).min(length),
+    };
+    let index = |at: i64| usize::try_from(at).unwrap_or(0);
+    bytes.get(index(from)..index(to)).unwrap_or_default()
+}
+
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r')
 }
@@ -269,6 +330,16 @@ mod tests {
         assert_eq!(apply("pcrexform", "\"id=([0-9]+)\"", b"a=1&id=42"), b"42");
         assert_eq!(apply("pcrexform", "\"id=([0-9]+)\"", b"a=1"), b"");
         assert_eq!(apply("from_base64", "bytes 8, offset 2", b"--aGVsbG8=--"), b"hello");
+        assert_eq!(apply("subslice", "1,2", b"abcde"), b"bc");
+        assert_eq!(apply("subslice", "-2", b"abcde"), b"de");
+        assert_eq!(apply("subslice", "1,-1", b"abcde"), b"bcd");
+        assert_eq!(apply("subslice", "9", b"abcde"), b"");
+        let mut zipped = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+        std::io::Write::write_all(&mut zipped, b"hello").unwrap();
+        let zipped = zipped.finish().unwrap();
+        assert_eq!(apply("zlib_deflate", "", &zipped), b"hello");
+        assert_eq!(apply("zlib_deflate", "max-size 2", &zipped), b"he");
+        assert_eq!(apply("gunzip", "", b"no gzip"), b"");
         for (name, value) in
             [("xor", "\"0g\""), ("xor", "\"012\""), ("pcrexform", "\"a\""), ("from_base64", "mode x")]
         {

@@ -3,7 +3,9 @@
 //! Conditions that stand alone are checked first. The others form chains: each relative condition
 //! is searched behind the match of the one before it, and where it is not found the one before it is
 //! searched further on. Going back only happens where a later match could help, and a budget bounds it.
+use crate::dataset::Dataset;
 use crate::pattern::{Content, DataAt, Pcre, Step, VARIABLES, Values};
+use crate::state::Sets;
 use memchr::memmem;
 use std::net::IpAddr;
 
@@ -26,6 +28,19 @@ pub(crate) struct Conditions {
     pub(crate) needs_end: bool,
     /// Whether the lower-cased bytes are looked at.
     pub(crate) needs_lower: bool,
+    /// Whether the buffer has to be absent, or may be.
+    pub(crate) absence: Option<Absence>,
+    /// Sets of which the whole buffer is a value; asked, and changed, last.
+    sets: Box<[Dataset]>,
+}
+
+/// What the absence of a buffer means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Absence {
+    /// The conditions hold then only.
+    Wanted,
+    /// The conditions hold then too.
+    Allowed,
 }
 
 #[derive(Debug)]
@@ -46,6 +61,8 @@ pub(crate) struct View<'a> {
     pub(crate) lower: &'a [u8],
     /// Who sent them.
     pub(crate) sender: IpAddr,
+    /// Whether the message says that the lowest byte of numbers comes first.
+    pub(crate) little: bool,
 }
 
 /// What verifying came to.
@@ -70,8 +87,20 @@ impl Conditions {
         // with variables the order in which they get their values counts: then all is one chain
         let variables = steps.iter().any(Step::has_variable);
         let mut alone = Vec::new();
+        let (mut sets, mut absence) = (Vec::new(), None);
         let mut chains: Vec<Vec<Prepared>> = Vec::new();
         for (index, step) in steps.into_iter().enumerate() {
+            let step = match step {
+                Step::Dataset(set) => {
+                    sets.push(set);
+                    continue;
+                }
+                Step::Absent { or_else } => {
+                    absence = Some(if or_else { Absence::Allowed } else { Absence::Wanted });
+                    continue;
+                }
+                step => step,
+            };
             let (step, nested) = nested::split(step);
             let prepared = Prepared { retry: false, evidence: evidence == Some(index), nested, step };
             if !variables && !prepared.step.is_relative() && !prepared.step.moves() {
@@ -94,19 +123,28 @@ impl Conditions {
         }
         // of many thousand rules the room that growing lists leave free is half of the memory
         let chains = chains.into_iter().map(Vec::into_boxed_slice).collect();
-        Self { alone: alone.into_boxed_slice(), chains, needs_end, needs_lower }
+        Self {
+            alone: alone.into_boxed_slice(),
+            chains,
+            needs_end,
+            needs_lower,
+            absence,
+            sets: sets.into_boxed_slice(),
+        }
     }
 
-    pub(crate) fn verify(&self, view: View<'_>) -> Outcome {
+    pub(crate) fn verify(&self, view: View<'_>, sets: &mut Sets<'_>) -> Outcome {
         let mut run = Run {
             view,
             budget: BUDGET + BUDGET_FACTOR * view.bytes.len(),
             exhausted: false,
             evidence: None,
             values: [0; VARIABLES],
+            sets,
         };
         let holds = self.alone.iter().all(|p| run.chain(std::slice::from_ref(p), 0))
-            && self.chains.iter().all(|chain| run.chain(chain, 0));
+            && self.chains.iter().all(|chain| run.chain(chain, 0))
+            && self.sets.iter().all(|set| run.sets.holds(set, view.bytes));
         match (holds, run.exhausted) {
             (true, _) => Outcome::Holds(run.evidence),
             (false, true) => Outcome::Exhausted,
@@ -130,20 +168,25 @@ fn prefers_early(steps: &[Prepared]) -> bool {
             | Step::Decode(_)
             | Step::Asn1(_)
             | Step::FtpBounce
+            | Step::Present
+            | Step::Absent { .. }
+            | Step::Entropy(_)
+            | Step::Dataset(_)
             | Step::Size(_) => false,
         },
     }
 }
 
-struct Run<'a> {
+struct Run<'a, 's> {
     view: View<'a>,
     budget: usize,
     exhausted: bool,
     evidence: Option<(usize, usize)>,
     values: Values,
+    sets: &'a mut Sets<'s>,
 }
 
-impl Run<'_> {
+impl Run<'_, '_> {
     /// Takes work off the budget; false when nothing is left.
     fn spend(&mut self, bytes: usize) -> bool {
         let rest = self.budget.checked_sub(bytes + ATTEMPT);
@@ -176,6 +219,13 @@ impl Run<'_> {
             }
             Step::Asn1(asn1) => self.asn1(*asn1, cursor) && self.chain(rest, cursor),
             Step::FtpBounce => self.ftp_bounce() && self.chain(rest, cursor),
+            Step::Entropy(entropy) => {
+                self.spend(self.view.bytes.len())
+                    && entropy.holds(self.view.bytes)
+                    && self.chain(rest, cursor)
+            }
+            // these two stand apart
+            Step::Present | Step::Absent { .. } | Step::Dataset(_) => self.chain(rest, cursor),
             Step::Size(range) => range.contains(self.view.bytes.len() as u64) && self.chain(rest, cursor),
         }
     }

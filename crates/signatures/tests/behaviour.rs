@@ -490,3 +490,46 @@ fn an_input_made_to_go_back_forever_ends() {
     assert_eq!(out, []);
     assert_eq!(scratch.exhausted(), 1, "the budget ended, and that is counted");
 }
+
+#[test]
+fn sets_of_values_are_read_and_added_to() {
+    let file = |name: &str, text: &str| SourceFile { name: name.into(), text: text.as_bytes().to_vec() };
+    let text = "alert http any any -> any any (http.user_agent; dataset:isset,agents,type string,load agents.lst; sid:1;)\n\
+        alert http any any -> any any (http.uri; content:\"/new\"; http.user_agent; dataset:set,agents,type string,load agents.lst; sid:2;)\n\
+        alert http any any -> any any (http.uri; content:\"/gone\"; http.user_agent; dataset:unset,agents,type string,load agents.lst; sid:3;)\n\
+        alert http any any -> any any (file.data; content:\"a\"; filemd5:digests; sid:4;)\n\
+        alert http any any -> any any (http.uri; content:\"/\"; ip.src; dataset:isset,clients,type ip,load clients; sid:5;)";
+    let lists = [
+        file("agents.lst", "Y3VybA==\n"),
+        file("digests", "0cc175b9c0f1b6a831c399e269772661\n"),
+        file("clients", "192.0.2.9\n"),
+    ];
+    let compiled = sakimori_signatures::compile_with(&[file("a.rules", text)], &Variables::default(), &lists);
+    assert_eq!(compiled.loaded, 5, "{:?}", compiled.diagnostics);
+    let rules = compiled.rules;
+    let mut hosts = Hosts::default();
+    let mut ask = |said: &str| {
+        let subject = subject(said);
+        let mut matches = Vec::new();
+        let memory = Memory {
+            scratch: &mut rules.new_scratch(),
+            flow: &mut FlowState::default(),
+            transaction: &mut TransactionState::default(),
+            hosts: &mut hosts,
+            now: Duration::ZERO,
+        };
+        rules.inspect(memory, &subject, Stage::RequestEnd, &mut matches);
+        let mut sids: Vec<u32> = matches.iter().map(|found| found.sid.0).collect();
+        sids.sort_unstable();
+        sids
+    };
+    assert_eq!(ask("http.uri=/ http.user_agent=curl"), [1]);
+    assert_eq!(ask("http.uri=/ http.user_agent=wget"), []);
+    assert_eq!(ask("http.uri=/new http.user_agent=wget"), [2]);
+    assert_eq!(ask("http.uri=/ http.user_agent=wget"), [1], "what a rule adds is there");
+    assert_eq!(ask("http.uri=/gone http.user_agent=curl"), [1, 3]);
+    assert_eq!(ask("http.uri=/ http.user_agent=curl"), [], "what a rule takes away is not");
+    assert_eq!(ask("file.data=a"), [4]);
+    assert_eq!(ask("file.data=ab"), []);
+    assert_eq!(ask("http.uri=/ client=192.0.2.9"), [5]);
+}

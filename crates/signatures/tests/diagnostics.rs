@@ -35,7 +35,7 @@ fn codes(options: &str) -> Vec<&'static str> {
 #[test]
 fn lines_that_are_no_rules() {
     check(
-        b"# comment\n\nalart http any any -> any any (sid:1;)\nalert http any any -> any (sid:2;)\nalert http any any -> any any\nalert quux any any -> any any (msg:\"m\"; sid:3;)\nalert dns:request_complete any any -> any any (msg:\"m\"; sid:4;)\nalert http any any => any any (msg:\"m\"; sid:5;)\nalert tcp any any -> any any (msg:\"\xff\"; sid:6;)\nalert http any any -> any any (msg:\"fine\"; sid:7;)\n",
+        b"# comment\n\nalart http any any -> any any (sid:1;)\nalert http any any -> any (sid:2;)\nalert http any any -> any any\nalert quux any any -> any any (msg:\"m\"; sid:3;)\nalert dns:some_time any any -> any any (msg:\"m\"; sid:4;)\nalert http any any => any any (msg:\"m\"; sid:5;)\nalert tcp any any -> any any (msg:\"\xff\"; sid:6;)\nalert http any any -> any any (msg:\"fine\"; sid:7;)\n",
         &expect![[r#"
             loaded 1, refused 7
             error[S003]: unknown action: alart
@@ -50,7 +50,7 @@ fn lines_that_are_no_rules() {
             error[S004]: unknown protocol: quux
               --> a.rules:6:7
               help: write http, dns, tls, tcp, udp, icmp, ip, or another protocol of the language
-            error[S005]: hooks of protocols are not supported: dns:request_complete
+            error[S005]: this hook of a protocol is not supported: dns:some_time
               --> a.rules:7:7
               help: write the protocol alone; a rule is asked as soon as what it looks at is there
             error[S006]: not a direction: =>
@@ -246,6 +246,13 @@ fn each_code() {
         ("priority:0;", "S014"),
         ("target:me;", "S014"),
         ("geoip:src,JP;", "S012"),
+        ("http.uri; dataset:isset,a,type string,load nothing.lst;", "S059"),
+        ("http.uri; dataset:isset,a;", "S014"),
+        ("ip.src; content:\"a\";", "S022"),
+        ("absent;", "S022"),
+        ("http.uri; entropy:value high;", "S014"),
+        ("flow.pkts:here,1;", "S014"),
+        ("tls_cert_notafter:>soon;", "S014"),
         ("base64_data; content:\"a\";", "S022"),
         ("base64_decode:bytes x;", "S014"),
         ("byte_extract:2,0;", "S014"),

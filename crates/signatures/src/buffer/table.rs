@@ -152,13 +152,13 @@ buffers! {
     /// Each alternative name of the leaf.
     TlsSubjectAltName, "tls.subjectaltname", [], [], [Tls], BOTH, 4, SEVERAL;
     /// MD5 of the client's hello in the form of JA3, as hex.
-    Ja3Hash, "ja3.hash", ["ja3_hash"], [], [Tls], TO_SERVER, 4, WHOLE;
+    Ja3Hash, "ja3.hash", ["ja3_hash"], [], [Tls, Quic], TO_SERVER, 4, WHOLE;
     /// The text of JA3: version, ciphers, extensions, groups, formats.
-    Ja3String, "ja3.string", ["ja3_string"], [], [Tls], TO_SERVER, 4, WHOLE;
+    Ja3String, "ja3.string", ["ja3_string"], [], [Tls, Quic], TO_SERVER, 4, WHOLE;
     /// MD5 of the server's hello in the form of JA3S, as hex.
-    Ja3sHash, "ja3s.hash", ["ja3s_hash"], [], [Tls], TO_CLIENT, 4, WHOLE;
+    Ja3sHash, "ja3s.hash", ["ja3s_hash"], [], [Tls, Quic], TO_CLIENT, 4, WHOLE;
     /// The text of JA3S: version, cipher, extensions.
-    Ja3sString, "ja3s.string", ["ja3s_string"], [], [Tls], TO_CLIENT, 4, WHOLE;
+    Ja3sString, "ja3s.string", ["ja3s_string"], [], [Tls, Quic], TO_CLIENT, 4, WHOLE;
     /// JA4 of the client's hello.
     Ja4Hash, "ja4.hash", [], [], [Tls, Quic], TO_SERVER, 4, WHOLE;
     QuicSni, "quic.sni", [], [], [Quic], TO_SERVER, 4, WHOLE;

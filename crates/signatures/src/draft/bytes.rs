@@ -1,7 +1,7 @@
 //! `isdataat`, `byte_test`, `byte_jump`, `byte_extract` and `byte_math`.
 use super::content::{signed, unsigned};
 use super::{Builder, Finding, RawOption, Step, Word, shown, value, words};
-use crate::pattern::{Amount, Arithmetic, TEXT_BYTES, VARIABLES};
+use crate::pattern::{Amount, Arithmetic, Order, TEXT_BYTES, VARIABLES};
 use crate::pattern::{ByteExtract, ByteJump, ByteMath, ByteTest, Comparison, DataAt, From, Number};
 
 impl Builder<'_> {
@@ -85,8 +85,14 @@ impl Builder<'_> {
             ));
         };
         let mut number = empty_number(self.signed_or_variable(offset)?);
-        let mut jump =
-            ByteJump { bytes: 0, number, multiplier: 1, align: false, from: From::Here, post_offset: 0 };
+        let mut jump = ByteJump {
+            bytes: Amount::Is(0),
+            number,
+            multiplier: 1,
+            align: false,
+            from: From::Here,
+            post_offset: 0,
+        };
         for part in parts {
             let (name, argument) = part.text.split_once(' ').unwrap_or((part.text, ""));
             let argument = Word { text: argument.trim_ascii(), at: part.at + name.len() };
@@ -106,7 +112,11 @@ impl Builder<'_> {
             }
         }
         // none: the jump is the offset behind it alone
-        jump.bytes = if count.text == "0" { 0 } else { byte_count(count, number.base.is_some())? };
+        jump.bytes = match self.variable(count) {
+            Some(variable) => variable,
+            None if count.text == "0" => Amount::Is(0),
+            None => Amount::Is(byte_count(count, number.base.is_some())?.into()),
+        };
         jump.number = number;
         self.push(Step::ByteJump(jump), option.name)
     }
@@ -177,7 +187,7 @@ impl Builder<'_> {
                 }
                 "result" => result = Some(argument),
                 "endian" if matches!(argument.text, "big" | "little") => {
-                    number.little = argument.text == "little";
+                    number.order = if argument.text == "little" { Order::Little } else { Order::Big };
                 }
                 "string" => {
                     number.base = Some(match argument.text {
@@ -242,7 +252,7 @@ fn whole_number(text: &str) -> Option<u64> {
 }
 
 fn empty_number(offset: Amount) -> Number {
-    Number { offset, relative: false, little: false, base: None, bitmask: None }
+    Number { offset, relative: false, order: Order::Big, base: None, bitmask: None }
 }
 
 /// Takes one of the words that `byte_test` and `byte_jump` share; false where it is none.
@@ -250,8 +260,9 @@ fn number_word(number: &mut Number, part: Word<'_>) -> Result<bool, Finding> {
     let (name, argument) = part.text.split_once(' ').unwrap_or((part.text, ""));
     match name {
         "relative" => number.relative = true,
-        "big" => number.little = false,
-        "little" => number.little = true,
+        "big" => number.order = Order::Big,
+        "little" => number.order = Order::Little,
+        "dce" => number.order = Order::OfMessage,
         "string" => number.base = number.base.or(Some(10)),
         "hex" => number.base = Some(16),
         "dec" => number.base = Some(10),
@@ -266,14 +277,6 @@ fn number_word(number: &mut Number, part: Word<'_>) -> Result<bool, Finding> {
                 return Err(unknown_word(part, "a bitmask that leaves something"));
             }
             number.bitmask = Some(mask);
-        }
-        "dce" => {
-            return Err(Finding::error(
-                "S012",
-                part.at,
-                "the byte order of DCE/RPC messages is not known to numbers",
-                "say the byte order with big or little",
-            ));
         }
         _ => return Ok(false),
     }

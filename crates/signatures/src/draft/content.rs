@@ -19,7 +19,13 @@ impl Builder<'_> {
     }
 
     pub(super) fn pcre(&mut self, option: &RawOption<'_>) -> Result<(), Finding> {
-        let (negated, word) = quoted(value(option)?)?;
+        let word = value(option)?;
+        // an expression may stand without quotes
+        let (negated, word) = match (word.text.strip_prefix('!'), word.text.starts_with('/')) {
+            (_, true) => (false, word),
+            (Some(rest), _) if rest.starts_with('/') => (true, Word { text: rest, at: word.at + 1 }),
+            _ => quoted(word)?,
+        };
         let parsed = pcre::parse(word, negated)?;
         self.push(Step::Pcre(parsed.pcre), option.name)?;
         if let (Some(buffer), Some(item)) = (parsed.buffer, self.items.last_mut()) {

@@ -1,7 +1,6 @@
 //! Whether the options fit together, and the draft that comes of them.
 use super::{
-    Action, Builder, Content, Draft, Finding, GROUPS, Header, Outline, Protocol, Set, Step, Target, Word,
-    shown,
+    Action, Builder, Content, Draft, Finding, GROUPS, Header, Outline, Set, Step, Target, Word, shown,
 };
 use crate::pattern::Amount;
 use sakimori_model::Level;
@@ -10,7 +9,8 @@ impl Builder<'_> {
     pub(super) fn finish(mut self, outline: &Outline<'_>) -> (Option<Draft>, Vec<Finding>) {
         self.report_unused();
         let action = self.keep(action(outline.action));
-        let protocol = self.keep(protocol(outline.protocol));
+        let protocol = self.protocol(outline.protocol);
+        let protocol = self.keep(protocol);
         let header = self.header(outline);
         let end = outline.options.last().map_or(outline.action.at, |o| o.name.at);
         if !self.sid_written {
@@ -74,6 +74,7 @@ impl Builder<'_> {
                 flow: self.flow,
                 checks: self.checks,
                 remembered: self.remembered,
+                lists: self.lists,
                 places,
                 groups,
                 meta: self.meta,
@@ -171,28 +172,6 @@ fn action(word: Word<'_>) -> Result<Action, Finding> {
             "write alert, drop, reject or pass",
         )),
     }
-}
-
-fn protocol(word: Word<'_>) -> Result<Protocol, Finding> {
-    if let Some(protocol) = Protocol::named(word.text) {
-        return Ok(protocol);
-    }
-    let hooked = word.text.split_once(':').is_some_and(|(name, _)| Protocol::named(name).is_some());
-    Err(if hooked {
-        Finding::error(
-            "S005",
-            word.at,
-            format!("hooks of protocols are not supported: {}", shown(word.text)),
-            "write the protocol alone; a rule is asked as soon as what it looks at is there",
-        )
-    } else {
-        Finding::error(
-            "S004",
-            word.at,
-            format!("unknown protocol: {}", shown(word.text)),
-            "write http, dns, tls, tcp, udp, icmp, ip, or another protocol of the language",
-        )
-    })
 }
 
 /// The conditions on what the last decoding step of these gives.

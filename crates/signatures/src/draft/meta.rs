@@ -90,7 +90,10 @@ impl Builder<'_> {
                     ));
                 }
             }
-            "alert" => self.meta.noalert = false,
+            "alert" => {
+                self.meta.noalert = false;
+                self.meta.alert = true;
+            }
             _ => {}
         }
         Ok(())

@@ -53,15 +53,17 @@ impl Builder<'_> {
         }
         for check in &self.checks {
             match check {
-                Check::Number { fact, .. } | Check::Bits { fact, .. } => match fact.belongs() {
-                    Belongs::Packet => seen.packet = true,
-                    Belongs::Flow => {}
-                    Belongs::Transaction => {
-                        if !seen.of(fact.protocols()) {
-                            never = never.or_else(|| Some(fact.name()));
+                Check::Number { fact, .. } | Check::Bits { fact, .. } | Check::Numbers { fact, .. } => {
+                    match fact.belongs() {
+                        Belongs::Packet => seen.packet = true,
+                        Belongs::Flow => {}
+                        Belongs::Transaction => {
+                            if !seen.of(fact.protocols()) {
+                                never = never.or_else(|| Some(fact.name()));
+                            }
                         }
                     }
-                },
+                }
                 Check::Segment(_) => seen.packet = true,
                 Check::Event(event) => {
                     let protocol = crate::event::EventName::named(event.as_str()).and_then(|(_, p)| p);
@@ -77,6 +79,7 @@ impl Builder<'_> {
                 Check::StreamSize { .. }
                 | Check::Application { .. }
                 | Check::SameAddress
+                | Check::Any(_)
                 | Check::Reputation { .. } => {}
             }
         }
@@ -129,7 +132,8 @@ impl Builder<'_> {
             directions = next;
         }
         for check in &self.checks {
-            if let Check::Number { fact, .. } | Check::Bits { fact, .. } = check {
+            if let Check::Number { fact, .. } | Check::Bits { fact, .. } | Check::Numbers { fact, .. } = check
+            {
                 let next = directions.intersection(fact.directions());
                 if next.is_empty() {
                     self.findings.push(Finding::error(
@@ -185,7 +189,7 @@ impl Aim {
         match self {
             Self::Open => Some(Target { buffer: Buffer::Payload, transforms: Vec::new() }),
             Self::At(target) => Some(target),
-            Self::Decoded => None,
+            Self::Decoded | Self::Address(_) => None,
         }
     }
 }

@@ -43,6 +43,25 @@ const FAMILIES: &[(&str, Family)] = &[
     ("noalert", |b, o| b.meta(o)),
     ("alert", |b, o| b.meta(o)),
     ("prefilter", |_, o| Builder::prefilter(o)),
+    ("bypass", |_, o| Builder::no_value(o)),
+    ("dataset", |b, o| b.dataset(o)),
+    ("ip.src", |b, o| b.address(o)),
+    ("ip.dst", |b, o| b.address(o)),
+    ("filemd5", |b, o| b.file_digest(o)),
+    ("filesha1", |b, o| b.file_digest(o)),
+    ("filesha256", |b, o| b.file_digest(o)),
+    ("filestore", |b, _| {
+        b.file_store();
+        Ok(())
+    }),
+    ("absent", |b, o| b.absent(o)),
+    ("entropy", |b, o| b.entropy(o)),
+    ("flow.pkts", |b, o| b.flow_count(o)),
+    ("flow.bytes", |b, o| b.flow_count(o)),
+    ("tls_cert_notbefore", |b, o| b.date(o)),
+    ("tls_cert_notafter", |b, o| b.date(o)),
+    ("tls_cert_valid", |b, o| b.certificate_valid(o)),
+    ("tls_cert_expired", |b, o| b.certificate_valid(o)),
     ("threshold", |b, o| b.threshold(o)),
     ("detection_filter", |b, o| b.threshold(o)),
     ("content", |b, o| b.content(o)),
@@ -99,21 +118,13 @@ const FAMILIES: &[(&str, Family)] = &[
 
 /// Keywords whose meaning is not there.
 const REFUSED: &[(&str, &str)] = &[
-    ("absent", "absence of a buffer is not known to the engine yet"),
-    ("bypass", "flows are offloaded by the engine's own judgement"),
     ("config", "rules do not configure the engine"),
     ("datarep", "reputation of values is not there yet"),
-    ("dataset", "sets of values are not there yet"),
     ("dnp3_ind", "objects of DNP3 are not there yet"),
     ("dnp3_obj", "objects of DNP3 are not there yet"),
     ("engine-event", "events of another engine"),
-    ("entropy", "entropy of buffers is not there yet"),
     ("file.magic", "kinds of files are not recognised yet"),
     ("filemagic", "kinds of files are not recognised yet"),
-    ("filemd5", "lists of digests are read by anti-malware"),
-    ("filesha1", "lists of digests are read by anti-malware"),
-    ("filesha256", "lists of digests are read by anti-malware"),
-    ("filestore", "files are not kept"),
     ("frame", "frames of protocols are not there yet"),
     ("geoip", "there is no database of places"),
     ("lua", "rules run no programs"),
@@ -122,11 +133,6 @@ const REFUSED: &[(&str, &str)] = &[
     ("replace", "traffic is not rewritten"),
     ("rpc", "RPC is not there yet"),
     ("tls.store", "certificates are not kept"),
-    ("tls_cert_expired", "validity of certificates is not there yet"),
-    ("tls_cert_notafter", "validity of certificates is not there yet"),
-    ("tls_cert_notbefore", "validity of certificates is not there yet"),
-    ("tls_cert_valid", "validity of certificates is not there yet"),
-    ("vlan.id", "packets come without their frames"),
 ];
 
 /// Transformations, done here or not.

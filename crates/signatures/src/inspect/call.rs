@@ -3,8 +3,8 @@ use super::{Candidate, Inspected, Match, Prepared, Scratch, Side, SlotState, tra
 use crate::buffer::{Buffer, Direction, Place, Stage};
 use crate::protocol::{Protocol, Transport};
 use crate::ruleset::{Body, Known, Program, RuleSet, Section, Slot};
-use crate::state::{Ends, FlowState, Hosts, Told};
-use crate::verify::{Conditions, Outcome, View};
+use crate::state::{Ends, FlowState, Hosts, Sets, Told};
+use crate::verify::{Absence, Conditions, Outcome, View};
 use sakimori_model::Sid;
 use std::time::Duration;
 
@@ -212,6 +212,7 @@ impl<T: Inspected> Call<'_, T> {
         let rules = self.rules;
         let mut candidates = std::mem::take(&mut self.side.candidates);
         let mut passes = false;
+        let before = out.len();
         candidates.retain_mut(|candidate| {
             let Some(program) = rules.programs.get(candidate.program as usize) else { return false };
             let Some(body) = rules.bodies.get(program.rule as usize) else { return false };
@@ -233,7 +234,10 @@ impl<T: Inspected> Call<'_, T> {
             }
             if told != Told::Not {
                 passes = body.pass;
-                if body.reports && !body.pass {
+                if body.pass {
+                    out.truncate(before);
+                }
+                if body.reports && (!body.pass || body.tells_pass) {
                     out.push(self.found(program, body, candidate, told));
                 }
             }
@@ -263,9 +267,15 @@ impl<T: Inspected> Call<'_, T> {
             if !state.seen {
                 // a buffer that will not come any more
                 if self.stage.is_end() {
-                    return Decision::Never;
+                    if conditions.absence.is_none() {
+                        return Decision::Never;
+                    }
+                    candidate.met |= bit;
                 }
                 continue;
+            }
+            if conditions.absence == Some(Absence::Wanted) {
+                return Decision::Never;
             }
             let Some(number) = self.section.slots.get(*local as usize).map(|slot| *slot as usize) else {
                 return Decision::Never;
@@ -328,6 +338,10 @@ impl<T: Inspected> Call<'_, T> {
                 self.hosts.agrees(self.now, ends, bit)
             }
             Known::FlowInt { name, operation } => self.flow.number_agrees(*name, *operation),
+            Known::Addresses(set) => {
+                let ends = self.ends();
+                !set.set.operation.asks() || set.holds(ends, &mut self.sets())
+            }
         }
     }
 
@@ -339,7 +353,17 @@ impl<T: Inspected> Call<'_, T> {
                 self.hosts.apply(self.now, ends, bit);
             }
             Known::FlowInt { name, operation } => self.flow.number_apply(*name, *operation),
+            Known::Addresses(set) => {
+                let ends = self.ends();
+                if !set.set.operation.asks() {
+                    set.holds(ends, &mut self.sets());
+                }
+            }
         }
+    }
+
+    fn sets(&mut self) -> Sets<'_> {
+        Sets { loaded: &self.rules.sets, hosts: self.hosts, now: self.now }
     }
 
     fn is_complete(&self, slot: &Slot) -> bool {
@@ -363,7 +387,9 @@ impl<T: Inspected> Call<'_, T> {
             lower.clear();
             lower.extend(bytes.iter().map(u8::to_ascii_lowercase));
         }
-        let outcome = conditions.verify(View { bytes, lower: &lower, sender });
+        let little = self.subject.is_little_endian(self.direction);
+        let mut sets = Sets { loaded: &self.rules.sets, hosts: self.hosts, now: self.now };
+        let outcome = conditions.verify(View { bytes, lower: &lower, sender, little }, &mut sets);
         if let Some(prepared) = slots.get_mut(number) {
             prepared.lower = lower;
         }
@@ -373,6 +399,7 @@ impl<T: Inspected> Call<'_, T> {
     /// Whether the conditions hold of one of a buffer's instances.
     fn any_instance(&mut self, slot: &Slot, state: SlotState, conditions: &Conditions) -> Outcome {
         let sender = self.ends().source.0;
+        let little = self.subject.is_little_endian(self.direction);
         let [mut bytes, mut lower] = std::mem::take(&mut self.scratch.instance);
         let mut outcome = Outcome::Fails;
         for index in 0..state.instances as usize {
@@ -387,7 +414,8 @@ impl<T: Inspected> Call<'_, T> {
             if conditions.needs_lower {
                 lower.extend(shown.iter().map(u8::to_ascii_lowercase));
             }
-            match conditions.verify(View { bytes: shown, lower: &lower, sender }) {
+            let mut sets = Sets { loaded: &self.rules.sets, hosts: self.hosts, now: self.now };
+            match conditions.verify(View { bytes: shown, lower: &lower, sender, little }, &mut sets) {
                 Outcome::Fails => {}
                 decided => outcome = decided,
             }

@@ -2,9 +2,12 @@
 use super::Inspected;
 use super::call::Call;
 use crate::buffer::Direction;
-use crate::condition::{BitTest, Check, StreamSide, Whose};
+use crate::condition::{BitTest, Check, StreamSide, Which, Whose};
 use crate::fact::Fact;
 use std::net::IpAddr;
+
+/// Numbers of one kind that are looked at.
+const NUMBERS: usize = 1024;
 
 impl<T: Inspected> Call<'_, T> {
     pub(super) fn check(&self, check: &Check) -> bool {
@@ -13,6 +16,20 @@ impl<T: Inspected> Call<'_, T> {
             Check::Number { fact, ranges, negated } => subject
                 .fact(*fact, self.direction)
                 .is_some_and(|value| ranges.iter().any(|range| range.contains(value)) != *negated),
+            Check::Numbers { fact, range, which } => {
+                let at = |index| subject.fact_at(*fact, self.direction, index);
+                let all = || (0..NUMBERS).map_while(at);
+                match which {
+                    Which::Any => all().any(|value| range.contains(value)),
+                    Which::All => at(0).is_some() && all().all(|value| range.contains(value)),
+                    Which::At(place) => usize::try_from(*place)
+                        .ok()
+                        .or_else(|| all().count().checked_sub(usize::try_from(place.unsigned_abs()).ok()?))
+                        .and_then(at)
+                        .is_some_and(|value| range.contains(value)),
+                }
+            }
+            Check::Any(checks) => checks.iter().any(|check| self.check(check)),
             Check::Segment(range) => range.contains(subject.segment_length() as u64),
             Check::Bits { fact, ignored, wanted, how } => {
                 subject.fact(*fact, self.direction).is_some_and(|value| {

@@ -1,16 +1,18 @@
 //! Drafts to a rule set: what is the same is put together, and each rule is filed where it will be found.
-use super::compile::Loaded;
+use super::compile::{Lists, Loaded};
 use super::describe::describe;
 use super::fast_pattern::fast_pattern;
 use super::{Body, Known, Needs, Program, RuleSet, Slot};
 use crate::address::{Ports, Set};
 use crate::buffer::{Buffer, Direction, Place};
 use crate::condition::{IntOperation, IntValue, Memory};
+use crate::dataset::{Dataset, Values};
 use crate::draft::{Draft, Target};
+use crate::pattern::Step;
 use crate::prefilter::Prefilter;
 use crate::protocol::Protocol;
 use crate::rule::Action;
-use crate::state::{HostBit, Integer, Operand};
+use crate::state::{AddressSet, HostBit, Integer, Operand};
 use crate::verify::Conditions;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{Hash, Hasher};
@@ -31,13 +33,14 @@ fn order(draft: &Draft) -> (bool, u8, Action) {
     (draft.action != Action::Pass, rank, draft.action)
 }
 
-pub(super) fn assemble(mut loaded: Vec<Loaded>) -> RuleSet {
+pub(super) fn assemble(mut loaded: Vec<Loaded>, lists: &Lists<'_>) -> RuleSet {
     loaded.sort_by_key(|l| order(&l.draft));
-    let mut work = Work::default();
+    let mut work = Work { names: Names { lists: Some(lists), ..Names::default() }, ..Work::default() };
     for (number, loaded) in (0_u32..).zip(loaded) {
         work.rule(number, loaded);
     }
-    let Work { mut set, patterns, .. } = work;
+    let Work { mut set, patterns, names, .. } = work;
+    set.sets = names.values;
     let mut hasher = std::hash::DefaultHasher::new();
     set.rules.iter().for_each(|rule| rule.text.hash(&mut hasher));
     // 0 is the state that no rule set has touched
@@ -55,24 +58,32 @@ pub(super) fn assemble(mut loaded: Vec<Loaded>) -> RuleSet {
 }
 
 #[derive(Default)]
-struct Work {
+struct Work<'l> {
     set: RuleSet,
     slots: BTreeMap<SlotKey, (u32, u32)>,
     patterns: Vec<BTreeMap<Vec<u8>, Vec<u32>>>,
-    names: Names,
+    names: Names<'l>,
 }
 
 /// Names of what is remembered, by number.
 #[derive(Default)]
-struct Names {
+struct Names<'l> {
+    lists: Option<&'l Lists<'l>>,
+    sets: HashMap<String, u32>,
+    values: Vec<Values>,
     flow_bits: HashMap<String, u32>,
     flow_numbers: HashMap<String, u32>,
     host_bits: HashMap<String, u32>,
 }
 
-impl Work {
+impl Work<'_> {
     fn rule(&mut self, number: u32, loaded: Loaded) {
-        let Loaded { draft, file, line, text } = loaded;
+        let Loaded { mut draft, file, line, text } = loaded;
+        for step in draft.groups.iter_mut().flat_map(|(_, steps)| steps) {
+            if let Step::Dataset(set) = step {
+                self.names.set(set);
+            }
+        }
         let rule = describe(&draft, file, line, text);
         note_needs(&mut self.set.needs, &draft);
         let fast = fast_pattern(&draft);
@@ -97,6 +108,7 @@ impl Work {
             rate: rule.rate,
             reports: rule.reports,
             pass: rule.action == Action::Pass,
+            tells_pass: draft.meta.alert,
         });
         self.set.rules.push(rule);
     }
@@ -109,6 +121,11 @@ impl Work {
         fast: Option<&(usize, Vec<u8>)>,
     ) {
         let number = u32::try_from(self.set.programs.len()).unwrap_or(u32::MAX);
+        // what may never come is nothing to wait for
+        let present = draft
+            .groups
+            .iter()
+            .position(|(_, steps)| !steps.iter().any(|step| matches!(step, Step::Absent { .. })));
         let ports = server_ports(draft, direction);
         let targets = draft.groups.iter().map(|(target, _)| target);
         let slots: Vec<(u32, u32)> =
@@ -118,7 +135,7 @@ impl Work {
             if let Some(patterns) = self.patterns.get_mut(slot.0 as usize) {
                 patterns.entry(pattern.clone()).or_default().push(number);
             }
-        } else if let Some((slot, _)) = slots.first() {
+        } else if let Some((slot, _)) = present.and_then(|group| slots.get(group)) {
             if let Some(slot) = self.set.slots.get_mut(*slot as usize) {
                 slot.unfiltered.push(number);
             }
@@ -174,7 +191,20 @@ fn server_ports(draft: &Draft, direction: Direction) -> Option<Set<Ports>> {
     })
 }
 
-impl Names {
+impl Names<'_> {
+    /// Gives a set its number, and its values where it is named for the first time.
+    fn set(&mut self, set: &mut Dataset) {
+        let next = u32::try_from(self.sets.len()).unwrap_or(u32::MAX);
+        set.number = *self.sets.entry(set.name.clone()).or_insert(next);
+        if set.number == next {
+            let mut values = Values::new(set.kind);
+            let file = set.load.as_ref().and_then(|file| self.lists?.get(file.as_str()));
+            // that it can be read was found out when the rule was
+            let _read = file.map(|text| values.read(text));
+            self.values.push(values);
+        }
+    }
+
     fn known(&mut self, what: &Memory) -> Known {
         match what {
             Memory::FlowBits { operation, names } => Known::FlowBits {
@@ -203,6 +233,11 @@ impl Names {
                     IntOperation::IsNotSet => Integer::IsNotSet,
                 };
                 Known::FlowInt { name, operation }
+            }
+            Memory::Addresses { set, whose } => {
+                let mut set = set.clone();
+                self.set(&mut set);
+                Known::Addresses(AddressSet { set, whose: *whose })
             }
         }
     }

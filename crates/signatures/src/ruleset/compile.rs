@@ -6,8 +6,12 @@ use crate::condition::{BitOperation, Memory};
 use crate::diagnose::{Finding, shown};
 use crate::draft::{Draft, draft};
 use crate::parse::{Line, lines, parse_outline};
+use crate::pattern::Step;
 use sakimori_model::{Diagnostic, Level};
 use std::collections::{BTreeSet, HashMap};
+
+/// The lists that rules name, by name.
+pub(super) type Lists<'l> = HashMap<&'l str, &'l [u8]>;
 
 /// A draft and where it comes from.
 pub(super) struct Loaded {
@@ -33,6 +37,13 @@ enum Again {
 
 /// Compiles rule files. Rules that do not compile are diagnosed and left out; the rest load.
 pub fn compile(files: &[SourceFile], variables: &Variables) -> Compiled {
+    compile_with(files, variables, &[])
+}
+
+/// The same, with the lists that rules name: values of sets, digests of files.
+pub fn compile_with(files: &[SourceFile], variables: &Variables, lists: &[SourceFile]) -> Compiled {
+    let lists: Lists<'_> = lists.iter().map(|list| (list.name.as_str(), list.text.as_slice())).collect();
+    let mut read = HashMap::new();
     let mut work = Work {
         files,
         loaded: Vec::new(),
@@ -42,7 +53,11 @@ pub fn compile(files: &[SourceFile], variables: &Variables) -> Compiled {
     };
     for (index, file) in files.iter().enumerate() {
         for line in lines(&file.text) {
-            let (result, mut findings) = one(&line, variables);
+            let (mut result, mut findings) = one(&line, variables);
+            if let Some(finding) = result.as_ref().and_then(|(draft, _)| unread(draft, &lists, &mut read)) {
+                findings.push(finding);
+                result = None;
+            }
             match result {
                 Some((draft, text)) => {
                     let rule = Loaded { draft, file: index, line: line.number(), text };
@@ -58,8 +73,44 @@ pub fn compile(files: &[SourceFile], variables: &Variables) -> Compiled {
     let Work { loaded, mut diagnostics, counts, .. } = work;
     report_unset_bits(&loaded, files, &mut diagnostics);
     diagnostics.sort_by_key(|d| (files.iter().position(|f| f.name == d.source), d.line, d.column));
-    let rules = assemble(loaded);
+    let rules = assemble(loaded, &lists);
     Compiled { rules, loaded: counts.loaded, refused: counts.refused, repeated: counts.repeated, diagnostics }
+}
+
+/// What keeps one of the lists that a rule names from being read.
+fn unread(draft: &Draft, lists: &Lists<'_>, read: &mut HashMap<String, Option<usize>>) -> Option<Finding> {
+    let sets = draft.groups.iter().flat_map(|(_, steps)| steps).filter_map(|step| match step {
+        Step::Dataset(set) => Some(set),
+        _ => None,
+    });
+    let addresses = draft.remembered.iter().filter_map(|remembered| match &remembered.what {
+        Memory::Addresses { set, .. } => Some(set),
+        _ => None,
+    });
+    for set in sets.chain(addresses) {
+        let Some(file) = &set.load else { continue };
+        let at = draft.lists.iter().find(|(name, _)| name == file).map_or(0, |(_, at)| *at);
+        let Some(text) = lists.get(file.as_str()) else {
+            return Some(Finding::error(
+                "S059",
+                at,
+                format!("the list {} is not there", shown(file)),
+                "put it beside the rules, by the name that the rule says",
+            ));
+        };
+        let broken = *read
+            .entry(file.clone())
+            .or_insert_with(|| crate::dataset::Values::new(set.kind).read(text).err());
+        if let Some(line) = broken {
+            return Some(Finding::error(
+                "S059",
+                at,
+                format!("line {line} of the list {} is no value of its type, or one too many", shown(file)),
+                "one value a line: text as Base64, digests as hexadecimal digits, addresses as usual",
+            ));
+        }
+    }
+    None
 }
 
 #[derive(Default)]

@@ -46,7 +46,13 @@ pub(super) fn describe(draft: &Draft, file: usize, line: u32, text: String) -> R
     let (mut facts, mut events, mut asks_reputation) = (Vec::new(), Vec::new(), false);
     for check in &draft.checks {
         match check {
-            Check::Number { fact, .. } | Check::Bits { fact, .. } => facts.push(*fact),
+            Check::Number { fact, .. } | Check::Bits { fact, .. } | Check::Numbers { fact, .. } => {
+                facts.push(*fact);
+            }
+            Check::Any(checks) => facts.extend(checks.iter().filter_map(|check| match check {
+                Check::Number { fact, .. } => Some(*fact),
+                _ => None,
+            })),
             Check::StreamSize { side, .. } => facts.extend(match side {
                 StreamSide::Client => &[Fact::StreamOfClient][..],
                 StreamSide::Server => &[Fact::StreamOfServer],

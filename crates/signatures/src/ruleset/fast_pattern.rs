@@ -12,6 +12,9 @@ type Score = (bool, u8, usize, u32);
 pub(super) fn fast_pattern(draft: &Draft) -> Option<(usize, Vec<u8>)> {
     let mut best: Option<(Score, usize, &Content)> = None;
     for (group, (target, steps)) in draft.groups.iter().enumerate() {
+        if steps.iter().any(|step| matches!(step, Step::Absent { .. })) {
+            continue;
+        }
         for step in steps {
             let Step::Content(content) = step else { continue };
             if content.negated {

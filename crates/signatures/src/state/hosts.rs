@@ -1,12 +1,17 @@
 //! What is remembered of hosts: `xbits`, `hostbits`, and counts of matches.
 use super::bounded::Bounded;
 use crate::condition::{BitOperation, Track};
+use crate::dataset::Dataset;
 use crate::rule::{RateFilter, RateKind};
 use std::net::IpAddr;
 use std::time::Duration;
 
 /// Bits and counts that are kept; what comes on top pushes out what would be over soonest.
 const ENTRIES: usize = 65_536;
+/// Bytes of a value of a set that rules add to; longer ones are not kept.
+const VALUE_BYTES: usize = 4096;
+/// What is kept for good.
+const NEVER: Duration = Duration::MAX;
 
 /// Whom something is remembered of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,12 +28,21 @@ enum Whom {
 /// One for all that is inspected by one engine.
 ///
 /// # Bounds
-/// 65,536 bits and as many counts, some 100 bytes each.
+/// 65,536 bits and as many counts, some 100 bytes each; as many values of sets that rules add to, up to 4 KiB each.
 #[derive(Debug)]
 pub struct Hosts {
     fingerprint: u64,
     bits: Bounded<(u32, Whom), ()>,
     counts: Bounded<(u32, Whom), u32>,
+    /// Values of sets that rules have added or taken away.
+    values: Bounded<(u32, Box<[u8]>), bool>,
+}
+
+/// A set of addresses, and which address of the packet is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AddressSet {
+    pub(crate) set: Dataset,
+    pub(crate) whose: Track,
 }
 
 /// A bit of hosts with its name by number.
@@ -58,6 +72,14 @@ pub(crate) enum Told {
     Aloud,
 }
 
+impl AddressSet {
+    /// Whether what is asked holds; what changes the set always does.
+    pub(crate) fn holds(&self, ends: Ends, sets: &mut super::Sets<'_>) -> bool {
+        let (address, _) = if self.whose == Track::Source { ends.source } else { ends.destination };
+        sets.value(&self.set, crate::dataset::address(address))
+    }
+}
+
 impl Ends {
     fn whom(&self, track: Track) -> Whom {
         let (a, b) = (self.source, self.destination);
@@ -76,7 +98,12 @@ impl Ends {
 
 impl Default for Hosts {
     fn default() -> Self {
-        Self { fingerprint: 0, bits: Bounded::new(ENTRIES), counts: Bounded::new(ENTRIES) }
+        Self {
+            fingerprint: 0,
+            bits: Bounded::new(ENTRIES),
+            counts: Bounded::new(ENTRIES),
+            values: Bounded::new(ENTRIES),
+        }
     }
 }
 
@@ -90,7 +117,19 @@ impl Hosts {
 
     /// Bits and counts that are kept.
     pub fn entries(&self) -> usize {
-        self.bits.len() + self.counts.len()
+        self.bits.len() + self.counts.len() + self.values.len()
+    }
+
+    /// Whether a value of a set was added, or taken away.
+    pub(crate) fn value(&mut self, now: Duration, set: u32, value: &[u8]) -> Option<bool> {
+        self.values.at(now, &(set, value.into())).copied()
+    }
+
+    /// Adds a value to a set, or takes it away.
+    pub(crate) fn keep_value(&mut self, now: Duration, set: u32, value: Box<[u8]>, there: bool) {
+        if value.len() <= VALUE_BYTES {
+            self.values.insert(now, (set, value), there, NEVER);
+        }
     }
 
     pub(crate) fn agrees(&mut self, now: Duration, ends: Ends, bit: &HostBit) -> bool {

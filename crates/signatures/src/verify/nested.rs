@@ -17,7 +17,7 @@ pub(super) fn split(step: Step) -> (Step, Option<Box<Conditions>>) {
     }
 }
 
-impl Run<'_> {
+impl Run<'_, '_> {
     /// Whether something is decoded, and in it is what is looked for.
     pub(super) fn decode(&mut self, decode: &Decode, nested: Option<&Conditions>, cursor: usize) -> bool {
         let from = if decode.relative { cursor } else { 0 }.saturating_add(decode.offset);
@@ -33,7 +33,8 @@ impl Run<'_> {
         }
         let Some(nested) = nested else { return true };
         let lower = if nested.needs_lower { bytes.to_ascii_lowercase() } else { Vec::new() };
-        match nested.verify(View { bytes: &bytes, lower: &lower, sender: self.view.sender }) {
+        let view = View { bytes: &bytes, lower: &lower, ..self.view };
+        match nested.verify(view, self.sets) {
             Outcome::Holds(_) => true,
             Outcome::Fails => false,
             Outcome::Exhausted => {

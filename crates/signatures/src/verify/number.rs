@@ -1,10 +1,10 @@
 //! Numbers in the bytes: tested, jumped by, kept in variables.
 use super::Run;
 use crate::pattern::{
-    Arithmetic, ByteExtract, ByteJump, ByteMath, ByteTest, Comparison, From, Number, TEXT_BYTES,
+    Arithmetic, ByteExtract, ByteJump, ByteMath, ByteTest, Comparison, From, Number, Order, TEXT_BYTES,
 };
 
-impl Run<'_> {
+impl Run<'_, '_> {
     pub(super) fn byte_test(&self, test: ByteTest, cursor: usize) -> bool {
         let Some((value, _)) = self.number(test.number, test.bytes, cursor) else { return false };
         let wanted = test.value.value(&self.values).cast_unsigned();
@@ -22,7 +22,9 @@ impl Run<'_> {
 
     /// The position a jump leads to; none where it leads out of the buffer.
     pub(super) fn byte_jump(&self, jump: ByteJump, cursor: usize) -> Option<usize> {
-        let (value, behind) = self.number(jump.number, jump.bytes, cursor)?;
+        let most = if jump.number.base.is_some() { TEXT_BYTES } else { 8 };
+        let bytes = u8::try_from(jump.bytes.value(&self.values)).ok().filter(|bytes| *bytes <= most)?;
+        let (value, behind) = self.number(jump.number, bytes, cursor)?;
         let mut distance = value.checked_mul(u64::from(jump.multiplier))?;
         if jump.align {
             distance = distance.checked_next_multiple_of(4)?;
@@ -87,7 +89,9 @@ impl Run<'_> {
                 behind -= digits.len() - length;
                 u64::from_str_radix(text, base).ok()?
             }
-            None if number.little => bytes.iter().rev().fold(0, |value, b| value << 8 | u64::from(*b)),
+            None if number.order == Order::Little || number.order == Order::OfMessage && self.view.little => {
+                bytes.iter().rev().fold(0, |value, b| value << 8 | u64::from(*b))
+            }
             None => bytes.iter().fold(0, |value, b| value << 8 | u64::from(*b)),
         };
         if let Some(mask) = number.bitmask {

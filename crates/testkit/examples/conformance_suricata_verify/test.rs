@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sakimori_model::Level;
 use sakimori_recordings::{Replay, frames};
-use sakimori_signatures::{RuleSet, SourceFile, compile};
+use sakimori_signatures::{RuleSet, SourceFile, compile_with};
 use serde_json::{Map, Value};
 
 use crate::{filter, settings};
@@ -94,7 +94,7 @@ fn go(folder: &Path, name: &str, inline: &mut bool) -> Result<Option<String>, St
         .collect();
     let settings = settings::read(folder, name, &arguments)?;
     *inline = settings.options.inline;
-    let compiled = compile(&rules, &settings.variables);
+    let compiled = compile_with(&rules, &settings.variables, &lists(folder));
     let refused = compiled.diagnostics.iter().find(|finding| finding.level == Level::Error).cloned();
     let events = replay(&capture, Arc::new(compiled.rules), settings.options)?;
     for (wanted, count) in checks {
@@ -220,6 +220,21 @@ fn rules(folder: &Path, test: &Map<String, Value>) -> Result<Vec<SourceFile>, St
     }
     let text = std::fs::read(&path).map_err(|_e| "its rules cannot be read".to_owned())?;
     Ok(vec![SourceFile { name: "test.rules".to_owned(), text }])
+}
+
+/// Files beside the rules that these may name: sets of values, digests.
+fn lists(folder: &Path) -> Vec<SourceFile> {
+    let files = std::fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    files
+        .filter(|path| {
+            let name = path.to_string_lossy();
+            !name.contains(".pcap") && ![".yaml", ".rules", ".md"].iter().any(|end| name.ends_with(end))
+        })
+        .filter_map(|path| {
+            let name = path.file_name()?.to_string_lossy().into_owned();
+            Some(SourceFile { name, text: std::fs::read(&path).ok()? })
+        })
+        .collect()
 }
 
 fn capture(folder: &Path, test: &Map<String, Value>) -> Result<PathBuf, String> {
