@@ -13,8 +13,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("sakimori-packet", &[]),
     ("sakimori-stream", &["sakimori-model", "sakimori-packet"]),
     ("sakimori-protocols", &[]),
-    ("sakimori-signatures", &["sakimori-model"]),
-    ("sakimori-seclang", &["sakimori-model"]),
+    ("sakimori-expressions", &[]),
+    ("sakimori-signatures", &["sakimori-model", "sakimori-expressions"]),
+    ("sakimori-seclang", &["sakimori-model", "sakimori-expressions"]),
     ("sakimori-reputation", &["sakimori-model"]),
     ("sakimori-firewall", &["sakimori-model"]),
     ("sakimori-firewall-settings", &["sakimori-model", "sakimori-modules", "sakimori-firewall"]),
@@ -103,6 +104,7 @@ const ENGINES: &[(&str, &[&str])] = &[
     ("sakimori-packet", &[]),
     ("sakimori-stream", &["siphasher", "hashbrown"]),
     ("sakimori-protocols", &["flate2", "memchr"]),
+    ("sakimori-expressions", &["fancy-regex", "regex", "regex-syntax"]),
     (
         "sakimori-seclang",
         &[
@@ -117,10 +119,7 @@ const ENGINES: &[(&str, &[&str])] = &[
             "sha1",
         ],
     ),
-    (
-        "sakimori-signatures",
-        &["daachorse", "fancy-regex", "md-5", "memchr", "regex", "regex-syntax", "sha1", "sha2"],
-    ),
+    ("sakimori-signatures", &["daachorse", "md-5", "memchr", "regex", "regex-syntax", "sha1", "sha2"]),
     ("sakimori-reputation", &["siphasher"]),
     ("sakimori-firewall", &[]),
     ("sakimori-inspection", &[]),

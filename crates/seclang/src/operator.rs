@@ -32,6 +32,10 @@ pub(crate) struct Context<'c> {
     pub(crate) capture: bool,
     /// The whole match and its groups.
     pub(crate) captured: Vec<Vec<u8>>,
+    /// Patterns that go back have taken their share of this transaction.
+    pub(crate) tired: bool,
+    /// A pattern was given up.
+    pub(crate) exhausted: bool,
 }
 
 impl Context<'_> {
@@ -65,6 +69,20 @@ pub(crate) trait Operator: std::fmt::Debug + Send + Sync {
     }
 }
 
+/// What is to be said of an operator that asks for something that is not there.
+pub(crate) fn remark(name: &str) -> Option<Finding> {
+    let what = match name {
+        "geolookup" => "a database of countries, and none is there",
+        "rbl" => "name servers, and an engine asks nobody",
+        _ => return None,
+    };
+    Some(Finding::warning(
+        "W065",
+        format!("the operator @{name} asks for {what}: it never matches"),
+        "the rule may stay; it does nothing here",
+    ))
+}
+
 /// Bounds of what a file of phrases or addresses may hold.
 pub(crate) const FILE_BYTES: usize = 16 << 20;
 
@@ -84,7 +102,8 @@ pub(crate) fn compile(name: &str, argument: &str, loader: &dyn Loader) -> Result
         "detectsqli" => Box::new(detect::Sqli),
         "detectxss" => Box::new(detect::Xss),
         "unconditionalmatch" => Box::new(compare::Always(true)),
-        "nomatch" => Box::new(compare::Always(false)),
+        // of the last two `remark` says why
+        "nomatch" | "geolookup" | "rbl" => Box::new(compare::Always(false)),
         "validatebyterange" => Box::new(validate_byte_range::ValidateByteRange::new(argument)?),
         "validateurlencoding" => Box::new(validate_url_encoding::ValidateUrlEncoding),
         "validateutf8encoding" => Box::new(validate_utf8_encoding::ValidateUtf8Encoding),
@@ -93,8 +112,8 @@ pub(crate) fn compile(name: &str, argument: &str, loader: &dyn Loader) -> Result
         "verifyssn" => Box::new(verify::Verify::new(argument, verify_ssn::is_possible)?),
         "verifysvnr" => Box::new(verify::Verify::new(argument, verify_svnr::is_right)?),
         "validatenid" => Box::new(validate_nid::ValidateNid::new(argument)?),
-        "geolookup" | "rbl" | "gsblookup" | "inspectfile" | "fuzzyhash" | "validatedtd"
-        | "validateschema" | "validatehash" | "rsub" | "verifysig" => {
+        "gsblookup" | "inspectfile" | "fuzzyhash" | "validatedtd" | "validateschema" | "validatehash"
+        | "rsub" | "verifysig" => {
             return Err(Finding::error(
                 "W060",
                 format!(

@@ -23,16 +23,9 @@ const PRODUCT: usize = 96;
 const LENGTH: usize = 24;
 
 impl Needs {
-    /// Works it out for a pattern in the `regex` crate's syntax.
-    pub(crate) fn of_pattern(pattern: &str) -> Self {
-        let parsed = regex_syntax::ParserBuilder::new()
-            .unicode(false)
-            .utf8(false)
-            .dot_matches_new_line(true)
-            .build()
-            .parse(pattern);
-        let Ok(hir) = parsed else { return Self::Nothing };
-        match info(&hir).best() {
+    /// Works it out for a pattern.
+    pub(crate) fn of_pattern(hir: &Hir) -> Self {
+        match info(hir).best() {
             Some(literals) => Self::Any(literals),
             None => Self::Nothing,
         }
@@ -332,7 +325,7 @@ mod tests {
     use super::{Filters, Needs};
 
     fn needs(pattern: &str) -> Option<Vec<String>> {
-        match Needs::of_pattern(pattern) {
+        match Needs::of_pattern(&crate::pattern::compile(pattern, false).unwrap().parse_gate().unwrap()) {
             Needs::Nothing => None,
             Needs::Any(any) => Some(any.into_iter().map(|text| String::from_utf8(text).unwrap()).collect()),
         }

@@ -117,6 +117,8 @@ pub struct Transaction<'r> {
     before: Vec<Hit>,
     hits: Vec<Hit>,
     rule: usize,
+    /// Patterns that were given up for their steps back.
+    given_up: std::cell::Cell<u32>,
     highest_severity: u8,
     audit: bool,
     matches: Vec<Match>,
@@ -163,6 +165,7 @@ impl Ruleset {
             before: Vec::new(),
             hits: Vec::new(),
             rule: 0,
+            given_up: std::cell::Cell::new(0),
             highest_severity: u8::MAX,
             audit: true,
             matches: Vec::new(),
@@ -195,9 +198,9 @@ impl Transaction<'_> {
         self.tx.get(name.to_ascii_lowercase().as_bytes()).map(Vec::as_slice)
     }
 
-    /// Whether anything was left out for want of memory.
+    /// Whether anything was left out for want of memory or of time.
     pub fn is_exhausted(&self) -> bool {
-        self.values.exhausted
+        self.values.exhausted || self.given_up.get() > 0
     }
 
     /// Runs the rules of the last phase.

@@ -18,7 +18,8 @@ pub fn judge_value(
     let operator = operator::compile(&name.to_ascii_lowercase(), argument, loader)
         .map_err(|finding| finding.at("operator", 1))?;
     let expand = |_: &crate::template::Template| Vec::new();
-    let mut context = Context { expand: &expand, capture: true, captured: Vec::new() };
+    let mut context =
+        Context { expand: &expand, capture: true, captured: Vec::new(), tired: false, exhausted: false };
     let matched = operator.matches(input, &mut context);
     Ok((matched, context.captured))
 }

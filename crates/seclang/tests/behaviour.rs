@@ -300,3 +300,28 @@ fn everything_that_is_wrong_is_said_at_once_with_place_and_remedy() {
         assert_eq!(finding.level == Level::Warning, finding.code == "W090");
     }
 }
+
+#[test]
+fn patterns_with_look_around_go_back_within_a_bound() {
+    let rules = ruleset(
+        "SecRule ARGS \"@rx (\\d+)\\s*=\\s*(?!\\1)\\d\" \"id:1,phase:2,pass,log,capture,setvar:'tx.found=%{TX.1}'\"\n\
+         SecRule ARGS \"@rx ^(?:a|a|aa)+(?<=c)$\" \"id:2,phase:2,pass,log\"",
+    );
+    assert_eq!(ask(&rules, "/?a=12+%3d+3", &[], ""), (vec![1], Verdict::Pass));
+    assert_eq!(ask(&rules, "/?a=1+%3d+1", &[], ""), (vec![], Verdict::Pass));
+    // exponential for an engine that goes back: what cannot be decided is refused
+    let hostile = format!("/?q={}", "a".repeat(60));
+    assert_eq!(ask(&rules, &hostile, &[], ""), (vec![], Verdict::Deny { status: 403, rule: 0 }));
+}
+
+#[test]
+fn operators_that_ask_others_load_with_a_remark() {
+    let compiled = load(
+        "SecRule REMOTE_ADDR \"@rbl dnsbl.example.org\" \"id:1,phase:1,deny,log\"\n\
+         SecRule REMOTE_ADDR \"@geoLookup\" \"id:2,phase:1,deny,log\"",
+    );
+    let told: Vec<(&str, Level, u32)> =
+        compiled.diagnostics.iter().map(|found| (found.code, found.level, found.line)).collect();
+    assert_eq!(told, [("W065", Level::Warning, 1), ("W065", Level::Warning, 2)]);
+    assert_eq!(ask(&compiled.ruleset.unwrap(), "/", &[], ""), (vec![], Verdict::Pass));
+}

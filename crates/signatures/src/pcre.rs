@@ -1,24 +1,16 @@
 //! Perl regular expressions, translated for an engine that takes time linear in its input.
 //!
-//! Look-around and back-references take an engine that goes back, within a bound; conditionals and recursion refuse
-//! the rule. Atomic groups and possessive repetition only forbid going back; without that the expression matches a
-//! little more.
+//! Conditionals and recursion refuse the rule.
 //!
 //! # Source
-//! pcre2pattern(3); Suricata user guide, "pcre (Perl Compatible Regular Expressions)".
+//! Suricata user guide, "pcre (Perl Compatible Regular Expressions)".
 use crate::buffer::Buffer;
 use crate::diagnose::{Finding, shown};
 use crate::parse::Word;
 use crate::pattern::Pcre;
 
-mod expression;
-mod translate;
-
-pub(crate) use expression::Expression;
-use translate::{Translated, translate};
-
-/// Largest compiled expression in bytes.
-const REGEX_BYTES: usize = 2 << 20;
+pub(crate) use sakimori_expressions::Expression;
+use sakimori_expressions::{Error, Options};
 
 /// An expression and the buffer its flags name.
 pub(crate) struct Parsed {
@@ -66,22 +58,10 @@ pub(crate) fn parse(word: Word<'_>, negated: bool) -> Result<Parsed, Finding> {
     let skipped = word.text.len() - open.len();
     let flags = parse_flags(open.get(close + 1..).unwrap_or_default(), word.at + skipped + close + 1)?;
     let at = word.at + skipped + 1;
-    let Translated { text, backtracks } = translate(expression, &flags, at)?;
-    let (anchored, looks) = if backtracks { (false, true) } else { properties(&text) };
-    let expression = Expression::new(text, flags.options(), backtracks).map_err(|error| match error {
-        expression::Error::TooBig => Finding::error(
-            "S034",
-            at,
-            format!("the expression compiles to more than {REGEX_BYTES} bytes"),
-            "shorten counted repetitions such as {1,1000}",
-        ),
-        expression::Error::Invalid(why) => Finding::error(
-            "S030",
-            at,
-            format!("the expression is not valid: {}", last_line(&why)),
-            "check brackets, repetitions and escapes",
-        ),
-    })?;
+    let options = flags.options();
+    let expression = Expression::new(expression, options).map_err(|error| finding(error, at, &options))?;
+    let (anchored, looks) =
+        if expression.backtracks() { (false, true) } else { properties(expression.as_str()) };
     Ok(Parsed {
         pcre: Pcre {
             expression,
@@ -92,6 +72,36 @@ pub(crate) fn parse(word: Word<'_>, negated: bool) -> Result<Parsed, Finding> {
         },
         buffer: flags.buffer,
     })
+}
+
+fn finding(error: Error, at: usize, options: &Options) -> Finding {
+    match error {
+        Error::Unsupported(place, what) => Finding::error(
+            "S031",
+            at + place,
+            format!("{what} is not supported in expressions"),
+            "rewrite the expression without it, or say it with negated contents",
+        ),
+        Error::Ungreedy => Finding::error(
+            "S031",
+            at,
+            "the flag G cannot be kept together with look-around or back-references",
+            "write lazy repetitions as *? and +?",
+        ),
+        Error::Malformed(place, what, remedy) => Finding::error("S030", at + place, what, remedy),
+        Error::TooBig => Finding::error(
+            "S034",
+            at,
+            format!("the expression compiles to more than {} bytes", options.compiled_bytes),
+            "shorten counted repetitions such as {1,1000}",
+        ),
+        Error::Invalid(why) => Finding::error(
+            "S030",
+            at,
+            format!("the expression is not valid: {}", last_line(&why)),
+            "check brackets, repetitions and escapes",
+        ),
+    }
 }
 
 fn last_line(text: &str) -> String {
@@ -188,13 +198,16 @@ fn properties(expression: &str) -> (bool, bool) {
 }
 
 impl Flags {
-    const fn options(&self) -> expression::Options {
-        expression::Options {
+    fn options(&self) -> Options {
+        Options {
             nocase: self.nocase,
             dotall: self.dotall,
             multiline: self.multiline,
             extended: self.extended,
             ungreedy: self.ungreedy,
+            anchored: self.anchored,
+            dollar_end_only: self.dollar_end_only,
+            ..Options::default()
         }
     }
 }

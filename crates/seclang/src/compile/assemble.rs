@@ -218,7 +218,11 @@ impl Assembly<'_> {
         let mut links = Vec::new();
         for link in &draft.links {
             match self.link(link, phase, &draft.defaults, removals) {
-                Ok(link) => links.push(link),
+                Ok(made) => {
+                    let remark = link.operator.as_ref().and_then(|text| operator::remark(&text.name));
+                    findings.extend(remark.map(|remark| (link.place, remark)));
+                    links.push(made);
+                }
                 Err(finding) => findings.push((link.place, finding)),
             }
         }

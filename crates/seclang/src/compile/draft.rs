@@ -83,7 +83,7 @@ pub(super) enum Meant<'w> {
 /// Tags and messages are named by patterns; what is none is a text that has to be the same.
 pub(super) struct Named<'w> {
     text: &'w str,
-    pattern: Option<regex::bytes::Regex>,
+    pattern: Option<sakimori_expressions::Expression>,
 }
 
 impl<'w> Named<'w> {
@@ -92,7 +92,8 @@ impl<'w> Named<'w> {
     }
 
     fn is_in(&self, text: &[u8]) -> bool {
-        self.pattern.as_ref().map_or_else(|| text == self.text.as_bytes(), |pattern| pattern.is_match(text))
+        let pattern = self.pattern.as_ref().map(|pattern| pattern.is_match(text).unwrap_or(false));
+        pattern.unwrap_or_else(|| text == self.text.as_bytes())
     }
 }
 

@@ -1,5 +1,7 @@
 //! `@rx`, `@rxGlobal`: a pattern.
 
+use sakimori_expressions::{Exhausted, Expression};
+
 use super::{Context, Operator};
 use crate::diagnose::Finding;
 use crate::pattern;
@@ -10,7 +12,7 @@ const GROUPS: usize = 10;
 
 #[derive(Debug)]
 pub(super) struct Rx {
-    pattern: regex::bytes::Regex,
+    pattern: Expression,
     needs: Needs,
     global: bool,
 }
@@ -18,43 +20,49 @@ pub(super) struct Rx {
 impl Rx {
     pub(super) fn new(text: &str) -> Result<Self, Finding> {
         let pattern = pattern::compile(text, false)?;
-        let needs = Needs::of_pattern(pattern.as_str());
+        let needs = pattern.parse_gate().map_or(Needs::Nothing, |hir| Needs::of_pattern(&hir));
         Ok(Self { pattern, needs, global: false })
     }
 
     pub(super) fn global(text: &str) -> Result<Self, Finding> {
         Ok(Self { global: true, ..Self::new(text)? })
     }
+
+    fn captures(&self, input: &[u8], captured: &mut Vec<Vec<u8>>) -> Result<bool, Exhausted> {
+        let mut from = 0;
+        while let Some(groups) = self.pattern.groups(input, from)? {
+            let texts = groups.iter().map(|group| {
+                group.and_then(|(start, end)| input.get(start..end)).map_or_else(Vec::new, <[u8]>::to_vec)
+            });
+            captured.extend(texts.take(GROUPS - captured.len().min(GROUPS)));
+            let Some((start, end)) = groups.first().copied().flatten() else { break };
+            from = if end > start { end } else { end + 1 };
+            if !self.global || captured.len() >= GROUPS {
+                break;
+            }
+        }
+        Ok(!captured.is_empty())
+    }
 }
 
 impl Operator for Rx {
     fn matches(&self, input: &[u8], context: &mut Context<'_>) -> bool {
-        if !context.capture {
-            return self.pattern.is_match(input);
+        if self.pattern.backtracks() && context.tired {
+            context.exhausted = true;
+            return false;
         }
-        if self.global {
-            let all = self.pattern.captures_iter(input).flat_map(|groups| kept(&groups)).take(GROUPS);
-            context.captured = all.collect();
-            return !context.captured.is_empty();
-        }
-        match self.pattern.captures(input) {
-            Some(groups) => {
-                context.captured = kept(&groups);
-                true
-            }
-            None => false,
-        }
+        let found = if context.capture {
+            self.captures(input, &mut context.captured)
+        } else {
+            self.pattern.is_match(input)
+        };
+        found.unwrap_or_else(|Exhausted| {
+            context.exhausted = true;
+            false
+        })
     }
 
     fn needs(&self) -> Option<Needs> {
         Some(self.needs.clone())
     }
-}
-
-fn kept(groups: &regex::bytes::Captures<'_>) -> Vec<Vec<u8>> {
-    groups
-        .iter()
-        .take(GROUPS)
-        .map(|group| group.map_or_else(Vec::new, |group| group.as_bytes().to_vec()))
-        .collect()
 }

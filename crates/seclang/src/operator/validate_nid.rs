@@ -1,12 +1,15 @@
 //! `@validateNid`: national numbers: `cl` of Chile, `us` of the United States.
 
+use sakimori_expressions::Expression;
+
+use super::verify::numbers;
 use super::{Context, Operator};
 use crate::diagnose::{Finding, shown};
 use crate::pattern;
 
 #[derive(Debug)]
 pub(super) struct ValidateNid {
-    pattern: regex::bytes::Regex,
+    pattern: Expression,
     is_right: fn(&[u8]) -> bool,
 }
 
@@ -30,11 +33,7 @@ impl ValidateNid {
 
 impl Operator for ValidateNid {
     fn matches(&self, input: &[u8], context: &mut Context<'_>) -> bool {
-        let found = self.pattern.find_iter(input).find(|found| (self.is_right)(found.as_bytes()));
-        if let Some(found) = found {
-            context.note(found.as_bytes());
-        }
-        found.is_some()
+        numbers(&self.pattern, input, self.is_right, context)
     }
 }
 

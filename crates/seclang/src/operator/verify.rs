@@ -1,13 +1,15 @@
 //! What `@verifyCC`, `@verifyCPF`, `@verifySSN` and `@verifySVNR` have in common: a number that the pattern finds, and a check
 //! of its own.
 
+use sakimori_expressions::{Exhausted, Expression};
+
 use super::{Context, Operator};
 use crate::diagnose::Finding;
 use crate::pattern;
 
 #[derive(Debug)]
 pub(super) struct Verify {
-    pattern: regex::bytes::Regex,
+    pattern: Expression,
     is_right: fn(&[u8]) -> bool,
 }
 
@@ -19,10 +21,34 @@ impl Verify {
 
 impl Operator for Verify {
     fn matches(&self, input: &[u8], context: &mut Context<'_>) -> bool {
-        let found = self.pattern.find_iter(input).find(|found| (self.is_right)(found.as_bytes()));
-        if let Some(found) = found {
-            context.note(found.as_bytes());
+        numbers(&self.pattern, input, self.is_right, context)
+    }
+}
+
+/// Whether any of what the pattern finds is right.
+pub(super) fn numbers(
+    pattern: &Expression,
+    input: &[u8],
+    is_right: fn(&[u8]) -> bool,
+    context: &mut Context<'_>,
+) -> bool {
+    let mut from = 0;
+    loop {
+        match pattern.groups(input, from) {
+            Ok(Some(groups)) => {
+                let Some((start, end)) = groups.first().copied().flatten() else { return false };
+                let text = input.get(start..end).unwrap_or_default();
+                if is_right(text) {
+                    context.note(text);
+                    return true;
+                }
+                from = end.max(start + 1);
+            }
+            Ok(None) => return false,
+            Err(Exhausted) => {
+                context.exhausted = true;
+                return false;
+            }
         }
-        found.is_some()
     }
 }

@@ -231,6 +231,8 @@ fn action(name: &str, value: Option<&str>) -> Result<Action, Finding> {
                 number(name, seconds)?.max(1),
             )
         }
+        // logs are kept by the product
+        "ctl" if is_about_logs(needed()?) => Action::Nothing,
         "ctl" => Action::Control(control(needed()?)?),
         "sanitisearg"
         | "sanitisematched"
@@ -319,6 +321,11 @@ fn set_variable(text: &str) -> Result<SetVar, Finding> {
     Ok(SetVar { collection, key: Template::parse(key.trim())?, change })
 }
 
+fn is_about_logs(control: &str) -> bool {
+    let name = control.split('=').next().unwrap_or_default().trim();
+    ["auditLogParts", "debugLogLevel"].iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
 fn control(text: &str) -> Result<Control, Finding> {
     let (name, value) = pair("ctl", text, '=')?;
     let value = value.trim();
@@ -361,11 +368,11 @@ fn control(text: &str) -> Result<Control, Finding> {
             }
             Control::RemoveTarget(which(rules)?, found)
         }
-        "auditlogparts" | "debugloglevel" | "hashenforcement" | "hashengine" => {
+        "hashenforcement" | "hashengine" => {
             return Err(Finding::warning(
                 "W056",
                 format!("ctl:{name} changes nothing here"),
-                "logs are kept by the product; the action may stay",
+                "bodies are not changed by this engine; the action may stay",
             ));
         }
         other => {

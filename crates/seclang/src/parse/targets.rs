@@ -1,5 +1,7 @@
 //! The first argument of a rule: `ARGS|!ARGS:token|&TX:score`.
 
+use sakimori_expressions::Expression;
+
 use crate::diagnose::{Finding, shown};
 use crate::pattern;
 use crate::variable::{Kind, Variable};
@@ -12,7 +14,7 @@ pub(crate) enum What {
     /// Those with this name, in small letters.
     Name(Vec<u8>),
     /// Those whose name matches.
-    Pattern(regex::bytes::Regex),
+    Pattern(Expression),
     /// What an `XPath` selects.
     Path(String),
 }

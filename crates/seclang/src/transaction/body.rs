@@ -23,13 +23,7 @@ impl Transaction<'_> {
     fn beyond_limit(&mut self, why: &str) {
         self.set(Variable::InboundDataError, "1");
         if self.rules.settings.request_body_beyond == Beyond::Reject {
-            let deny = Verdict::Deny { status: 413, rule: 0 };
-            if self.would == Verdict::Pass {
-                self.would = deny.clone();
-            }
-            if self.engine == Engine::On && self.verdict == Verdict::Pass {
-                self.verdict = deny;
-            }
+            self.refuse(413);
             self.body_error(why);
         }
     }

@@ -9,9 +9,34 @@ use crate::settings::Engine;
 use crate::variable::Variable;
 use crate::verdict::{MATCHED, MATCHED_BYTES, Match, Matched, Verdict};
 
+/// Patterns that may be given up for their steps back before those that go back are not tried any more.
+const GIVEN_UP: u32 = 8;
+
+/// What says in `TX` that patterns were given up, as in `ModSecurity`.
+const LIMITS_EXCEEDED: &[u8] = b"msc_pcre_limits_exceeded";
+
 impl Transaction<'_> {
-    /// Runs the rules of a phase.
+    /// Runs the rules of a phase. A request that a pattern was given up on is refused behind its last rule: what takes
+    /// that many steps was written to, and the pattern may have matched.
     pub(super) fn run(&mut self, phase: u8) {
+        self.rules_of(phase);
+        if phase <= 2 && self.given_up.get() > 0 && self.engine != Engine::Off {
+            self.refuse(403);
+        }
+    }
+
+    /// Refuses for a limit of the engine.
+    pub(super) fn refuse(&mut self, status: u16) {
+        let deny = Verdict::Deny { status, rule: 0 };
+        if self.would == Verdict::Pass {
+            self.would = deny.clone();
+        }
+        if self.engine == Engine::On && self.verdict == Verdict::Pass {
+            self.verdict = deny;
+        }
+    }
+
+    fn rules_of(&mut self, phase: u8) {
         let blocked = self.verdict != Verdict::Pass;
         let passed_on = (self.allowed || (self.allowed_request && phase <= 2)) && phase < 5;
         if self.engine == Engine::Off || (blocked && phase < 5) || passed_on {
@@ -67,7 +92,12 @@ impl Transaction<'_> {
         let single = rule.links.len() == 1;
         for link in &rule.links {
             self.hits.clear();
-            if !self.link(number, link, single.then_some(&mut found)) {
+            let given_up = self.given_up.get();
+            let matched = self.link(number, link, single.then_some(&mut found));
+            if self.given_up.get() != given_up {
+                self.tx.insert(LIMITS_EXCEEDED.to_vec(), b"1".to_vec());
+            }
+            if !matched {
                 return false;
             }
             let hits = std::mem::take(&mut self.hits);
@@ -277,8 +307,15 @@ impl Transaction<'_> {
     fn matches_value(&self, link: &Link, operator: &dyn Operator, value: &[u8]) -> Option<Vec<Vec<u8>>> {
         let expand = |template: &crate::template::Template| self.expand(template);
         let capture = link.capture && !link.negated;
-        let mut context = Context { expand: &expand, capture, captured: Vec::new() };
-        (operator.matches(value, &mut context) != link.negated).then_some(context.captured)
+        let tired = self.given_up.get() >= GIVEN_UP;
+        let mut context = Context { expand: &expand, capture, captured: Vec::new(), tired, exhausted: false };
+        let matched = operator.matches(value, &mut context);
+        if context.exhausted {
+            // neither a match nor its absence is known
+            self.given_up.set(self.given_up.get() + 1);
+            return None;
+        }
+        (matched != link.negated).then_some(context.captured)
     }
 
     fn hit(

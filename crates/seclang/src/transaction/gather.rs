@@ -13,7 +13,7 @@ impl What {
         match self {
             Self::All => true,
             Self::Name(wanted) => wanted.eq_ignore_ascii_case(name),
-            Self::Pattern(pattern) => pattern.is_match(name),
+            Self::Pattern(pattern) => pattern.is_match(name).unwrap_or(false),
             Self::Path(_) => false,
         }
     }

@@ -46,13 +46,7 @@ impl Transaction<'_> {
             if piece.len() > room {
                 self.set(Variable::OutboundDataError, "1");
                 if self.rules.settings.response_body_beyond == Beyond::Reject {
-                    let deny = Verdict::Deny { status: 500, rule: 0 };
-                    if self.would == Verdict::Pass {
-                        self.would = deny.clone();
-                    }
-                    if self.engine == Engine::On && self.verdict == Verdict::Pass {
-                        self.verdict = deny;
-                    }
+                    self.refuse(500);
                 }
             }
         }

@@ -1,74 +1,97 @@
 //! From what Perl writes to what the engines read.
-use super::Flags;
-use crate::diagnose::Finding;
+use crate::{Error, Options};
 
 /// An expression for the engines.
-pub(super) struct Translated {
-    pub(super) text: String,
-    /// Whether it takes the engine that goes back.
-    pub(super) backtracks: bool,
+pub(crate) struct Translated {
+    pub(crate) text: String,
+    /// Where it takes the engine that goes back: the same without what only that engine knows, which matches more.
+    pub(crate) gate: Option<String>,
 }
 
-pub(super) fn translate(expression: &str, flags: &Flags, at: usize) -> Result<Translated, Finding> {
+pub(crate) fn translate(expression: &str, options: &Options) -> Result<Translated, Error> {
     let mut out = String::with_capacity(expression.len() + 16);
-    if flags.anchored {
+    if options.anchored {
         out.push_str("\\A(?:");
     }
     let mut t = Translator {
         text: expression,
         chars: expression.char_indices().peekable(),
         out,
-        at,
-        flags,
+        options,
         repeats: false,
-        backtracks: false,
+        open: Vec::new(),
+        beyond: Vec::new(),
     };
     t.run()?;
-    let (mut text, backtracks) = (t.out, t.backtracks);
-    if flags.anchored {
+    let (mut text, beyond) = (t.out, t.beyond);
+    if options.anchored {
         text.push(')');
     }
-    if backtracks && flags.ungreedy {
-        return Err(Finding::error(
-            "S031",
-            at,
-            "the flag G cannot be kept together with look-around or back-references",
-            "write lazy repetitions as *? and +?",
-        ));
+    if beyond.is_empty() {
+        return Ok(Translated { text, gate: None });
     }
-    Ok(Translated { text, backtracks })
+    if options.ungreedy {
+        return Err(Error::Ungreedy);
+    }
+    let gate = without(&text, &beyond);
+    Ok(Translated { text, gate: Some(gate) })
+}
+
+/// A piece of the text that only the engine that goes back knows, and what stands for it in linear time.
+struct Beyond {
+    from: usize,
+    to: usize,
+    instead: &'static str,
+}
+
+/// The text with what stands for those pieces; what lies within another is gone with it.
+fn without(text: &str, beyond: &[Beyond]) -> String {
+    let mut pieces: Vec<&Beyond> = beyond.iter().collect();
+    pieces.sort_by_key(|piece| piece.from);
+    let (mut gate, mut at) = (String::with_capacity(text.len()), 0);
+    for piece in pieces {
+        if piece.from >= at {
+            gate.push_str(text.get(at..piece.from).unwrap_or_default());
+            gate.push_str(piece.instead);
+            at = piece.to;
+        }
+    }
+    gate.push_str(text.get(at..).unwrap_or_default());
+    gate
 }
 
 struct Translator<'a> {
     text: &'a str,
     chars: std::iter::Peekable<std::str::CharIndices<'a>>,
     out: String,
-    at: usize,
-    flags: &'a Flags,
+    options: &'a Options,
     /// Whether the last thing written was a repetition.
     repeats: bool,
-    /// Whether something was written that cannot be matched in linear time.
-    backtracks: bool,
+    /// For each open group where a look-around begins.
+    open: Vec<Option<usize>>,
+    /// What cannot be matched in linear time.
+    beyond: Vec<Beyond>,
+}
+
+fn cannot(at: usize, what: impl Into<String>) -> Error {
+    Error::Unsupported(at, what.into())
 }
 
 impl Translator<'_> {
-    fn cannot(&self, at: usize, what: &str) -> Finding {
-        Finding::error(
-            "S031",
-            self.at + at,
-            format!("{what} is not supported in expressions"),
-            "rewrite the expression without it, or say it with negated contents",
-        )
-    }
-
-    fn run(&mut self) -> Result<(), Finding> {
+    fn run(&mut self) -> Result<(), Error> {
         while let Some((at, c)) = self.chars.next() {
             let repeated = std::mem::take(&mut self.repeats);
             match c {
                 '\\' => self.escape(at, false)?,
                 '[' => self.class(at)?,
                 '(' => self.group(at)?,
-                '$' if !self.flags.multiline && !self.flags.dollar_end_only => {
+                ')' => {
+                    self.out.push(')');
+                    if let Some(from) = self.open.pop().flatten() {
+                        self.beyond.push(Beyond { from, to: self.out.len(), instead: "(?:)" });
+                    }
+                }
+                '$' if !self.options.multiline && !self.options.dollar_end_only => {
                     self.out.push_str("(?:\\n?\\z)");
                 }
                 '{' => {
@@ -116,14 +139,14 @@ impl Translator<'_> {
         self.out.extend(['\\', 'x', digit(byte >> 4), digit(byte & 15)]);
     }
 
-    fn group(&mut self, at: usize) -> Result<(), Finding> {
+    fn group(&mut self, at: usize) -> Result<(), Error> {
         let rest = self.text.get(at + 1..).unwrap_or_default();
         for prefix in ["?=", "?!", "?<=", "?<!"] {
             if rest.starts_with(prefix) {
                 self.skip(prefix.len());
+                self.open.push(Some(self.out.len()));
                 self.out.push('(');
                 self.out.push_str(prefix);
-                self.backtracks = true;
                 return Ok(());
             }
         }
@@ -136,22 +159,25 @@ impl Translator<'_> {
             ("*", "a control verb"),
         ] {
             if rest.starts_with(prefix) {
-                return Err(self.cannot(at, what));
+                return Err(cannot(at, what));
             }
         }
         if let Some((name, _)) = rest.strip_prefix("?P=").and_then(|rest| rest.split_once(')')) {
             self.skip(3 + name.chars().count() + 1);
             return self.reference(at, name);
         }
-        if rest.starts_with("?>") {
-            self.skip(2);
-            self.out.push_str("(?:");
-        } else if rest.starts_with("?#") {
+        if rest.starts_with("?#") {
             for (_, c) in self.chars.by_ref() {
                 if c == ')' {
                     break;
                 }
             }
+            return Ok(());
+        }
+        self.open.push(None);
+        if rest.starts_with("?>") {
+            self.skip(2);
+            self.out.push_str("(?:");
         } else if rest.starts_with('?') {
             self.skip(1);
             self.out.push_str("(?");
@@ -162,20 +188,26 @@ impl Translator<'_> {
     }
 
     /// A reference back to a group by its name or number; negative ones count back from here.
-    fn reference(&mut self, at: usize, name: &str) -> Result<(), Finding> {
+    fn reference(&mut self, at: usize, name: &str) -> Result<(), Error> {
         let number = !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit());
         let word = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         if !number && !word {
-            return Err(self.cannot(at, "this form of a back-reference"));
+            return Err(cannot(at, "this form of a back-reference"));
         }
-        self.backtracks = true;
+        let from = self.out.len();
         if number {
             self.out.extend(["(?:\\", name, ")"]);
         } else {
             self.out.extend(["\\k<", name, ">"]);
         }
+        self.anything(from);
         Ok(())
+    }
+
+    /// What was written from there on is a reference: it may be anything.
+    fn anything(&mut self, from: usize) {
+        self.beyond.push(Beyond { from, to: self.out.len(), instead: "(?s:.*?)" });
     }
 
     fn skip(&mut self, count: usize) {
@@ -184,13 +216,11 @@ impl Translator<'_> {
         }
     }
 
-    fn class(&mut self, at: usize) -> Result<(), Finding> {
+    fn class(&mut self, at: usize) -> Result<(), Error> {
         self.out.push('[');
-        let place = self.at + at;
         let unclosed = || {
-            Finding::error(
-                "S030",
-                place,
+            Error::Malformed(
+                at,
                 "the character class is not closed",
                 "close it with ], or escape the bracket",
             )
@@ -198,34 +228,52 @@ impl Translator<'_> {
         if self.chars.next_if(|p| p.1 == '^').is_some() {
             self.out.push('^');
         }
+        // whether what was written last can be the beginning of a range
+        let mut begins = false;
         // a bracket in the first place is an ordinary character
         if self.chars.next_if(|p| p.1 == ']').is_some() {
             self.out.push_str("\\]");
+            begins = true;
         }
         loop {
             let Some((here, c)) = self.chars.next() else { return Err(unclosed()) };
+            let rest = self.text.get(here..).unwrap_or_default();
+            let could_begin = std::mem::replace(&mut begins, true);
             match c {
                 ']' => break,
                 '[' => {
-                    let rest = self.text.get(here..).unwrap_or_default();
                     if let (true, Some(end)) = (rest.starts_with("[:"), rest.find(":]")) {
                         self.out.push_str(rest.get(..end + 2).unwrap_or_default());
                         let stop = here + end + 2;
                         while self.chars.next_if(|p| p.0 < stop).is_some() {}
+                        begins = false;
                     } else {
                         self.out.push_str("\\[");
                     }
                 }
-                '\\' => self.escape(here, true)?,
+                '\\' => {
+                    begins = !is_set(rest);
+                    self.escape(here, true)?;
+                }
                 // doubled, these are set operations of the regex crate; white space counts even with x
                 '&' | '~' | ' ' | '#' => {
                     self.out.push('\\');
                     self.out.push(c);
                 }
-                '-' if self.text.get(here + 1..).is_some_and(|r| r.starts_with('-')) => {
-                    self.out.push_str("\\-");
+                '-' => {
+                    let end = rest.get(1..).unwrap_or_default();
+                    if could_begin && !end.starts_with(']') && !is_set(end) && !end.starts_with("[:") {
+                        self.out.push('-');
+                        begins = false;
+                        if self.chars.next_if(|p| p.1 == '-').is_some() {
+                            self.out.push_str("\\-");
+                        } else if let Some((at, c)) = self.chars.next() {
+                            self.end_of_range(at, c)?;
+                        }
+                    } else {
+                        self.out.push_str("\\-");
+                    }
                 }
-                '-' if self.after_class_escape() => self.out.push_str("\\-"),
                 '\t' | '\n' | '\r' => self.byte(c as u8),
                 c if c.is_ascii() => self.out.push(c),
                 c => {
@@ -239,23 +287,23 @@ impl Translator<'_> {
         Ok(())
     }
 
-    /// Whether a `\w`-like class was just written: then a hyphen is itself.
-    fn after_class_escape(&self) -> bool {
-        let mut back = self.out.chars().rev();
-        let last = back.next();
-        matches!(last, Some('w' | 'W' | 'd' | 'D' | 's' | 'S'))
-            && back.next() == Some('\\')
-            && back.next() != Some('\\')
+    /// The last character of a range.
+    fn end_of_range(&mut self, at: usize, c: char) -> Result<(), Error> {
+        match c {
+            '\\' => self.escape(at, true)?,
+            c if c.is_ascii() => self.byte(u8::try_from(u32::from(c)).unwrap_or(0)),
+            c => {
+                for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                    self.byte(byte);
+                }
+            }
+        }
+        Ok(())
     }
 
-    fn escape(&mut self, at: usize, in_class: bool) -> Result<(), Finding> {
+    fn escape(&mut self, at: usize, in_class: bool) -> Result<(), Error> {
         let Some((_, c)) = self.chars.next() else {
-            return Err(Finding::error(
-                "S030",
-                self.at + at,
-                "the backslash at the end escapes nothing",
-                "escape it: \\\\",
-            ));
+            return Err(Error::Malformed(at, "the backslash at the end escapes nothing", "escape it: \\\\"));
         };
         match c {
             'd' | 'D' | 'w' | 'W' | 's' | 'S' | 'n' | 'r' | 't' | 'f' | 'v' | 'a' => {
@@ -299,7 +347,7 @@ impl Translator<'_> {
                 self.octal(c.to_digit(8).unwrap_or(0));
             }
             '1'..='9' => {
-                self.backtracks = true;
+                let from = self.out.len();
                 // in a group of its own, so that a digit behind it is not taken for a part of the number
                 self.out.push_str("(?:\\");
                 self.out.push(c);
@@ -307,6 +355,7 @@ impl Translator<'_> {
                     self.out.push(digit);
                 }
                 self.out.push(')');
+                self.anything(from);
             }
             'g' | 'k' => {
                 let rest = self.text.get(at + 2..).unwrap_or_default();
@@ -319,12 +368,12 @@ impl Translator<'_> {
                 self.skip(name.chars().count() + brackets);
                 return self.reference(at, name);
             }
-            'K' | 'G' | 'C' | 'X' => return Err(self.cannot(at, &format!("\\{c}"))),
+            'K' | 'G' | 'C' | 'X' => return Err(cannot(at, format!("\\{c}"))),
             'c' => {
                 let control = self.chars.next().map_or('@', |p| p.1.to_ascii_uppercase());
                 self.byte(u8::try_from(u32::from(control)).unwrap_or(0) ^ 0x40);
             }
-            'p' | 'P' => return Err(self.cannot(at, "a Unicode property")),
+            'p' | 'P' => return Err(cannot(at, "a Unicode property")),
             c if c.is_ascii_alphabetic() => {
                 // PCRE takes an unknown escaped letter as the letter
                 self.out.push(c);
@@ -341,9 +390,15 @@ impl Translator<'_> {
         if self.chars.next_if(|p| p.1 == '{').is_some() {
             for (_, c) in self.chars.by_ref() {
                 match c.to_digit(16) {
-                    Some(digit) => value = (value << 4 | digit) & 0xff,
+                    Some(digit) => value = (value << 4 | digit) & 0xff_ffff,
                     None => break,
                 }
+            }
+            if let Some(c) = char::from_u32(value).filter(|c| u32::from(*c) > 0xff) {
+                for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                    self.byte(byte);
+                }
+                return;
             }
         } else {
             for _ in 0..2 {
@@ -353,7 +408,7 @@ impl Translator<'_> {
                 }
             }
         }
-        self.byte(u8::try_from(value).unwrap_or(0));
+        self.byte(u8::try_from(value & 0xff).unwrap_or(0));
     }
 
     fn octal(&mut self, first: u32) {
@@ -366,6 +421,12 @@ impl Translator<'_> {
         }
         self.byte(u8::try_from(value).unwrap_or(0));
     }
+}
+
+/// Whether the text begins with an escape that stands for a set of characters.
+fn is_set(text: &str) -> bool {
+    let mut chars = text.chars();
+    chars.next() == Some('\\') && chars.next().is_some_and(|c| "dDwWsShHRN".contains(c))
 }
 
 /// Whether the text begins with `{n}`, `{n,}` or `{n,m}`.
