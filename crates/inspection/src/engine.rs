@@ -1,8 +1,10 @@
 //! The engine: packets in, judgements and events out.
 use crate::answer;
-use crate::flow::{self, InspectedFlow, Ports, Shared};
+use crate::flow::InspectedFlow;
+use crate::judge::{Nothing, judge};
 use crate::packet_view::{Header, PacketView};
 use crate::record::Record;
+use crate::shared::{Ports, Shared};
 use crate::site::{Path, Sighting, WebReputation};
 use sakimori_model::{Event, IntrusionPrevention, Mode, Now};
 pub use sakimori_packet::Checksums;
@@ -303,7 +305,7 @@ impl Engine {
         };
         let stage = Stage::Packet(signatures::Direction::ToServer);
         shared.rules.inspect(memory, &view, stage, &mut shared.matches);
-        let blocked = flow::judge(shared, &view, None) == Decision::Block;
+        let blocked = judge(shared, &view, &Nothing) == Decision::Block;
         blocked.then(|| {
             shared.blocked = None;
             shared.counters.dropped += 1;

@@ -1,56 +1,19 @@
-//! One flow under inspection: its HTTP connection, its raw windows, and what the rules remember of it.
-use crate::answer::Why;
-use crate::engine::{Counters, Limits};
-use crate::http_view::{HttpView, Stream};
-use crate::packet_view::{Header, PacketView};
-use crate::record::{Record, Recorder};
-use crate::report::{self, Occasion};
-use crate::site::{self, Path, Sighting, Step, Visit, WebReputation};
+//! One flow under inspection: what it speaks, its raw windows, and what the rules remember of it.
+//!
+//! Its bytes take these steps: web reputation looks where a connection to the outside goes; the protocol is found out;
+//! rules look at the packet, then at the stream; at last the protocol's [`Dialogue`](crate::dialogue::Dialogue) takes them.
+use crate::detection::{Found, Spoken};
+use crate::dialogue::{Asking, Raw, Spec, Step};
+use crate::judge::{Nothing, judge};
+use crate::packet_view::PacketView;
+use crate::shared::{Ports, Shared};
+use crate::site::{self, Path, Visit};
 use crate::stream_view::{StreamView, StreamWindow};
-use crate::tls_view::TlsView;
-use sakimori_model::{Action, Event, IncidentId, IntrusionPrevention, Mode, Now, PortRange};
-use sakimori_protocols::http1;
-use sakimori_protocols::tls::Greeting;
+use sakimori_model::{Mode, PortRange};
 use sakimori_signatures::{
-    self as signatures, FlowFacts, FlowState, Hosts, Inspected, Match, Memory, Protocol, RuleSet, Scratch,
-    Stage, TransactionState,
+    self as signatures, FlowFacts, FlowState, Memory, Protocol, Stage, TransactionState, Transport,
 };
 use sakimori_stream::{Application, Decision, Direction, End, FlowInfo};
-use std::sync::Arc;
-
-/// What all flows share while packets are inspected.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) settings: IntrusionPrevention,
-    pub(crate) rules: Arc<RuleSet>,
-    /// Counts rule sets: memory that a flow has of an older one is forgotten.
-    pub(crate) generation: u64,
-    pub(crate) limits: Limits,
-    pub(crate) now: Now,
-    pub(crate) scratch: Scratch,
-    /// What the rules remember across flows.
-    pub(crate) hosts: Hosts,
-    /// The header of the packet at hand.
-    pub(crate) header: Header,
-    pub(crate) matches: Vec<Match>,
-    pub(crate) events: Vec<Event>,
-    pub(crate) counters: Counters,
-    pub(crate) incident_seed: u64,
-    pub(crate) incidents: u64,
-    /// The incident that blocked the flow at hand.
-    pub(crate) blocked: Option<Blocked>,
-    pub(crate) web: WebReputation,
-    pub(crate) sightings: Vec<Sighting>,
-    /// Where records are kept, what was said and not drained yet.
-    pub(crate) records: Option<Vec<Record>>,
-}
-
-/// The incident that blocked a flow, and the page that its client gets instead of a reset.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Blocked {
-    pub(crate) incident: IncidentId,
-    pub(crate) page: Option<Why>,
-}
 
 /// A flow under inspection.
 #[derive(Debug)]
@@ -58,48 +21,15 @@ pub(crate) struct InspectedFlow {
     facts: FlowFacts,
     generation: u64,
     rules: FlowState,
-    http: Option<Box<http1::Connection<RuleMemory>>>,
+    spoken: Spoken,
+    /// What the settings say of the server's port.
+    by_port: Option<Protocol>,
     /// Whether intrusion prevention looks at it: a connection to a server here or behind here.
     attacked: bool,
     visit: Visit,
     windows: [Option<Box<StreamWindow>>; 2],
     /// Bytes to the server and to the client.
     lengths: [u64; 2],
-    greeting: Hello,
-    recorder: Recorder,
-}
-
-/// What a client says first, where it may be TLS.
-#[derive(Debug, Default)]
-enum Hello {
-    /// Nothing was said yet.
-    #[default]
-    Silent,
-    /// It has begun.
-    Begun(Box<Greeting>),
-    /// It was whole, or can never be.
-    Over,
-    /// Something else was said.
-    None,
-}
-
-/// What the rules remember of one transaction, and of which rule set.
-#[derive(Debug, Default)]
-pub(crate) struct RuleMemory {
-    state: TransactionState,
-    generation: u64,
-    /// Whether the reputation of what it asks for was looked up.
-    asked: bool,
-}
-
-// === impl Shared ===
-
-impl Shared {
-    pub(crate) fn next_incident(&mut self) -> IncidentId {
-        let incident = IncidentId(mix(self.incident_seed, self.incidents));
-        self.incidents += 1;
-        incident
-    }
 }
 
 // === impl InspectedFlow ===
@@ -125,7 +55,6 @@ impl InspectedFlow {
             Path::FromContainer => within(&ports.http),
             Path::Serving => true,
         };
-        let is_http = attacked && within(&ports.http);
         let visit = if to_outside && within(&ports.web) { Visit::Silent } else { Visit::None };
         Self {
             facts: FlowFacts {
@@ -137,22 +66,18 @@ impl InspectedFlow {
             },
             generation,
             rules: FlowState::default(),
-            http: is_http.then(Box::default),
+            spoken: Spoken::default(),
+            by_port: (attacked && within(&ports.http)).then_some(Protocol::Http),
             attacked,
             visit,
             windows: [None, None],
             lengths: [0, 0],
-            greeting: Hello::Silent,
-            recorder: Recorder::default(),
         }
     }
 
-    /// The protocol that it is taken for.
-    fn protocol(&self) -> Option<Protocol> {
-        match self.greeting {
-            Hello::Begun(_) | Hello::Over => Some(Protocol::Tls),
-            Hello::Silent | Hello::None => self.http.is_some().then_some(Protocol::Http),
-        }
+    /// Whether the rules of intrusion prevention are asked about it.
+    fn is_judged(&self, shared: &Shared) -> bool {
+        self.attacked && shared.settings.mode != Mode::Off
     }
 
     /// Whether any rule could still look at bytes of this direction.
@@ -161,34 +86,81 @@ impl InspectedFlow {
         if direction == Direction::ToServer && self.visit.is_http() && shared.web.mode != Mode::Off {
             return true;
         }
-        if shared.records.is_some() && self.http.is_some() {
+        if shared.records.is_some() {
             return true;
         }
-        if shared.settings.mode == Mode::Off || !self.attacked {
+        if !self.is_judged(shared) {
             return false;
         }
-        match direction {
-            Direction::ToServer => {
-                (self.http.is_some() && needs.request)
-                    || needs.stream_to_server
-                    || needs.packets
-                    || needs.greeting && !matches!(self.greeting, Hello::Over | Hello::None)
+        let side = to_signatures(direction);
+        let (stream, other) = match side {
+            signatures::Direction::ToServer => (needs.stream_to_server, signatures::Direction::ToClient),
+            signatures::Direction::ToClient => (needs.stream_to_client, signatures::Direction::ToServer),
+        };
+        let spoken = match &self.spoken {
+            // what is asked decides how an answer is read
+            Spoken::Is(dialogue) => {
+                let protocol = dialogue.protocol();
+                needs.transactions(side).contains(protocol)
+                    || direction == Direction::ToServer && needs.transactions(other).contains(protocol)
             }
-            Direction::ToClient => {
-                (self.http.is_some() && needs.response) || needs.stream_to_client || needs.packets
+            Spoken::Silent | Spoken::Held(_) => {
+                !(needs.transactions(side).is_empty() && needs.transactions(other).is_empty())
             }
+            Spoken::Over(_) | Spoken::Unknown => false,
+        };
+        stream || needs.packets || spoken
+    }
+
+    /// Finds out what is spoken; gives what was said before that was known.
+    fn find_out(&mut self, direction: Direction, bytes: &[u8]) -> Vec<(signatures::Direction, Vec<u8>)> {
+        if !matches!(self.spoken, Spoken::Silent | Spoken::Held(_)) {
+            return Vec::new();
         }
+        let place = (Transport::Tcp, self.facts.server_port);
+        match self.spoken.find(place, self.by_port, to_signatures(direction), bytes) {
+            Found::Is(dialogue, held) => {
+                self.spoken = Spoken::Is(dialogue);
+                held.into_pieces()
+            }
+            Found::Wait | Found::Nothing => Vec::new(),
+        }
+    }
+
+    /// The segment by itself, with its header.
+    fn inspect_packet(&mut self, shared: &mut Shared, direction: Direction, bytes: &[u8]) -> Decision {
+        if !shared.rules.needs().packets || !self.is_judged(shared) {
+            return Decision::Continue;
+        }
+        let header = shared.header;
+        let view = PacketView {
+            header: &header,
+            payload: bytes,
+            flow: &self.facts,
+            protocol: self.spoken.protocol(),
+            lengths: self.lengths,
+        };
+        let stage = Stage::Packet(to_signatures(direction));
+        let memory = Memory {
+            scratch: &mut shared.scratch,
+            flow: &mut self.rules,
+            transaction: &mut TransactionState::default(),
+            hosts: &mut shared.hosts,
+            now: shared.now.monotonic,
+        };
+        shared.rules.inspect(memory, &view, stage, &mut shared.matches);
+        judge(shared, &view, &Nothing)
     }
 
     fn inspect_stream(&mut self, shared: &mut Shared, direction: Direction, bytes: &[u8]) -> Decision {
         let needs = shared.rules.needs();
-        let (slot, wanted, with_http) = match direction {
+        let (slot, wanted, with_transactions) = match direction {
             Direction::ToServer => (0, needs.stream_to_server, needs.payload_of_requests),
             Direction::ToClient => (1, needs.stream_to_client, needs.payload_of_responses),
         };
-        let kept = wanted || with_http && self.http.is_some();
-        let kept = kept && self.attacked && shared.settings.mode != Mode::Off;
-        let protocol = self.protocol();
+        let kept = wanted || with_transactions && matches!(self.spoken, Spoken::Is(_) | Spoken::Held(_));
+        let kept = kept && self.is_judged(shared);
+        let protocol = self.spoken.protocol();
         let Some(window) = self.windows.get_mut(slot).filter(|_| kept) else { return Decision::Continue };
         let window = window.get_or_insert_default();
         window.push(bytes);
@@ -216,112 +188,47 @@ impl InspectedFlow {
             now: shared.now.monotonic,
         };
         shared.rules.inspect(memory, &view, Stage::Stream(side), &mut shared.matches);
-        judge(shared, &view, None)
+        judge(shared, &view, &Nothing)
     }
 
-    /// The segment by itself, with its header.
-    fn inspect_packet(&mut self, shared: &mut Shared, direction: Direction, bytes: &[u8]) -> Decision {
-        if !shared.rules.needs().packets || !self.attacked || shared.settings.mode == Mode::Off {
-            return Decision::Continue;
-        }
-        let header = shared.header;
-        let view = PacketView {
-            header: &header,
-            payload: bytes,
-            flow: &self.facts,
-            protocol: self.protocol(),
-            lengths: self.lengths,
-        };
-        let stage = Stage::Packet(to_signatures(direction));
-        let memory = Memory {
-            scratch: &mut shared.scratch,
-            flow: &mut self.rules,
-            transaction: &mut TransactionState::default(),
-            hosts: &mut shared.hosts,
-            now: shared.now.monotonic,
-        };
-        shared.rules.inspect(memory, &view, stage, &mut shared.matches);
-        judge(shared, &view, None)
-    }
-
-    /// The greeting of a client that speaks TLS.
-    fn inspect_greeting(&mut self, shared: &mut Shared, direction: Direction, bytes: &[u8]) -> Decision {
-        if direction == Direction::ToClient || !self.attacked {
-            return Decision::Continue;
-        }
-        if matches!(self.greeting, Hello::Silent) {
-            let begins = bytes.first().is_some_and(|first| Greeting::may_begin_with(*first));
-            self.greeting = if begins { Hello::Begun(Box::default()) } else { Hello::None };
-        }
-        let Hello::Begun(greeting) = &mut self.greeting else { return Decision::Continue };
-        let Some(hello) = greeting.feed(bytes) else { return Decision::Continue };
-        self.greeting = Hello::Over;
-        if !shared.rules.needs().greeting || shared.settings.mode == Mode::Off {
-            return Decision::Continue;
-        }
-        let name = hello.server_name.as_ref().map(|name| name.to_ascii_lowercase());
-        let header = shared.header;
-        let view = TlsView {
-            hello: &hello,
-            name: name.as_deref(),
-            flow: &self.facts,
-            segment_length: bytes.len(),
-            lengths: self.lengths,
-            header: &header,
-        };
-        let memory = Memory {
-            scratch: &mut shared.scratch,
-            flow: &mut self.rules,
-            transaction: &mut TransactionState::default(),
-            hosts: &mut shared.hosts,
-            now: shared.now.monotonic,
-        };
-        shared.rules.inspect(memory, &view, Stage::RequestEnd, &mut shared.matches);
-        judge(shared, &view, None)
-    }
-
-    fn inspect_http(&mut self, shared: &mut Shared, direction: Direction, bytes: &[u8]) -> Decision {
-        if matches!(self.protocol(), Some(Protocol::Tls)) {
-            return Decision::Continue;
-        }
-        let (slot, side) = match direction {
-            Direction::ToServer => (0, http1::Direction::ToServer),
-            Direction::ToClient => (1, http1::Direction::ToClient),
-        };
-        let limits = shared.limits.http;
-        let Some((connection, mut sink)) = self.http_sink(shared, slot, bytes.len()) else {
-            return Decision::Continue;
-        };
-        let control = connection.feed(side, bytes, &limits, &mut sink);
-        let tunnel = sink.tunnel;
-        match control {
-            http1::Control::Stop => Decision::Block,
-            http1::Control::Continue if tunnel => self.leave_be(),
-            http1::Control::Continue => Decision::Continue,
-        }
-    }
-
-    /// The HTTP connection and who is told of its steps.
-    fn http_sink<'a>(
-        &'a mut self,
-        shared: &'a mut Shared,
-        slot: usize,
+    /// Lets the protocol at hand take something.
+    fn speak(
+        &mut self,
+        shared: &mut Shared,
         segment_length: usize,
-    ) -> Option<(&'a mut http1::Connection<RuleMemory>, HttpSink<'a>)> {
-        let window = self.windows.get(slot).and_then(Option::as_deref);
-        let sink = HttpSink {
-            attacked: self.attacked && shared.settings.mode != Mode::Off,
-            visit: self.visit.is_http() && shared.web.mode != Mode::Off,
+        take: impl FnOnce(&mut dyn crate::dialogue::Dialogue, &mut Asking<'_>) -> Step,
+    ) -> Decision {
+        let judged = self.is_judged(shared);
+        let Self { spoken, facts, rules, windows, lengths, visit, .. } = self;
+        let Spoken::Is(dialogue) = spoken else { return Decision::Continue };
+        let [to_server, to_client] = windows;
+        let mut asking = Asking {
+            attacked: judged,
+            visit: visit.is_http() && shared.web.mode != Mode::Off,
+            facts,
+            rules,
+            raw: Raw {
+                transport: Transport::Tcp,
+                segment_length,
+                datagram: None,
+                windows: [to_server.as_deref(), to_client.as_deref()],
+                lengths: *lengths,
+            },
             shared,
-            facts: &self.facts,
-            rules: &mut self.rules,
-            segment_length,
-            window,
-            lengths: self.lengths,
-            tunnel: false,
-            recorder: &mut self.recorder,
         };
-        Some((self.http.as_deref_mut()?, sink))
+        match take(&mut **dialogue, &mut asking) {
+            Step::Continue => Decision::Continue,
+            Step::Block => Decision::Block,
+            Step::Over => {
+                self.spoken = Spoken::Over(dialogue.protocol());
+                Decision::Continue
+            }
+            Step::Other => {
+                self.spoken = Spoken::Silent;
+                self.by_port = None;
+                self.leave_be()
+            }
+        }
     }
 
     /// Nothing more is looked up for this flow; the kernel may forget it unless somebody else looks at it.
@@ -336,11 +243,14 @@ impl InspectedFlow {
             return Decision::Continue;
         }
         match self.visit.feed(shared, &self.facts, bytes) {
-            Step::Block => Decision::Block,
-            Step::Over => self.leave_be(),
-            Step::Watch => {
-                if self.visit.is_http() {
-                    let _http = self.http.get_or_insert_default();
+            site::Step::Block => Decision::Block,
+            site::Step::Over => self.leave_be(),
+            site::Step::Watch => {
+                if self.visit.is_http()
+                    && matches!(self.spoken, Spoken::Silent)
+                    && let Some(http) = Spec::of(Protocol::Http)
+                {
+                    self.spoken = Spoken::Is((http.make)());
                 }
                 Decision::Continue
             }
@@ -378,9 +288,17 @@ impl Application for InspectedFlow {
             // Not `Done`: the next rule set may want what this one does not.
             return Decision::Continue;
         }
-        let steps = [Self::inspect_greeting, Self::inspect_packet, Self::inspect_stream, Self::inspect_http];
-        for step in steps {
+        let before = self.find_out(direction, bytes);
+        for step in [Self::inspect_packet, Self::inspect_stream] {
             match step(self, shared, direction, bytes) {
+                Decision::Continue => {}
+                decided => return decided,
+            }
+        }
+        let now = std::iter::once((to_signatures(direction), bytes));
+        let before = before.iter().map(|(direction, bytes)| (*direction, bytes.as_slice()));
+        for (side, piece) in before.chain(now) {
+            match self.speak(shared, bytes.len(), |dialogue, asking| dialogue.data(asking, side, piece)) {
                 Decision::Continue => {}
                 decided => return decided,
             }
@@ -388,187 +306,21 @@ impl Application for InspectedFlow {
         Decision::Continue
     }
 
-    fn gap(&mut self, _: &mut Shared, _: &FlowInfo, direction: Direction, bytes: u64) -> Decision {
-        let (slot, http_direction) = match direction {
-            Direction::ToServer => (0, http1::Direction::ToServer),
-            Direction::ToClient => (1, http1::Direction::ToClient),
-        };
+    fn gap(&mut self, shared: &mut Shared, _: &FlowInfo, direction: Direction, bytes: u64) -> Decision {
+        let slot = usize::from(direction == Direction::ToClient);
         if let Some(window) = self.windows.get_mut(slot).and_then(Option::as_mut) {
             window.gap(bytes);
         }
-        if let Some(http) = &mut self.http {
-            http.gap(http_direction, bytes);
-        }
-        Decision::Continue
+        let side = to_signatures(direction);
+        self.speak(shared, 0, |dialogue, asking| dialogue.gap(asking, side, bytes))
     }
 
     fn end(&mut self, shared: &mut Shared, _: &FlowInfo, how: End) {
-        let limits = shared.limits.http;
-        if how != End::Blocked
-            && let Some((connection, mut sink)) = self.http_sink(shared, 1, 0)
-        {
-            // Too late to stop anything: what lasts until the end of its connection is told of.
-            let _over = connection.close(&limits, &mut sink);
-        }
-        if let Some(records) = &mut shared.records {
-            self.recorder.end(records);
-        }
-        if let Some(http) = &self.http {
-            shared.counters.garbage_lines += http.garbage_lines();
-        }
+        let _over = self.speak(shared, 0, |dialogue, asking| {
+            dialogue.end(asking, how == End::Blocked);
+            Step::Continue
+        });
     }
-}
-
-/// Asks the rules about each step of an HTTP message.
-struct HttpSink<'a> {
-    shared: &'a mut Shared,
-    facts: &'a FlowFacts,
-    rules: &'a mut FlowState,
-    segment_length: usize,
-    /// The raw bytes of the direction that is fed.
-    window: Option<&'a StreamWindow>,
-    lengths: [u64; 2],
-    /// Whether the rules of intrusion prevention are asked.
-    attacked: bool,
-    /// Whether requests are looked up in the reputation lists.
-    visit: bool,
-    /// A request opened a tunnel.
-    tunnel: bool,
-    recorder: &'a mut Recorder,
-}
-
-impl http1::Sink<RuleMemory> for HttpSink<'_> {
-    fn progress(
-        &mut self,
-        direction: http1::Direction,
-        transaction: &mut http1::Transaction<RuleMemory>,
-        stage: http1::Stage,
-    ) -> http1::Control {
-        let shared = &mut *self.shared;
-        let (side, stage) = match (direction, stage) {
-            (http1::Direction::ToServer, http1::Stage::Headers) => {
-                (signatures::Direction::ToServer, Stage::RequestHeaders)
-            }
-            (http1::Direction::ToServer, http1::Stage::Body) => {
-                (signatures::Direction::ToServer, Stage::RequestBody)
-            }
-            (http1::Direction::ToServer, http1::Stage::End) => {
-                shared.counters.http_requests += 1;
-                (signatures::Direction::ToServer, Stage::RequestEnd)
-            }
-            (http1::Direction::ToClient, http1::Stage::Headers) => {
-                (signatures::Direction::ToClient, Stage::ResponseHeaders)
-            }
-            (http1::Direction::ToClient, http1::Stage::Body) => {
-                (signatures::Direction::ToClient, Stage::ResponseBody)
-            }
-            (http1::Direction::ToClient, http1::Stage::End) => {
-                (signatures::Direction::ToClient, Stage::ResponseEnd)
-            }
-        };
-        if let Some(records) = &mut shared.records {
-            match stage {
-                Stage::RequestEnd => self.recorder.request(self.facts, &transaction.message, records),
-                Stage::ResponseEnd => self.recorder.answer(self.facts, &transaction.message, records),
-                _ => {}
-            }
-        }
-        if stage == Stage::RequestEnd && !transaction.message.anomalies().is_empty() {
-            shared.counters.http_anomalies += 1;
-        }
-        if self.visit && direction == http1::Direction::ToServer && !transaction.state.asked {
-            transaction.state.asked = true;
-            match site::judge_request(shared, self.facts, &transaction.message) {
-                Decision::Block => return http1::Control::Stop,
-                Decision::Done => self.tunnel = true,
-                _ => {}
-            }
-        }
-        if !self.attacked {
-            return http1::Control::Continue;
-        }
-        if transaction.state.generation != shared.generation {
-            let asked = transaction.state.asked;
-            transaction.state =
-                RuleMemory { state: TransactionState::default(), generation: shared.generation, asked };
-        }
-        let body_limit = shared.limits.http.body_bytes;
-        let header = shared.header;
-        let stream =
-            Stream { shown: self.window.map(StreamWindow::shown), lengths: self.lengths, header: &header };
-        let view =
-            HttpView::new(&transaction.message, side, self.facts, self.segment_length, body_limit, stream);
-        let memory = Memory {
-            scratch: &mut shared.scratch,
-            flow: self.rules,
-            transaction: &mut transaction.state.state,
-            hosts: &mut shared.hosts,
-            now: shared.now.monotonic,
-        };
-        shared.rules.inspect(memory, &view, stage, &mut shared.matches);
-        let request = (side == signatures::Direction::ToServer).then_some(&transaction.message);
-        match judge(shared, &view, request) {
-            Decision::Block => http1::Control::Stop,
-            _ => http1::Control::Continue,
-        }
-    }
-}
-
-/// Turns the matches at hand into events and a decision, by the policy's modes.
-pub(crate) fn judge<T: Inspected>(
-    shared: &mut Shared,
-    subject: &T,
-    request: Option<&http1::Message>,
-) -> Decision {
-    if shared.matches.is_empty() {
-        return Decision::Continue;
-    }
-    let matches = std::mem::take(&mut shared.matches);
-    let rules = Arc::clone(&shared.rules);
-    let mode_of = |found: &Match| {
-        let rule = rules.rules().get(found.rule)?;
-        Some((rule, shared.settings.rule_mode(found.sid))).filter(|(_, mode)| *mode != Mode::Off)
-    };
-    let judged: Vec<_> =
-        matches.iter().filter_map(|m| mode_of(m).map(|(rule, mode)| (m, rule, mode))).collect();
-    let block = judged.iter().any(|(_, _, mode)| *mode == Mode::Prevent);
-    let incident = IncidentId(mix(shared.incident_seed, shared.incidents));
-    let count = u64::from(!judged.is_empty());
-    let occasion = Occasion { at: shared.now.wall, incident, http: request.map(report::summary) };
-    for (found, rule, mode) in judged {
-        // what stops traffic is always told
-        if !rule.reports || !found.reported && mode != Mode::Prevent {
-            continue;
-        }
-        let action = if mode == Mode::Prevent { Action::Blocked } else { Action::Detected };
-        match action {
-            Action::Blocked => shared.counters.matches_blocked += 1,
-            _ => shared.counters.matches_detected += 1,
-        }
-        if shared.events.len() < shared.limits.events {
-            shared.events.push(report::event(&occasion, action, rule, found, subject));
-        } else {
-            shared.counters.events_lost += 1;
-        }
-    }
-    shared.incidents += count;
-    shared.matches = matches;
-    shared.matches.clear();
-    if block {
-        let page = request.is_some() && shared.settings.answer_page;
-        shared.blocked = Some(Blocked { incident, page: page.then_some(Why::Attack) });
-        return Decision::Block;
-    }
-    Decision::Continue
-}
-
-/// Server ports by what is looked for on them.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Ports {
-    /// Intrusion prevention.
-    pub(crate) http: Vec<PortRange>,
-    /// Web reputation.
-    pub(crate) web: Vec<PortRange>,
 }
 
 const fn to_signatures(direction: Direction) -> signatures::Direction {
@@ -576,12 +328,4 @@ const fn to_signatures(direction: Direction) -> signatures::Direction {
         Direction::ToServer => signatures::Direction::ToServer,
         Direction::ToClient => signatures::Direction::ToClient,
     }
-}
-
-/// Incident ids that nobody can count up: the finaliser of `SplitMix64` over the seed and a counter.
-const fn mix(seed: u64, count: u64) -> u64 {
-    let mut z = seed.wrapping_add(count.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }

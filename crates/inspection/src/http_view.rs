@@ -1,7 +1,11 @@
 //! An HTTP message as the rule language sees it.
-use crate::packet_view::Header;
+use crate::dialogue::Transaction;
+use crate::http_recorder::Recorder;
+use crate::record::Said;
+use crate::report;
+use sakimori_model::HttpSummary;
 use sakimori_protocols::http1::{Anomaly, Message};
-use sakimori_signatures::{Buffer, Direction, EventName, Fact, FlowFacts, Inspected, Protocol};
+use sakimori_signatures::{Buffer, Direction, EventName, Fact, Protocol};
 use std::cell::OnceCell;
 
 /// One request or response, offered to the rules by buffer name.
@@ -9,21 +13,9 @@ use std::cell::OnceCell;
 pub(crate) struct HttpView<'a> {
     message: &'a Message,
     direction: Direction,
-    flow: &'a FlowFacts,
-    segment_length: usize,
     body_limit: usize,
     cookies: OnceCell<Option<Vec<u8>>>,
-    stream: Stream<'a>,
-}
-
-/// What is there beside the message: the raw bytes and the packet that brought the newest of them.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Stream<'a> {
-    /// The window over the raw bytes of the direction, and where it begins.
-    pub(crate) shown: Option<(&'a [u8], u64)>,
-    /// Bytes of the streams to the server and to the client.
-    pub(crate) lengths: [u64; 2],
-    pub(crate) header: &'a Header,
+    recorder: &'a Recorder,
 }
 
 // === impl HttpView ===
@@ -32,12 +24,10 @@ impl<'a> HttpView<'a> {
     pub(crate) fn new(
         message: &'a Message,
         direction: Direction,
-        flow: &'a FlowFacts,
-        segment_length: usize,
         body_limit: usize,
-        stream: Stream<'a>,
+        recorder: &'a Recorder,
     ) -> Self {
-        Self { message, direction, flow, segment_length, body_limit, cookies: OnceCell::new(), stream }
+        Self { message, direction, body_limit, cookies: OnceCell::new(), recorder }
     }
 
     fn part(&self, index: usize) -> Option<&[u8]> {
@@ -75,7 +65,11 @@ impl HttpView<'_> {
     }
 }
 
-impl Inspected for HttpView<'_> {
+impl Transaction for HttpView<'_> {
+    fn protocol(&self) -> Protocol {
+        Protocol::Http
+    }
+
     fn buffer(&self, buffer: Buffer, direction: Direction) -> Option<&[u8]> {
         if direction != self.direction {
             return None;
@@ -109,7 +103,6 @@ impl Inspected for HttpView<'_> {
             Buffer::HttpStatMsg => self.part(2),
             Buffer::HttpServer => m.header("server"),
             Buffer::HttpLocation => m.header("location"),
-            Buffer::Payload => self.stream.shown.map(|(bytes, _)| bytes),
             Buffer::HttpRequestHeader | Buffer::HttpResponseHeader => self.instance(buffer, direction, 0),
             _ => None,
         }
@@ -124,42 +117,25 @@ impl Inspected for HttpView<'_> {
         lines.split(|byte| *byte == b'\n').filter_map(|line| line.strip_suffix(b"\r")).nth(index)
     }
 
-    fn start(&self, buffer: Buffer, _direction: Direction) -> u64 {
-        match buffer {
-            Buffer::Payload => self.stream.shown.map_or(0, |(_, start)| start),
-            _ => 0,
-        }
-    }
-
     fn is_complete(&self, buffer: Buffer, _direction: Direction) -> bool {
-        buffer == Buffer::Payload
-            || !buffer.grows()
-            || self.message.is_complete()
-            || self.message.body().len() >= self.body_limit
-    }
-
-    fn flow(&self) -> &FlowFacts {
-        self.flow
-    }
-
-    fn segment_length(&self) -> usize {
-        self.segment_length
-    }
-
-    fn protocol(&self) -> Option<Protocol> {
-        Some(Protocol::Http)
+        !buffer.grows() || self.message.is_complete() || self.message.body().len() >= self.body_limit
     }
 
     fn fact(&self, fact: Fact, direction: Direction) -> Option<u64> {
-        let [to_server, to_client] = self.stream.lengths;
         match fact {
-            Fact::StreamOfClient => Some(to_server),
-            Fact::StreamOfServer => Some(to_client),
             Fact::HttpContentLength if direction == self.direction => {
                 std::str::from_utf8(self.message.header("content-length")?).ok()?.trim_ascii().parse().ok()
             }
-            fact => self.stream.header.fact(fact),
+            _ => None,
         }
+    }
+
+    fn request(&self) -> Option<HttpSummary> {
+        (self.direction == Direction::ToServer).then(|| report::summary(self.message))
+    }
+
+    fn said(&self) -> Option<Said> {
+        Some(Said::Http(self.recorder.so_far(self.direction, self.message)))
     }
 
     fn has_event(&self, event: EventName, direction: Direction) -> bool {

@@ -15,17 +15,23 @@
 
 mod answer;
 pub mod coverage;
+mod detection;
+mod dialogue;
 mod engine;
 mod flow;
+mod http;
+mod http_recorder;
 mod http_view;
+mod judge;
 pub mod offline;
 mod packet_view;
 mod record;
 mod report;
+mod shared;
 mod site;
 mod stream_view;
 mod tls_view;
 
 pub use engine::{Checksums, Config, Counters, Engine, FlowMark, Injection, Judgement, Limits, Verdict};
-pub use record::{FileRecord, HttpRecord, Record};
+pub use record::{FileRecord, HttpRecord, MatchRecord, Record, Said};
 pub use site::{Path, SeenIn, Sighting, WebReputation};

@@ -89,6 +89,11 @@ impl Header {
         })
     }
 
+    /// Number of the transport protocol.
+    pub(crate) const fn protocol(&self) -> u8 {
+        self.protocol
+    }
+
     fn transport(&self) -> signatures::Transport {
         match self.protocol {
             6 => signatures::Transport::Tcp,

@@ -1,7 +1,7 @@
 //! From a match to the event that tells of it.
 use sakimori_model::{Action, Detail, Event, HttpSummary, IncidentId, Intrusion, ModuleId, Timestamp};
 use sakimori_protocols::http1::Message;
-use sakimori_signatures::{FlowFacts, Inspected, Match, Rule};
+use sakimori_signatures::{Fact, FlowFacts, Inspected, Match, Rule};
 
 /// Bytes of context in front of a match: enough to see the parameter's name.
 const CONTEXT_BYTES: usize = 64;
@@ -42,7 +42,10 @@ pub(crate) fn event<T: Inspected>(
             client_port: flow.client_port,
             server: flow.server,
             server_port: flow.server_port,
-            protocol: 6,
+            protocol: subject
+                .fact(Fact::IpProtocol, found.direction)
+                .and_then(|n| u8::try_from(n).ok())
+                .unwrap_or(6),
             buffer: found.buffer.name().to_owned(),
             offset: u32::try_from(found.offset).unwrap_or(u32::MAX),
             length: u32::try_from(found.length).unwrap_or(u32::MAX),

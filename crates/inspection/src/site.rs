@@ -1,5 +1,5 @@
 //! Connections to the outside: what they ask for, judged by the reputation lists.
-use crate::flow::Shared;
+use crate::shared::{Blocked, Shared};
 use sakimori_model::{Action, IncidentId, Mode, PortRange, Severity, Timestamp};
 use sakimori_protocols::http1::Message;
 use sakimori_protocols::tls::{ClientHello, Greeting};
@@ -226,6 +226,6 @@ fn report(
         return Decision::Continue;
     }
     let page = seen_in == SeenIn::Http && shared.web.block_page;
-    shared.blocked = Some(crate::flow::Blocked { incident, page: page.then_some(crate::answer::Why::Site) });
+    shared.blocked = Some(Blocked { incident, page: page.then_some(crate::answer::Why::Site) });
     Decision::Block
 }

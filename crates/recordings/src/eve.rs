@@ -1,8 +1,8 @@
 //! EVE JSON, as Suricata writes it (`doc/userguide/output/eve/eve-json-format`).
 
 use jiff::tz::Offset;
-use sakimori_inspection::{FileRecord, HttpRecord, Record};
-use sakimori_model::{Action, HttpSummary, Intrusion, Timestamp};
+use sakimori_inspection::{FileRecord, HttpRecord, MatchRecord, Record, Said};
+use sakimori_model::{Action, Timestamp};
 use sakimori_signatures::{Direction, Rule};
 use serde_json::{Map, Value, json};
 
@@ -51,95 +51,112 @@ fn ends(
     }
 }
 
-/// A rule matched.
-pub(crate) fn alert(
-    occasion: &Occasion<'_>,
-    found: &Intrusion,
-    action: Action,
-    rule: Option<&Rule>,
-) -> Value {
-    let mut event = begin(occasion, "alert");
-    let blocked = action == Action::Blocked;
+/// Something that was said, on the packet that completes it.
+pub(crate) fn record(occasion: &Occasion<'_>, record: &Record, rule: Option<&Rule>) -> Value {
+    let mut at = *occasion;
+    let flow = &record.flow;
+    let has_ports = matches!(record.carried_by, 6 | 17 | 132);
+    let client = (flow.client, has_ports.then_some(flow.client_port));
+    let server = (flow.server, has_ports.then_some(flow.server_port));
+    (at.source, at.destination) = match record.direction {
+        Direction::ToServer => (client, server),
+        Direction::ToClient => (server, client),
+    };
+    at.protocol = record.carried_by;
+    let mut event = begin(&at, kind(&record.said));
+    if let Some(protocol) = record.protocol {
+        event.insert("app_proto".to_owned(), protocol.name().into());
+    }
+    match &record.said {
+        Said::Match(found) => {
+            alert(&mut event, found, rule);
+            if let Some(within) = &found.within {
+                event.insert("tx_id".to_owned(), record.number.into());
+                transaction(&mut event, within);
+            }
+            event.insert("direction".to_owned(), side(record.direction).into());
+            if let Some((flow, _)) = occasion.flow {
+                event.insert("flow".to_owned(), flow_so_far(flow));
+            }
+        }
+        Said::File(file) => {
+            if let Some(within) = &file.within {
+                transaction(&mut event, within);
+            }
+            event.insert("fileinfo".to_owned(), file_info(file, record.number));
+        }
+        said => {
+            event.insert("tx_id".to_owned(), record.number.into());
+            transaction(&mut event, said);
+        }
+    }
+    event.into()
+}
+
+/// The kind of event.
+const fn kind(said: &Said) -> &'static str {
+    match said {
+        Said::Http(_) => "http",
+        Said::File(_) => "fileinfo",
+        Said::Match(_) => "alert",
+    }
+}
+
+/// What a transaction adds to an event, under the name of its protocol.
+fn transaction(event: &mut Map<String, Value>, said: &Said) {
+    let (name, fields) = match said {
+        Said::Http(said) => ("http", http(said)),
+        Said::File(_) | Said::Match(_) => return,
+    };
+    event.insert(name.to_owned(), fields);
+}
+
+const fn side(direction: Direction) -> &'static str {
+    match direction {
+        Direction::ToServer => "to_server",
+        Direction::ToClient => "to_client",
+    }
+}
+
+fn alert(event: &mut Map<String, Value>, found: &MatchRecord, rule: Option<&Rule>) {
+    let blocked = found.action == Action::Blocked;
     event.insert(
         "alert".to_owned(),
         json!({
             "action": if blocked { "blocked" } else { "allowed" },
             "gid": rule.map_or(1, |rule| rule.gid),
-            "signature_id": found.sid.0,
-            "rev": found.revision,
-            "signature": found.message,
+            "signature_id": found.found.sid.0,
+            "rev": found.found.revision,
+            "signature": found.found.message,
             "category": "",
             "severity": rule.map_or(3, |rule| rule.priority),
         }),
     );
-    if let Some(summary) = &found.http {
-        event.insert("http".to_owned(), http(summary));
-        event.insert("app_proto".to_owned(), "http".into());
-    }
-    if let Some((flow, to_server)) = occasion.flow {
-        event.insert("direction".to_owned(), if to_server { "to_server" } else { "to_client" }.into());
-        event.insert("flow".to_owned(), flow_so_far(flow));
-    }
-    event.into()
-}
-
-fn http(summary: &HttpSummary) -> Value {
-    let HttpSummary { method, host, target, user_agent } = summary;
-    let named =
-        [("hostname", host), ("url", target), ("http_user_agent", user_agent), ("http_method", method)];
-    let there = named.into_iter().filter(|(_, value)| !value.is_empty());
-    there.map(|(name, value)| (name.to_owned(), value.as_str().into())).collect::<Map<_, _>>().into()
-}
-
-/// Something that was said, on the packet that completes it.
-pub(crate) fn record(occasion: &Occasion<'_>, record: &Record) -> Value {
-    let (http, direction) = match record {
-        Record::Http(http) => (http, Direction::ToServer),
-        Record::File(file) => (&file.http, file.direction),
-    };
-    let mut at = *occasion;
-    if let Some(flow) = &http.flow {
-        let client = (flow.client, Some(flow.client_port));
-        let server = (flow.server, Some(flow.server_port));
-        (at.source, at.destination) =
-            if direction == Direction::ToServer { (client, server) } else { (server, client) };
-    }
-    let kind = if matches!(record, Record::Http(_)) { "http" } else { "fileinfo" };
-    let mut event = begin(&at, kind);
-    event.insert("http".to_owned(), transaction(http));
-    event.insert("app_proto".to_owned(), "http".into());
-    match record {
-        Record::Http(http) => {
-            event.insert("tx_id".to_owned(), http.number.into());
-        }
-        Record::File(file) => {
-            event.insert("fileinfo".to_owned(), file_info(file));
-        }
-    }
-    event.into()
 }
 
 /// Something whose connection was over only with the capture.
-pub(crate) fn late_record(last: Timestamp, number: u64, flows: &[Flow], said: &Record) -> Value {
-    let http = match said {
-        Record::Http(http) => http,
-        Record::File(file) => &file.http,
-    };
-    let ends = http.flow.map(|flow| ((flow.client, flow.client_port), (flow.server, flow.server_port)));
-    let flow = flows.iter().rfind(|flow| Some((flow.client, flow.server)) == ends);
+pub(crate) fn late_record(
+    last: Timestamp,
+    number: u64,
+    flows: &[Flow],
+    said: &Record,
+    rule: Option<&Rule>,
+) -> Value {
+    let ends = ((said.flow.client, said.flow.client_port), (said.flow.server, said.flow.server_port));
+    let flow = flows.iter().rfind(|flow| (flow.client, flow.server) == ends);
     let nobody = std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
     let occasion = Occasion {
         at: last,
         number,
         source: (nobody, None),
         destination: (nobody, None),
-        protocol: 6,
+        protocol: said.carried_by,
         flow: flow.map(|flow| (flow, true)),
     };
-    record(&occasion, said)
+    record(&occasion, said, rule)
 }
 
-fn transaction(http: &HttpRecord) -> Value {
+fn http(http: &HttpRecord) -> Value {
     let mut fields = Map::new();
     let texts = [
         ("hostname", &http.host),
@@ -161,14 +178,14 @@ fn transaction(http: &HttpRecord) -> Value {
     fields.into()
 }
 
-fn file_info(file: &FileRecord) -> Value {
+fn file_info(file: &FileRecord, number: u64) -> Value {
     json!({
         "filename": file.name,
         "gaps": file.gaps,
         "state": if file.whole { "CLOSED" } else { "TRUNCATED" },
         "stored": false,
         "size": file.size,
-        "tx_id": file.http.number,
+        "tx_id": number,
     })
 }
 

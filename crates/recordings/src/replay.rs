@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sakimori_inspection::{Checksums, Config, Engine, Limits, Path, Verdict};
-use sakimori_model::{Action, Detail, IntrusionPrevention, Mode, Now, PortRange, Sid, Timestamp};
+use sakimori_inspection::{Checksums, Config, Engine, Limits, Path, Said, Verdict};
+use sakimori_model::{Action, IntrusionPrevention, Mode, Now, Sid, Timestamp};
 use sakimori_packet::{Transport, decode};
 use sakimori_signatures::{Action as RuleAction, RuleSet};
 use sakimori_stream::MidstreamPolicy;
@@ -68,7 +68,6 @@ impl Replay {
         let settings = IntrusionPrevention {
             mode: if options.inline { Mode::Prevent } else { Mode::Detect },
             rule_modes: stops.map(|rule| (rule.sid, Mode::Prevent)).collect(),
-            http_ports: vec![PortRange { first: 1, last: u16::MAX }],
             answer_page: false,
             ..IntrusionPrevention::default()
         };
@@ -110,10 +109,11 @@ impl Replay {
             if self.options.ignore_checksums { Checksums::Ignore } else { Checksums::VerifyUnlessOffloaded };
         let judgement = self.engine.inspect_on(now, bytes, checksums, Path::Serving);
         let packet = decode(bytes);
-        let events: Vec<_> = self.engine.drain_events().collect();
+        // each is a record as well
+        let alerted = self.engine.drain_events().count() > 0;
         let mut counted = self.flows.count(frame.at, &packet);
         if let Some((flow, _)) = &mut counted {
-            flow.alerted |= !events.is_empty();
+            flow.alerted |= alerted;
         }
         let ports = match packet.transport {
             Transport::Tcp(tcp) => (Some(tcp.source_port), Some(tcp.destination_port)),
@@ -128,30 +128,42 @@ impl Replay {
             protocol: packet.protocol,
             flow: counted.as_ref().map(|(flow, to_server)| (&**flow, *to_server)),
         };
-        for event in &events {
-            let Detail::Intrusion(found) = &event.detail else { continue };
-            self.statistics.alerts += 1;
-            let rule = self.places.get(&found.sid).and_then(|at| self.rules.rules().get(*at));
-            let action = if self.options.inline { event.action } else { Action::Detected };
-            tell(eve::alert(&occasion, found, action, rule));
+        let Self { engine, statistics, places, rules, options, .. } = self;
+        let mut others = Vec::new();
+        for mut record in engine.drain_records() {
+            let Said::Match(found) = &mut record.said else {
+                others.push(record);
+                continue;
+            };
+            statistics.alerts += 1;
+            if !options.inline {
+                found.action = Action::Detected;
+            }
+            let rule = places.get(&found.found.sid).and_then(|at| rules.rules().get(*at));
+            tell(eve::record(&occasion, &record, rule));
         }
         if judgement.verdict == Verdict::Drop {
-            self.statistics.dropped += 1;
+            statistics.dropped += 1;
             tell(eve::drop(&occasion, bytes.len(), packet.ttl));
         }
-        for record in self.engine.drain_records() {
-            tell(eve::record(&occasion, &record));
+        for record in others {
+            tell(eve::record(&occasion, &record, None));
         }
     }
 
     /// The capture is over: the flows and the statistics.
     pub fn end(self, tell: &mut impl FnMut(Value)) -> Statistics {
-        let Self { flows, last, statistics, mut engine, .. } = self;
+        let Self { flows, last, mut statistics, mut engine, places, rules, .. } = self;
         let late = Now { wall: last, monotonic: Duration::from_secs(u64::from(u32::MAX)) };
         while engine.expire(late) {}
         let flows = flows.all();
         for record in engine.drain_records() {
-            tell(eve::late_record(last, statistics.frames, &flows, &record));
+            let mut rule = None;
+            if let Said::Match(found) = &record.said {
+                statistics.alerts += 1;
+                rule = places.get(&found.found.sid).and_then(|at| rules.rules().get(*at));
+            }
+            tell(eve::late_record(last, statistics.frames, &flows, &record, rule));
         }
         for flow in flows {
             tell(eve::flow(&flow, last));

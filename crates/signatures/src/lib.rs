@@ -37,7 +37,7 @@ pub use buffer::{Buffer, Direction, Directions, Place, Stage};
 pub use event::EventName;
 pub use fact::Fact;
 pub use inspect::{FlowFacts, Inspected, Match, Memory, Scratch, TransactionState};
-pub use protocol::{Protocol, Transport};
+pub use protocol::{Protocol, Protocols, Transport};
 pub use rule::{Action, RateFilter, RateKind, Reference, Rule, Tag, Track};
 pub use ruleset::{Compiled, Needs, RuleSet, SourceFile, compile, compile_with};
 pub use state::{FlowState, Hosts};

@@ -165,6 +165,30 @@ impl Protocol {
     }
 }
 
+/// A set of protocols.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Protocols(u64);
+
+impl Protocols {
+    /// Adds one.
+    pub const fn insert(&mut self, protocol: Protocol) {
+        self.0 |= 1 << protocol as u8;
+    }
+
+    /// Whether it is one of them.
+    pub const fn contains(self, protocol: Protocol) -> bool {
+        self.0 & (1 << protocol as u8) != 0
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// So that each has its bit.
+const _: () = assert!(Protocol::ALL.len() <= 64, "a set of protocols is 64 bits");
+
 impl std::fmt::Display for Protocol {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())

@@ -6,7 +6,7 @@ use crate::dataset::Values;
 use crate::draft::{FlowConditions, Header, Target};
 use crate::inspect::Scratch;
 use crate::prefilter::Prefilter;
-use crate::protocol::Protocol;
+use crate::protocol::{Protocol, Protocols};
 use crate::rule::{RateFilter, Rule};
 use crate::state::{AddressSet, HostBit, Integer};
 use crate::verify::Conditions;
@@ -70,8 +70,20 @@ pub struct Needs {
     pub payload_of_responses: bool,
     /// Some rule looks at packets one by one.
     pub packets: bool,
-    /// Some rule looks at what a client says to a TLS server first.
-    pub greeting: bool,
+    /// Protocols with rules about what clients say.
+    pub of_requests: Protocols,
+    /// Protocols with rules about what servers say.
+    pub of_responses: Protocols,
+}
+
+impl Needs {
+    /// Protocols with rules about what is said in a direction.
+    pub const fn transactions(&self, direction: Direction) -> Protocols {
+        match direction {
+            Direction::ToServer => self.of_requests,
+            Direction::ToClient => self.of_responses,
+        }
+    }
 }
 
 /// A compiled, immutable set of rules.

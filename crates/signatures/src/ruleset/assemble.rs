@@ -256,15 +256,24 @@ fn note_needs(needs: &mut Needs, draft: &Draft) {
         needs.stream_to_client |= to_client;
     }
     needs.packets |= draft.places.contains(&Place::Packet);
-    needs.greeting |= draft.places.contains(&Place::Transaction(Protocol::Tls)) && to_server;
+    for place in &draft.places {
+        if let Place::Transaction(protocol) = place {
+            if to_server {
+                needs.of_requests.insert(*protocol);
+            }
+            if to_client {
+                needs.of_responses.insert(*protocol);
+            }
+            let payload = draft.looks_at_payload();
+            needs.payload_of_requests |= payload && to_server;
+            needs.payload_of_responses |= payload && to_client;
+        }
+    }
     if draft.places.contains(&Place::Transaction(Protocol::Http)) {
         needs.request |= to_server;
         needs.response |= to_client;
         let body = draft.groups.iter().any(|(t, _)| t.buffer.grows() && t.buffer != Buffer::Payload);
         needs.request_body |= body && to_server;
         needs.response_body |= body && to_client;
-        let payload = draft.looks_at_payload();
-        needs.payload_of_requests |= payload && to_server;
-        needs.payload_of_responses |= payload && to_client;
     }
 }

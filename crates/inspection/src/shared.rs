@@ -1,0 +1,75 @@
+//! What all flows share while packets are inspected.
+use crate::answer::Why;
+use crate::engine::{Counters, Limits};
+use crate::packet_view::Header;
+use crate::record::Record;
+use crate::site::{Sighting, WebReputation};
+use sakimori_model::{Event, IncidentId, IntrusionPrevention, Now, PortRange};
+use sakimori_signatures::{Hosts, Match, RuleSet, Scratch};
+use std::sync::Arc;
+
+/// What all flows share while packets are inspected.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) settings: IntrusionPrevention,
+    pub(crate) rules: Arc<RuleSet>,
+    /// Counts rule sets: memory that a flow has of an older one is forgotten.
+    pub(crate) generation: u64,
+    pub(crate) limits: Limits,
+    pub(crate) now: Now,
+    pub(crate) scratch: Scratch,
+    /// What the rules remember across flows.
+    pub(crate) hosts: Hosts,
+    /// The header of the packet at hand.
+    pub(crate) header: Header,
+    pub(crate) matches: Vec<Match>,
+    pub(crate) events: Vec<Event>,
+    pub(crate) counters: Counters,
+    pub(crate) incident_seed: u64,
+    pub(crate) incidents: u64,
+    /// The incident that blocked the flow at hand.
+    pub(crate) blocked: Option<Blocked>,
+    pub(crate) web: WebReputation,
+    pub(crate) sightings: Vec<Sighting>,
+    /// Where records are kept, what was said and not drained yet.
+    pub(crate) records: Option<Vec<Record>>,
+}
+
+/// The incident that blocked a flow, and the page that its client gets instead of a reset.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Blocked {
+    pub(crate) incident: IncidentId,
+    pub(crate) page: Option<Why>,
+}
+
+/// Server ports by what is looked for on them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ports {
+    /// Intrusion prevention.
+    pub(crate) http: Vec<PortRange>,
+    /// Web reputation.
+    pub(crate) web: Vec<PortRange>,
+}
+
+// === impl Shared ===
+
+impl Shared {
+    pub(crate) fn next_incident(&mut self) -> IncidentId {
+        let incident = self.incident();
+        self.incidents += 1;
+        incident
+    }
+
+    /// The number of the incident at hand.
+    pub(crate) const fn incident(&self) -> IncidentId {
+        IncidentId(mix(self.incident_seed, self.incidents))
+    }
+}
+
+/// Incident ids that nobody can count up: the finaliser of `SplitMix64` over the seed and a counter.
+const fn mix(seed: u64, count: u64) -> u64 {
+    let mut z = seed.wrapping_add(count.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
