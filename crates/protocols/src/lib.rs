@@ -6,3 +6,12 @@
 
 pub mod http1;
 pub mod tls;
+
+/// Who says something: the side that opened the connection, or the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// It opened the connection.
+    Client,
+    /// The other.
+    Server,
+}

@@ -1,6 +1,7 @@
-//! The first message of a TLS connection: whom the client means to reach.
+//! TLS as far as it is said openly: greetings, versions, certificates.
 //!
-//! [`Greeting`] is fed a client's bytes as they come, cut anywhere; it gives the server name and the application
+//! [`Session`] follows both sides of a connection up to where it becomes encrypted. [`Greeting`] is for those who want no
+//! more than the client's first message: it is fed a client's bytes as they come, cut anywhere; it gives the server name and the application
 //! protocols as soon as the message is whole. Nothing after it is looked at.
 //!
 //! # Bounds
@@ -9,8 +10,17 @@
 //! # Source
 //! RFC 8446 §4.1.2 and §5.1 (messages may be spread over records), RFC 6066 §3 (server name), RFC 7301 (ALPN)
 
+mod certificate;
+mod fingerprint;
+mod server;
+mod session;
 #[cfg(test)]
 mod tests;
+
+pub use certificate::Certificate;
+pub use fingerprint::{digest, ja3, ja3s, ja4};
+pub use server::ServerHello;
+pub use session::{Said, Session};
 
 /// What is kept of a message: key shares that resist quantum computers make some 2 KiB, sessions to be resumed a few
 /// more.
@@ -21,7 +31,11 @@ const MOST_PROTOCOLS: usize = 16;
 const HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
 const SERVER_NAME: u16 = 0;
+const GROUPS: u16 = 10;
+const FORMATS: u16 = 11;
+const SIGNATURES: u16 = 13;
 const ALPN: u16 = 16;
+const VERSIONS: u16 = 43;
 const ENCRYPTED_CLIENT_HELLO: u16 = 0xFE0D;
 /// Longest record: 2¹⁴ and what encryption may add.
 const RECORD_BYTES: usize = (1 << 14) + 2048;
@@ -55,6 +69,24 @@ pub struct ClientHello {
     pub server_name: Option<Vec<u8>>,
     /// Application protocols in the client's order: `h2`, `http/1.1`.
     pub alpn: Vec<Vec<u8>>,
+    /// The version of the message: 0x0303 from TLS 1.2 on.
+    pub version: u16,
+    /// The versions that are offered in the extension for them.
+    pub versions: Vec<u16>,
+    /// The 32 bytes that the client has chosen.
+    pub random: Vec<u8>,
+    /// Session that the client would resume.
+    pub session: Vec<u8>,
+    /// Cipher suites in the client's order.
+    pub suites: Vec<u16>,
+    /// Extensions in the client's order.
+    pub extensions: Vec<u16>,
+    /// Groups of key exchange.
+    pub groups: Vec<u16>,
+    /// Forms of points of curves.
+    pub formats: Vec<u8>,
+    /// Signature algorithms.
+    pub signatures: Vec<u16>,
     /// What was odd.
     pub anomalies: Anomalies,
 }
@@ -174,7 +206,7 @@ impl Greeting {
 /// # Shape
 /// version 2, random 32, session id (1), cipher suites (2), compression methods (1), extensions (2): each of the
 /// latter a length of that many bytes and its content.
-fn read(body: &[u8]) -> ClientHello {
+pub(crate) fn read(body: &[u8]) -> ClientHello {
     let mut hello = ClientHello::default();
     if extensions(body, &mut hello).is_none() {
         hello.anomalies.insert(Anomaly::Malformed);
@@ -184,9 +216,12 @@ fn read(body: &[u8]) -> ClientHello {
 
 /// `None` when lengths do not fit; what was read before that is in `hello`.
 fn extensions(body: &[u8], hello: &mut ClientHello) -> Option<()> {
-    let mut rest = body.get(34..)?;
-    let _session = take8(&mut rest)?;
-    let _suites = take16(&mut rest)?;
+    let (version, rest) = body.split_first_chunk::<2>()?;
+    hello.version = u16::from_be_bytes(*version);
+    let (random, mut rest) = rest.split_at_checked(32)?;
+    hello.random = random.to_vec();
+    hello.session = take8(&mut rest)?.to_vec();
+    hello.suites = numbers(take16(&mut rest)?);
     let _compression = take8(&mut rest)?;
     if rest.is_empty() {
         // No extensions at all: an old client, and well-formed.
@@ -201,9 +236,15 @@ fn extensions(body: &[u8], hello: &mut ClientHello) -> Option<()> {
         let (kind, after) = list.split_first_chunk::<2>()?;
         list = after;
         let content = take16(&mut list)?;
-        match u16::from_be_bytes(*kind) {
+        let kind = u16::from_be_bytes(*kind);
+        hello.extensions.push(kind);
+        match kind {
             SERVER_NAME => server_name(content, hello)?,
             ALPN => protocols(content, hello)?,
+            GROUPS => hello.groups = numbers(take16(&mut { content })?),
+            FORMATS => hello.formats = take8(&mut { content })?.to_vec(),
+            SIGNATURES => hello.signatures = numbers(take16(&mut { content })?),
+            VERSIONS => hello.versions = numbers(take8(&mut { content })?),
             ENCRYPTED_CLIENT_HELLO => hello.anomalies.insert(Anomaly::EncryptedHello),
             _ => {}
         }
@@ -237,6 +278,11 @@ fn protocols(mut content: &[u8], hello: &mut ClientHello) -> Option<()> {
         }
     }
     Some(())
+}
+
+/// Numbers of two bytes each; half a one at the end is left out.
+fn numbers(bytes: &[u8]) -> Vec<u16> {
+    bytes.chunks_exact(2).filter_map(|pair| Some(u16::from_be_bytes(pair.try_into().ok()?))).collect()
 }
 
 fn take8<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
