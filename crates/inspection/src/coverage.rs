@@ -1,5 +1,6 @@
 //! What of the rule language the pipeline feeds today: a rule may be loaded, and yet look at traffic that nobody shows it.
-use sakimori_signatures::{Buffer, Fact, Place, Protocol, Rule, Transport};
+use crate::{http_view, tls_view};
+use sakimori_signatures::{Buffer, EventName, Fact, Place, Protocol, Rule, Transport};
 
 /// Whether the pipeline shows the rule everything that it looks at, at one place at least.
 pub fn is_fed(rule: &Rule) -> bool {
@@ -7,17 +8,13 @@ pub fn is_fed(rule: &Rule) -> bool {
 }
 
 fn is_fed_at(rule: &Rule, place: Place) -> bool {
+    // packets are those of TCP connections to inspected ports
     let tcp = matches!(rule.protocol.transport(), Transport::Tcp | Transport::TcpOrUdp | Transport::Any);
-    let spoken = !rule.protocol.is_application() || matches!(rule.protocol, Protocol::Http | Protocol::Tls);
+    let spoken = !rule.protocol.is_application() || events(rule.protocol).is_some();
     let there = match place {
-        Place::Transaction(Protocol::Http) => {
-            rule.events.iter().all(|event| event.as_str().starts_with("http."))
+        Place::Transaction(protocol) => {
+            events(protocol).is_some_and(|events| rule.events.iter().all(|event| notices(events, *event)))
         }
-        Place::Transaction(Protocol::Tls) => {
-            rule.events.is_empty() && rule.directions.contains(sakimori_signatures::Direction::ToServer)
-        }
-        Place::Transaction(_) => false,
-        // packets are those of TCP connections to inspected ports
         Place::Stream | Place::Packet => rule.events.is_empty(),
     };
     there
@@ -27,16 +24,30 @@ fn is_fed_at(rule: &Rule, place: Place) -> bool {
         && rule.facts.iter().all(|fact| tells(place, *fact))
 }
 
+/// The oddities that are noticed of a protocol; none where it is not spoken here.
+const fn events(protocol: Protocol) -> Option<&'static [&'static str]> {
+    Some(match protocol {
+        Protocol::Http => http_view::EVENTS,
+        Protocol::Tls => tls_view::EVENTS,
+        _ => return None,
+    })
+}
+
+fn notices(events: &[&str], event: EventName) -> bool {
+    events.contains(&event.as_str())
+}
+
 fn shows(place: Place, buffer: Buffer) -> bool {
     match place {
-        Place::Transaction(Protocol::Http) => {
-            matches!(buffer, Buffer::Payload)
-                || buffer.protocols().contains(&Protocol::Http)
-                    && !matches!(buffer, Buffer::FileName | Buffer::Http2HeaderName)
-        }
-        Place::Transaction(Protocol::Tls) => matches!(buffer, Buffer::TlsSni | Buffer::TlsAlpn),
         Place::Stream | Place::Packet => buffer == Buffer::Payload,
-        Place::Transaction(_) => false,
+        Place::Transaction(protocol) => {
+            buffer == Buffer::Payload
+                || buffer.protocols().contains(&protocol)
+                    && !matches!(
+                        (protocol, buffer),
+                        (Protocol::Http, Buffer::FileName | Buffer::Http2HeaderName)
+                    )
+        }
     }
 }
 
@@ -54,6 +65,6 @@ fn tells(place: Place, fact: Fact) -> bool {
         | Fact::StreamOfClient
         | Fact::StreamOfServer => true,
         Fact::HttpContentLength => place == Place::Transaction(Protocol::Http),
-        _ => false,
+        fact => fact.protocols().contains(&Protocol::Tls) && place == Place::Transaction(Protocol::Tls),
     }
 }

@@ -8,6 +8,25 @@ use sakimori_protocols::http1::{Anomaly, Message};
 use sakimori_signatures::{Buffer, Direction, EventName, Fact, Protocol};
 use std::cell::OnceCell;
 
+/// The oddities that are noticed.
+pub(crate) const EVENTS: &[&str] = &[
+    "http.invalid_transfer_encoding_value_in_request",
+    "http.invalid_transfer_encoding_value_in_response",
+    "http.request_field_missing_colon",
+    "http.response_field_missing_colon",
+    "http.request_field_too_long",
+    "http.request_header_invalid",
+    "http.invalid_content_length_field_in_request",
+    "http.invalid_content_length_field_in_response",
+    "http.duplicate_content_length_field_in_request",
+    "http.duplicate_content_length_field_in_response",
+    "http.invalid_request_chunk_len",
+    "http.invalid_response_chunk_len",
+    "http.invalid_request_field_folding",
+    "http.missing_host_header",
+    "http.request_auth_unrecognized",
+];
+
 /// One request or response, offered to the rules by buffer name.
 #[derive(Debug)]
 pub(crate) struct HttpView<'a> {

@@ -33,5 +33,5 @@ mod stream_view;
 mod tls_view;
 
 pub use engine::{Checksums, Config, Counters, Engine, FlowMark, Injection, Judgement, Limits, Verdict};
-pub use record::{FileRecord, HttpRecord, MatchRecord, Record, Said};
+pub use record::{Anomaly, Field, FileRecord, HttpRecord, MatchRecord, Record, Said, Told};
 pub use site::{Path, SeenIn, Sighting, WebReputation};

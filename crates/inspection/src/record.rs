@@ -32,6 +32,53 @@ pub enum Said {
     File(FileRecord),
     /// A rule matched.
     Match(Box<MatchRecord>),
+    /// A transaction of another protocol.
+    Told(Told),
+    /// Something odd was seen.
+    Anomaly(Anomaly),
+}
+
+/// A transaction by the names that its fields have in records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// That of the protocol.
+    pub name: &'static str,
+    /// What is known.
+    pub fields: Vec<(&'static str, Field)>,
+}
+
+/// A value in a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// A text, cut.
+    Text(String),
+    /// A number.
+    Number(u64),
+    /// Whether something is so.
+    Flag(bool),
+    /// A moment: seconds since 1970.
+    Second(i64),
+    /// Several values.
+    List(Vec<Self>),
+    /// Values by name.
+    Group(Vec<(&'static str, Self)>),
+}
+
+/// Something odd.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Anomaly {
+    /// Its name, without that of the protocol.
+    pub event: &'static str,
+    /// Where it was noticed: `proto_parser`, `proto_detect`.
+    pub layer: &'static str,
+}
+
+impl Anomaly {
+    /// One that the parser of a protocol has noticed; named as rules name it.
+    pub(crate) fn of_protocol(event: &'static str) -> Self {
+        let event = event.split_once('.').map_or(event, |(_, name)| name);
+        Self { event, layer: "proto_parser" }
+    }
 }
 
 /// A request with its answer. Texts are cut, and bytes that are no UTF-8 replaced.

@@ -1,9 +1,9 @@
 //! EVE JSON, as Suricata writes it (`doc/userguide/output/eve/eve-json-format`).
 
 use jiff::tz::Offset;
-use sakimori_inspection::{FileRecord, HttpRecord, MatchRecord, Record, Said};
+use sakimori_inspection::{Field, FileRecord, HttpRecord, MatchRecord, Record, Said};
 use sakimori_model::{Action, Timestamp};
-use sakimori_signatures::{Direction, Rule};
+use sakimori_signatures::{Direction, Protocol, Rule};
 use serde_json::{Map, Value, json};
 
 use crate::flows::Flow;
@@ -44,10 +44,18 @@ fn ends(
     destination: (std::net::IpAddr, Option<u16>),
 ) {
     for (name, (address, port)) in [("src", source), ("dest", destination)] {
-        event.insert(format!("{name}_ip"), address.to_string().into());
+        event.insert(format!("{name}_ip"), address_text(address).into());
         if let Some(port) = port {
             event.insert(format!("{name}_port"), port.into());
         }
+    }
+}
+
+/// An address; of IPv6 all digits.
+fn address_text(address: std::net::IpAddr) -> String {
+    match address {
+        std::net::IpAddr::V4(v4) => v4.to_string(),
+        std::net::IpAddr::V6(v6) => v6.segments().map(|part| format!("{part:04x}")).join(":"),
     }
 }
 
@@ -85,6 +93,19 @@ pub(crate) fn record(occasion: &Occasion<'_>, record: &Record, rule: Option<&Rul
             }
             event.insert("fileinfo".to_owned(), file_info(file, record.number));
         }
+        Said::Anomaly(odd) => {
+            event.remove("app_proto");
+            event.insert("tx_id".to_owned(), record.number.into());
+            event.insert(
+                "anomaly".to_owned(),
+                json!({
+                    "app_proto": record.protocol.map_or("unknown", Protocol::name),
+                    "type": "applayer",
+                    "event": odd.event,
+                    "layer": odd.layer,
+                }),
+            );
+        }
         said => {
             event.insert("tx_id".to_owned(), record.number.into());
             transaction(&mut event, said);
@@ -96,6 +117,8 @@ pub(crate) fn record(occasion: &Occasion<'_>, record: &Record, rule: Option<&Rul
 /// The kind of event.
 const fn kind(said: &Said) -> &'static str {
     match said {
+        Said::Told(told) => told.name,
+        Said::Anomaly(_) => "anomaly",
         Said::Http(_) => "http",
         Said::File(_) => "fileinfo",
         Said::Match(_) => "alert",
@@ -106,9 +129,28 @@ const fn kind(said: &Said) -> &'static str {
 fn transaction(event: &mut Map<String, Value>, said: &Said) {
     let (name, fields) = match said {
         Said::Http(said) => ("http", http(said)),
-        Said::File(_) | Said::Match(_) => return,
+        Said::Told(told) => (told.name, group(&told.fields)),
+        Said::File(_) | Said::Match(_) | Said::Anomaly(_) => return,
     };
     event.insert(name.to_owned(), fields);
+}
+
+fn group(fields: &[(&'static str, Field)]) -> Value {
+    fields.iter().map(|(name, field)| ((*name).to_owned(), value(field))).collect::<Map<_, _>>().into()
+}
+
+fn value(field: &Field) -> Value {
+    match field {
+        Field::Text(text) => text.as_str().into(),
+        Field::Number(number) => (*number).into(),
+        Field::Flag(is) => (*is).into(),
+        Field::Second(second) => {
+            let moment = jiff::Timestamp::from_second(*second).unwrap_or_default();
+            Offset::UTC.to_datetime(moment).strftime("%Y-%m-%dT%H:%M:%S").to_string().into()
+        }
+        Field::List(fields) => fields.iter().map(value).collect::<Vec<_>>().into(),
+        Field::Group(fields) => group(fields),
+    }
 }
 
 const fn side(direction: Direction) -> &'static str {
@@ -128,7 +170,7 @@ fn alert(event: &mut Map<String, Value>, found: &MatchRecord, rule: Option<&Rule
             "signature_id": found.found.sid.0,
             "rev": found.found.revision,
             "signature": found.found.message,
-            "category": "",
+            "category": rule.map_or("", |rule| rule.category.as_str()),
             "severity": rule.map_or(3, |rule| rule.priority),
         }),
     );
@@ -205,8 +247,8 @@ fn flow_so_far(flow: &Flow) -> Value {
         "bytes_toserver": bytes_to_server,
         "bytes_toclient": bytes_to_client,
         "start": timestamp(flow.start),
-        "src_ip": flow.client.0.to_string(),
-        "dest_ip": flow.server.0.to_string(),
+        "src_ip": address_text(flow.client.0),
+        "dest_ip": address_text(flow.server.0),
         "src_port": flow.client.1,
         "dest_port": flow.server.1,
     })

@@ -14,6 +14,7 @@ pub mod address;
 mod asn1;
 mod base64;
 pub mod buffer;
+mod classes;
 mod condition;
 mod dataset;
 mod diagnose;

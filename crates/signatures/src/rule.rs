@@ -84,6 +84,8 @@ pub struct Rule {
     pub msg: String,
     /// Class, empty where none is given.
     pub classtype: String,
+    /// What the class means, empty where it is not known.
+    pub category: String,
     /// Suricata's priority, 1 (worst) to 255.
     pub priority: u8,
     /// From the metadata's `signature_severity`, else from the priority.

@@ -5,6 +5,7 @@ use super::fast_pattern::fast_pattern;
 use super::{Body, Known, Needs, Program, RuleSet, Slot};
 use crate::address::{Ports, Set};
 use crate::buffer::{Buffer, Direction, Place};
+use crate::classes::{self, Classes};
 use crate::condition::{IntOperation, IntValue, Memory};
 use crate::dataset::{Dataset, Values};
 use crate::draft::{Draft, Target};
@@ -35,7 +36,14 @@ fn order(draft: &Draft) -> (bool, u8, Action) {
 
 pub(super) fn assemble(mut loaded: Vec<Loaded>, lists: &Lists<'_>) -> RuleSet {
     loaded.sort_by_key(|l| order(&l.draft));
-    let mut work = Work { names: Names { lists: Some(lists), ..Names::default() }, ..Work::default() };
+    let classes = Classes::with(lists.get(classes::FILE).copied());
+    let mut work = Work {
+        set: RuleSet::default(),
+        slots: BTreeMap::new(),
+        patterns: Vec::new(),
+        names: Names { lists: Some(lists), ..Names::default() },
+        classes: &classes,
+    };
     for (number, loaded) in (0_u32..).zip(loaded) {
         work.rule(number, loaded);
     }
@@ -57,12 +65,12 @@ pub(super) fn assemble(mut loaded: Vec<Loaded>, lists: &Lists<'_>) -> RuleSet {
     set
 }
 
-#[derive(Default)]
 struct Work<'l> {
     set: RuleSet,
     slots: BTreeMap<SlotKey, (u32, u32)>,
     patterns: Vec<BTreeMap<Vec<u8>, Vec<u32>>>,
     names: Names<'l>,
+    classes: &'l Classes,
 }
 
 /// Names of what is remembered, by number.
@@ -84,7 +92,7 @@ impl Work<'_> {
                 self.names.set(set);
             }
         }
-        let rule = describe(&draft, file, line, text);
+        let rule = describe(&draft, self.classes, (file, line), text);
         note_needs(&mut self.set.needs, &draft);
         let fast = fast_pattern(&draft);
         let evidence = fast.as_ref().map_or(0, |(group, _)| *group);

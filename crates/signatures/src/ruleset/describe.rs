@@ -1,14 +1,17 @@
 //! What a rule says about itself.
 use crate::buffer::Buffer;
+use crate::classes::Classes;
 use crate::condition::{Check, StreamSide};
 use crate::draft::Draft;
 use crate::fact::Fact;
 use crate::rule::Rule;
 use sakimori_model::{Severity, Sid};
 
-pub(super) fn describe(draft: &Draft, file: usize, line: u32, text: String) -> Rule {
+pub(super) fn describe(draft: &Draft, classes: &Classes, (file, line): (usize, u32), text: String) -> Rule {
     let meta = &draft.meta;
-    let priority = meta.priority.unwrap_or(3);
+    let class = meta.classtype.as_deref().and_then(|name| classes.get(name));
+    let category = class.map(|(text, _)| text.to_owned()).unwrap_or_default();
+    let priority = meta.priority.or_else(|| class.map(|(_, priority)| priority)).unwrap_or(3);
     let written = meta
         .metadata
         .iter()
@@ -69,6 +72,7 @@ pub(super) fn describe(draft: &Draft, file: usize, line: u32, text: String) -> R
         gid: meta.gid.unwrap_or(1),
         msg: meta.msg.clone().unwrap_or_default(),
         classtype: meta.classtype.clone().unwrap_or_default(),
+        category,
         priority,
         severity,
         cves,

@@ -214,11 +214,20 @@ fn rules(folder: &Path, test: &Map<String, Value>) -> Result<Vec<SourceFile>, St
     if test.contains_key("rules") {
         return Err("rules from elsewhere".to_owned());
     }
-    let path = folder.join("test.rules");
-    if !path.is_file() {
-        return Ok(Vec::new());
-    }
-    let text = std::fs::read(&path).map_err(|_e| "its rules cannot be read".to_owned())?;
+    let files = std::fs::read_dir(folder).map_err(|_e| "its folder cannot be read".to_owned())?;
+    let mut files: Vec<PathBuf> = files
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|end| end == "rules"))
+        .collect();
+    files.sort();
+    let usual = folder.join("test.rules");
+    let path = match files.as_slice() {
+        [] => return Ok(Vec::new()),
+        [path] => path,
+        _ if usual.is_file() => &usual,
+        _ => return Err("several files of rules".to_owned()),
+    };
+    let text = std::fs::read(path).map_err(|_e| "its rules cannot be read".to_owned())?;
     Ok(vec![SourceFile { name: "test.rules".to_owned(), text }])
 }
 
