@@ -4,7 +4,10 @@
 //! what is odd as an anomaly, never fail, never panic and never keep more than their limits say.
 #![forbid(unsafe_code)]
 
+pub mod ftp;
 pub mod http1;
+pub mod lines;
+pub mod smtp;
 pub mod tls;
 
 /// Who says something: the side that opened the connection, or the other.

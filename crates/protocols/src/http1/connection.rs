@@ -148,8 +148,18 @@ impl<S: Default> Connection<S> {
         }
     }
 
-    /// The connection is over: an answer that lasts until then is whole, another one is as far as it came.
+    /// The connection is over: an answer that lasts until then is whole, another one, and a request, is as far as it came.
     pub fn close(&mut self, limits: &Limits, sink: &mut impl Sink<S>) -> Control {
+        let mut asked = Step {
+            methods: &mut self.methods,
+            garbage_lines: &mut self.garbage_lines,
+            direction: Direction::ToServer,
+            limits,
+            sink,
+        };
+        if self.request.close(&mut asked) == Control::Stop {
+            return Control::Stop;
+        }
         let mut step = Step {
             methods: &mut self.methods,
             garbage_lines: &mut self.garbage_lines,
@@ -423,8 +433,15 @@ impl<S: Default> Half<S> {
 
     fn close<K: Sink<S>>(&mut self, step: &mut Step<'_, K>) -> Control {
         match self.state {
-            State::Start | State::SkipLine | State::Head => Control::Continue,
+            State::Start | State::SkipLine => Control::Continue,
+            State::Head if self.transaction.message.head.first_line == 0 => Control::Continue,
             State::UntilClose => self.finish(step),
+            State::Head => {
+                self.transaction.message.parse_headers(step.limits.headers);
+                let control = step.sink.progress(step.direction, &mut self.transaction, Stage::End);
+                self.next_message();
+                control
+            }
             State::Fixed(_)
             | State::ChunkSize(_)
             | State::ChunkData(_)
