@@ -1,5 +1,5 @@
 //! What of the rule language the pipeline feeds today: a rule may be loaded, and yet look at traffic that nobody shows it.
-use crate::{http_view, tls_view};
+use crate::{ftp_view, http_view, smtp_view, tls_view};
 use sakimori_signatures::{Buffer, EventName, Fact, Place, Protocol, Rule, Transport};
 
 /// Whether the pipeline shows the rule everything that it looks at, at one place at least.
@@ -29,6 +29,9 @@ const fn events(protocol: Protocol) -> Option<&'static [&'static str]> {
     Some(match protocol {
         Protocol::Http => http_view::EVENTS,
         Protocol::Tls => tls_view::EVENTS,
+        Protocol::Ftp => ftp_view::EVENTS,
+        Protocol::FtpData => &[],
+        Protocol::Smtp => smtp_view::EVENTS,
         _ => return None,
     })
 }
@@ -65,6 +68,12 @@ fn tells(place: Place, fact: Fact) -> bool {
         | Fact::StreamOfClient
         | Fact::StreamOfServer => true,
         Fact::HttpContentLength => place == Place::Transaction(Protocol::Http),
-        fact => fact.protocols().contains(&Protocol::Tls) && place == Place::Transaction(Protocol::Tls),
+        Fact::FileSize => matches!(place, Place::Transaction(Protocol::FtpData | Protocol::Smtp)),
+        fact => match place {
+            Place::Transaction(protocol @ (Protocol::Tls | Protocol::Ftp)) => {
+                fact.protocols().contains(&protocol)
+            }
+            _ => false,
+        },
     }
 }

@@ -15,7 +15,7 @@ use crate::packet_view::Header;
 use crate::record::{Record, Said};
 use crate::shared::Shared;
 use crate::stream_view::StreamWindow;
-use crate::{http, tls_view};
+use crate::{ftp_data_view, ftp_view, http, smtp_view, tls_view};
 use sakimori_model::HttpSummary;
 use sakimori_signatures::{
     Buffer, Direction, EventName, Fact, FlowFacts, FlowState, Inspected, Memory, Protocol, Stage,
@@ -34,7 +34,8 @@ pub(crate) struct Spec {
 }
 
 /// All protocols that are spoken here, in the order in which they are tried.
-pub(crate) const PROTOCOLS: &[Spec] = &[http::SPEC, tls_view::SPEC];
+pub(crate) const PROTOCOLS: &[Spec] =
+    &[http::SPEC, tls_view::SPEC, ftp_view::SPEC, ftp_data_view::SPEC, smtp_view::SPEC];
 
 /// What the first bytes of a direction say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,6 +126,15 @@ pub(crate) trait Transaction {
 pub(crate) struct RuleMemory {
     state: TransactionState,
     generation: u64,
+}
+
+// === impl RuleMemory ===
+
+impl RuleMemory {
+    /// Another file follows in the transaction.
+    pub(crate) fn next_file(&mut self) {
+        self.state.next_file();
+    }
 }
 
 /// The flow whose bytes are fed, as its dialogue may ask about it.

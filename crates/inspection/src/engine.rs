@@ -162,6 +162,7 @@ impl Engine {
                 web: WebReputation::default(),
                 sightings: Vec::new(),
                 records: None,
+                expected: crate::expected::Expected::default(),
             },
         };
         engine.tell_flows();

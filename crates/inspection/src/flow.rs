@@ -101,8 +101,12 @@ impl InspectedFlow {
             // what is asked decides how an answer is read
             Spoken::Is(dialogue) => {
                 let protocol = dialogue.protocol();
-                needs.transactions(side).contains(protocol)
-                    || direction == Direction::ToServer && needs.transactions(other).contains(protocol)
+                let asks = |side| {
+                    let asked = needs.transactions(side);
+                    // what is said of files is known by the connection that announces them
+                    asked.contains(protocol) || protocol == Protocol::Ftp && asked.contains(Protocol::FtpData)
+                };
+                asks(side) || direction == Direction::ToServer && asks(other)
             }
             Spoken::Silent | Spoken::Held(_) => {
                 !(needs.transactions(side).is_empty() && needs.transactions(other).is_empty())
@@ -287,6 +291,12 @@ impl Application for InspectedFlow {
         if !self.wanted(shared, direction) {
             // Not `Done`: the next rule set may want what this one does not.
             return Decision::Continue;
+        }
+        if matches!(self.spoken, Spoken::Silent)
+            && shared.expected.get((self.facts.server, self.facts.server_port)).is_some()
+            && let Some(data) = Spec::of(Protocol::FtpData)
+        {
+            self.spoken = Spoken::Is((data.make)());
         }
         let before = self.find_out(direction, bytes);
         for step in [Self::inspect_packet, Self::inspect_stream] {

@@ -34,6 +34,8 @@ pub enum Said {
     Match(Box<MatchRecord>),
     /// A transaction of another protocol.
     Told(Told),
+    /// One that is told in several parts: the kind of record, and each part by its name.
+    Parts(&'static str, Vec<(&'static str, Field)>),
     /// Something odd was seen.
     Anomaly(Anomaly),
 }

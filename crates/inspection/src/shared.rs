@@ -1,6 +1,7 @@
 //! What all flows share while packets are inspected.
 use crate::answer::Why;
 use crate::engine::{Counters, Limits};
+use crate::expected::Expected;
 use crate::packet_view::Header;
 use crate::record::Record;
 use crate::site::{Sighting, WebReputation};
@@ -33,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) sightings: Vec<Sighting>,
     /// Where records are kept, what was said and not drained yet.
     pub(crate) records: Option<Vec<Record>>,
+    /// Connections that others have announced.
+    pub(crate) expected: Expected,
 }
 
 /// The incident that blocked a flow, and the page that its client gets instead of a reset.

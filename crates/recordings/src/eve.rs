@@ -118,6 +118,7 @@ pub(crate) fn record(occasion: &Occasion<'_>, record: &Record, rule: Option<&Rul
 const fn kind(said: &Said) -> &'static str {
     match said {
         Said::Told(told) => told.name,
+        Said::Parts(kind, _) => kind,
         Said::Anomaly(_) => "anomaly",
         Said::Http(_) => "http",
         Said::File(_) => "fileinfo",
@@ -130,6 +131,12 @@ fn transaction(event: &mut Map<String, Value>, said: &Said) {
     let (name, fields) = match said {
         Said::Http(said) => ("http", http(said)),
         Said::Told(told) => (told.name, group(&told.fields)),
+        Said::Parts(_, parts) => {
+            for (name, part) in parts {
+                event.insert((*name).to_owned(), value(part));
+            }
+            return;
+        }
         Said::File(_) | Said::Match(_) | Said::Anomaly(_) => return,
     };
     event.insert(name.to_owned(), fields);

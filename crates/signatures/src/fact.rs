@@ -179,6 +179,9 @@ facts! {
     FileSize, "filesize", ["file.size"], [Http, Smtp, FtpData, Smb, Nfs], BOTH, TRANSACTION, [];
     HttpContentLength, "http.content_length", [], [Http], BOTH, TRANSACTION, [];
     FtpDynamicPort, "ftp.dynamic_port", [], [Ftp], BOTH, TRANSACTION, [];
+    /// Whether the server has answered.
+    FtpReplyReceived, "ftp.reply_received", [], [Ftp], BOTH, TRANSACTION,
+        ["no" = 0, "false" = 0, "off" = 0, "yes" = 1, "true" = 1, "on" = 1];
     FtpMode, "ftp.mode", [], [Ftp], BOTH, TRANSACTION, ["active" = 1, "passive" = 2];
     NfsProcedure, "nfs_procedure", [], [Nfs], BOTH, TRANSACTION, [];
     NfsVersion, "nfs.version", ["nfs_version"], [Nfs], BOTH, TRANSACTION, [];

@@ -215,6 +215,13 @@ struct Candidate {
     evidence: (usize, usize),
 }
 
+impl TransactionState {
+    /// Another file follows in the same transaction: rules that have not matched yet look at it from its beginning.
+    pub fn next_file(&mut self) {
+        self.sides = <[Side; 2]>::default();
+    }
+}
+
 /// The memory an inspection works with.
 #[derive(Debug)]
 pub struct Memory<'a> {

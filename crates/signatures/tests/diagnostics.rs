@@ -246,7 +246,7 @@ fn each_code() {
         ("priority:0;", "S014"),
         ("target:me;", "S014"),
         ("geoip:src,JP;", "S012"),
-        ("http.uri; dataset:isset,a,type string,load nothing.lst;", "S059"),
+        ("http.uri; dataset:isset,a,type string,load nothing.lst;", "S060"),
         ("http.uri; dataset:isset,a;", "S014"),
         ("ip.src; content:\"a\";", "S022"),
         ("absent;", "S022"),

@@ -92,7 +92,7 @@ fn unread(draft: &Draft, lists: &Lists<'_>, read: &mut HashMap<String, Option<us
         let at = draft.lists.iter().find(|(name, _)| name == file).map_or(0, |(_, at)| *at);
         let Some(text) = lists.get(file.as_str()) else {
             return Some(Finding::error(
-                "S059",
+                "S060",
                 at,
                 format!("the list {} is not there", shown(file)),
                 "put it beside the rules, by the name that the rule says",
@@ -103,7 +103,7 @@ fn unread(draft: &Draft, lists: &Lists<'_>, read: &mut HashMap<String, Option<us
             .or_insert_with(|| crate::dataset::Values::new(set.kind).read(text).err());
         if let Some(line) = broken {
             return Some(Finding::error(
-                "S059",
+                "S060",
                 at,
                 format!("line {line} of the list {} is no value of its type, or one too many", shown(file)),
                 "one value a line: text as Base64, digests as hexadecimal digits, addresses as usual",
