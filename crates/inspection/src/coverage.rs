@@ -1,25 +1,28 @@
 //! What of the rule language the pipeline feeds today: a rule may be loaded, and yet look at traffic that nobody shows it.
-use crate::{ftp_view, http_view, smtp_view, tls_view};
-use sakimori_signatures::{Buffer, EventName, Fact, Place, Protocol, Rule, Transport};
+use crate::packets::STREAM_ODDITIES;
+use crate::{dns_view, ftp_view, http_view, smtp_view, tls_view};
+use sakimori_signatures::{Belongs, Buffer, EventName, Fact, Place, Protocol, Rule, Transport};
 
 /// Whether the pipeline shows the rule everything that it looks at, at one place at least.
 pub fn is_fed(rule: &Rule) -> bool {
     !rule.asks_reputation && rule.places.iter().any(|place| is_fed_at(rule, *place))
 }
 
-fn is_fed_at(rule: &Rule, place: Place) -> bool {
-    // packets are those of TCP connections to inspected ports
+/// The same of a pipeline in the way of traffic: the kernel queues TCP alone.
+pub fn is_fed_inline(rule: &Rule) -> bool {
     let tcp = matches!(rule.protocol.transport(), Transport::Tcp | Transport::TcpOrUdp | Transport::Any);
+    tcp && is_fed(rule)
+}
+
+fn is_fed_at(rule: &Rule, place: Place) -> bool {
     let spoken = !rule.protocol.is_application() || events(rule.protocol).is_some();
     let there = match place {
-        Place::Transaction(protocol) => {
-            events(protocol).is_some_and(|events| rule.events.iter().all(|event| notices(events, *event)))
-        }
-        Place::Stream | Place::Packet => rule.events.is_empty(),
+        Place::Transaction(protocol) => events(protocol).is_some(),
+        Place::Stream | Place::Packet => true,
     };
     there
-        && tcp
         && spoken
+        && rule.events.iter().all(|event| notices(place, *event))
         && rule.buffers.iter().all(|buffer| shows(place, *buffer))
         && rule.facts.iter().all(|fact| tells(place, *fact))
 }
@@ -29,6 +32,7 @@ const fn events(protocol: Protocol) -> Option<&'static [&'static str]> {
     Some(match protocol {
         Protocol::Http => http_view::EVENTS,
         Protocol::Tls => tls_view::EVENTS,
+        Protocol::Dns => dns_view::EVENTS,
         Protocol::Ftp => ftp_view::EVENTS,
         Protocol::FtpData => &[],
         Protocol::Smtp => smtp_view::EVENTS,
@@ -36,13 +40,25 @@ const fn events(protocol: Protocol) -> Option<&'static [&'static str]> {
     })
 }
 
-fn notices(events: &[&str], event: EventName) -> bool {
-    events.contains(&event.as_str())
+fn notices(place: Place, event: EventName) -> bool {
+    let name = event.as_str();
+    match place {
+        Place::Transaction(protocol) => events(protocol).is_some_and(|events| events.contains(&name)),
+        Place::Packet if name.starts_with("stream.") => {
+            STREAM_ODDITIES.iter().any(|(_, known)| *known == name)
+        }
+        // those of fragments are noticed in recordings alone: before a server the kernel puts fragments together
+        Place::Packet => ["ipv4.", "ipv6.", "tcp.", "udp.", "icmpv4.", "icmpv6."]
+            .iter()
+            .any(|layer| name.starts_with(layer)),
+        Place::Stream => false,
+    }
 }
 
 fn shows(place: Place, buffer: Buffer) -> bool {
     match place {
-        Place::Stream | Place::Packet => buffer == Buffer::Payload,
+        Place::Stream => buffer == Buffer::Payload,
+        Place::Packet => buffer == Buffer::Payload || buffer.is_header(),
         Place::Transaction(protocol) => {
             buffer == Buffer::Payload
                 || buffer.protocols().contains(&protocol)
@@ -56,23 +72,23 @@ fn shows(place: Place, buffer: Buffer) -> bool {
 
 fn tells(place: Place, fact: Fact) -> bool {
     match fact {
-        Fact::Ttl
-        | Fact::Tos
-        | Fact::IpProtocol
-        | Fact::TcpFlags
-        | Fact::TcpSequence
-        | Fact::TcpAcknowledgement
-        | Fact::TcpWindow
-        | Fact::TcpMss
-        | Fact::TcpWindowScale
-        | Fact::StreamOfClient
-        | Fact::StreamOfServer => true,
+        Fact::StreamOfClient | Fact::StreamOfServer => true,
         Fact::HttpContentLength => place == Place::Transaction(Protocol::Http),
         Fact::FileSize => matches!(place, Place::Transaction(Protocol::FtpData | Protocol::Smtp)),
-        fact => match place {
-            Place::Transaction(protocol @ (Protocol::Tls | Protocol::Ftp)) => {
-                fact.protocols().contains(&protocol)
-            }
+        Fact::IgmpType
+        | Fact::Ipv4Checksum
+        | Fact::Tcpv4Checksum
+        | Fact::Tcpv6Checksum
+        | Fact::Udpv4Checksum
+        | Fact::Udpv6Checksum
+        | Fact::Icmpv4Checksum
+        | Fact::Icmpv6Checksum => false,
+        fact => match (fact.belongs(), place) {
+            (Belongs::Packet, _) | (Belongs::Flow, Place::Packet) => true,
+            (
+                Belongs::Transaction,
+                Place::Transaction(protocol @ (Protocol::Tls | Protocol::Ftp | Protocol::Dns)),
+            ) => fact.protocols().contains(&protocol),
             _ => false,
         },
     }

@@ -15,7 +15,7 @@ use crate::packet_view::Header;
 use crate::record::{Record, Said};
 use crate::shared::Shared;
 use crate::stream_view::StreamWindow;
-use crate::{ftp_data_view, ftp_view, http, smtp_view, tls_view};
+use crate::{dns_view, ftp_data_view, ftp_view, http, smtp_view, tls_view};
 use sakimori_model::HttpSummary;
 use sakimori_signatures::{
     Buffer, Direction, EventName, Fact, FlowFacts, FlowState, Inspected, Memory, Protocol, Stage,
@@ -35,7 +35,7 @@ pub(crate) struct Spec {
 
 /// All protocols that are spoken here, in the order in which they are tried.
 pub(crate) const PROTOCOLS: &[Spec] =
-    &[http::SPEC, tls_view::SPEC, ftp_view::SPEC, ftp_data_view::SPEC, smtp_view::SPEC];
+    &[http::SPEC, tls_view::SPEC, dns_view::SPEC, ftp_view::SPEC, ftp_data_view::SPEC, smtp_view::SPEC];
 
 /// What the first bytes of a direction say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

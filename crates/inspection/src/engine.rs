@@ -1,20 +1,34 @@
 //! The engine: packets in, judgements and events out.
-use crate::answer;
 use crate::flow::InspectedFlow;
-use crate::judge::{Nothing, judge};
-use crate::packet_view::{Header, PacketView};
+use crate::packet_view::{Header, Headers, Vlans};
+use crate::packets::DatagramFlow;
 use crate::record::Record;
 use crate::shared::{Ports, Shared};
 use crate::site::{Path, Sighting, WebReputation};
 use sakimori_model::{Event, IntrusionPrevention, Mode, Now};
 pub use sakimori_packet::Checksums;
-use sakimori_packet::{self as packet, Transport};
+use sakimori_packet::Oddities;
 use sakimori_protocols::http1;
-use sakimori_signatures::{
-    self as signatures, FlowFacts, FlowState, Hosts, Memory, Place, RuleSet, Stage, TransactionState,
-};
-use sakimori_stream::{self as stream, Decision, FlowTable, OverlapPolicy};
+use sakimori_signatures::{self as signatures, Hosts, Place, RuleSet};
+use sakimori_stream::{self as stream, DatagramTable, FlowTable, OverlapPolicy};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Flows of datagrams that are forgotten at once.
+const DATAGRAMS_AT_ONCE: usize = 2048;
+
+/// What is known of a packet beside its bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    /// How its checksums are looked at.
+    pub checksums: Checksums,
+    /// Where it was met.
+    pub path: Path,
+    /// The VLANs it is tagged with.
+    pub vlans: Vlans,
+    /// What was odd about it before it came here, by the names in rules.
+    pub oddities: &'a [&'static str],
+}
 
 /// Bounds of the engine's memory.
 #[derive(Clone, Copy, Debug)]
@@ -23,13 +37,26 @@ pub struct Limits {
     pub stream: stream::Limits,
     /// HTTP messages.
     pub http: http1::Limits,
+    /// Flows of UDP, ICMP and all that is not TCP.
+    pub datagram_flows: usize,
+    /// How long such a flow is remembered while it is idle.
+    pub datagram_timeout: Duration,
+    /// Segments that cannot be verified are dropped in a path that prevents. Recordings let them pass: nobody sends them again.
+    pub strict: bool,
     /// Events waiting to be drained; what comes on top is counted as lost.
     pub events: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { stream: stream::Limits::default(), http: http1::Limits::default(), events: 4096 }
+        Self {
+            stream: stream::Limits::default(),
+            http: http1::Limits::default(),
+            datagram_flows: 65_536,
+            datagram_timeout: Duration::from_mins(5),
+            strict: true,
+            events: 4096,
+        }
     }
 }
 
@@ -100,7 +127,7 @@ pub struct Counters {
     pub bytes: u64,
     /// Packets dropped.
     pub dropped: u64,
-    /// Packets that are not TCP or not whole, let through unjudged.
+    /// Packets that do not decode, let through unjudged.
     pub not_inspected: u64,
     /// Packets with something odd in their headers.
     pub packet_anomalies: u64,
@@ -129,10 +156,11 @@ pub struct Counters {
 /// The pure pipeline from a packet to its verdict.
 #[derive(Debug)]
 pub struct Engine {
-    flows: FlowTable<InspectedFlow>,
-    shared: Shared,
+    pub(crate) flows: FlowTable<InspectedFlow>,
+    pub(crate) datagrams: DatagramTable<DatagramFlow>,
+    pub(crate) shared: Shared,
     /// Apart from the shared state, which is lent out while a new flow asks for them.
-    ports: Ports,
+    pub(crate) ports: Ports,
 }
 
 // === impl Engine ===
@@ -143,6 +171,7 @@ impl Engine {
         let Config { settings, limits, incident_seed, hash_seed } = config;
         let mut engine = Self {
             flows: FlowTable::new(limits.stream, OverlapPolicy::Linux, hash_seed),
+            datagrams: DatagramTable::new(limits.datagram_flows, limits.datagram_timeout, hash_seed),
             ports: Ports { http: settings.http_ports.clone(), web: Vec::new() },
             shared: Shared {
                 scratch: rules.new_scratch(),
@@ -153,6 +182,9 @@ impl Engine {
                 now: Now::default(),
                 hosts: Hosts::default(),
                 header: Header::default(),
+                headers: Headers::default(),
+                oddities: Oddities::default(),
+                judged: false,
                 matches: Vec::new(),
                 events: Vec::new(),
                 counters: Counters::default(),
@@ -190,8 +222,10 @@ impl Engine {
     /// What the flow table has to know of the settings and rules.
     fn tell_flows(&mut self) {
         self.flows.set_server_ports(self.ports.http.iter().chain(&self.ports.web).copied().collect());
-        self.flows.set_enforcing(self.shared.settings.mode == Mode::Prevent);
+        self.flows.set_enforcing(self.shared.settings.mode == Mode::Prevent && self.shared.limits.strict);
         self.flows.set_responses(self.needs_responses());
+        let packets = self.shared.rules.needs().packets && self.shared.settings.mode != Mode::Off;
+        self.flows.set_packets(packets);
     }
 
     /// Judges one IP packet.
@@ -205,120 +239,16 @@ impl Engine {
 
     /// As [`Self::inspect`], and says where the packet was met.
     pub fn inspect_on(&mut self, now: Now, bytes: &[u8], checksums: Checksums, path: Path) -> Judgement {
-        let counters = &mut self.shared.counters;
-        counters.packets += 1;
-        counters.bytes += bytes.len() as u64;
-        self.shared.now = now;
-        let packet = packet::decode_with(bytes, checksums);
-        if !packet.anomalies.is_empty() {
-            counters.packet_anomalies += 1;
-        }
-        if !matches!(packet.transport, Transport::Tcp(_)) {
-            counters.not_inspected += 1;
-            return Judgement { verdict: Verdict::Accept, mark: FlowMark::None, inject: Vec::new() };
-        }
-        self.shared.header = Header::of(&packet);
-        if let Some(judgement) = self.opening(&packet, path) {
-            return judgement;
-        }
-        let outcome = {
-            let ports = &self.ports;
-            let generation = self.shared.generation;
-            let sender = (packet.source, packet.tcp().map(|tcp| tcp.source_port));
-            self.flows.process(now, &packet, &mut self.shared, |info| {
-                let from_client = sender == (info.client.address, Some(info.client.port));
-                InspectedFlow::new(info, ports, generation, (path, from_client))
-            })
-        };
-        if !outcome.anomalies.is_empty() {
-            self.shared.counters.stream_anomalies += 1;
-        }
-        let mut inject = Vec::new();
-        if let Some(reset) = outcome.reset {
-            let blocked = self.shared.blocked.take();
-            inject.push(Injection { packet: reset.reset_to_server() });
-            match blocked.and_then(|blocked| Some((blocked.incident, blocked.page?))) {
-                Some((incident, why)) => {
-                    let page = answer::page(incident, why);
-                    inject.extend(reset.answer(&page).into_iter().map(|packet| Injection { packet }));
-                }
-                None => inject.push(Injection { packet: reset.reset_to_client() }),
-            }
-        }
-        if let Some(probe) = outcome.probe {
-            inject.push(Injection { packet: probe.probe() });
-        }
-        let verdict = match outcome.verdict {
-            stream::Verdict::Pass => Verdict::Accept,
-            // Nothing is dropped by an engine that only detects; a blocked visit is the other module's doing.
-            stream::Verdict::Drop
-                if self.shared.settings.mode != Mode::Prevent && outcome.decision != Decision::Block =>
-            {
-                Verdict::Accept
-            }
-            stream::Verdict::Drop => {
-                self.shared.counters.dropped += 1;
-                Verdict::Drop
-            }
-        };
-        let mark = match outcome.decision {
-            Decision::Continue | Decision::DoneDirection(_) => FlowMark::None,
-            Decision::Done => FlowMark::Done,
-            Decision::Block => FlowMark::Blocked,
-        };
-        Judgement { verdict, mark, inject }
-    }
-
-    /// Judges the packet that opens a connection, before there is a flow: rules about headers look at it. None where it
-    /// goes on.
-    fn opening(&mut self, packet: &packet::Packet<'_>, path: Path) -> Option<Judgement> {
-        let shared = &mut self.shared;
-        let tcp = packet.tcp().filter(|tcp| tcp.flags.syn() && !tcp.flags.ack())?;
-        let served = match path {
-            Path::Serving => true,
-            Path::Leaving => false,
-            Path::FromContainer => self.ports.http.iter().any(|ports| ports.contains(tcp.destination_port)),
-        };
-        if !served || !shared.rules.needs().packets || shared.settings.mode == Mode::Off {
-            return None;
-        }
-        let facts = FlowFacts {
-            client: packet.source,
-            client_port: tcp.source_port,
-            server: packet.destination,
-            server_port: tcp.destination_port,
-            established: false,
-        };
-        let header = shared.header;
-        let view = PacketView {
-            header: &header,
-            payload: tcp.payload,
-            flow: &facts,
-            protocol: None,
-            lengths: [0, 0],
-        };
-        let memory = Memory {
-            scratch: &mut shared.scratch,
-            flow: &mut FlowState::default(),
-            transaction: &mut TransactionState::default(),
-            hosts: &mut shared.hosts,
-            now: shared.now.monotonic,
-        };
-        let stage = Stage::Packet(signatures::Direction::ToServer);
-        shared.rules.inspect(memory, &view, stage, &mut shared.matches);
-        let blocked = judge(shared, &view, &Nothing) == Decision::Block;
-        blocked.then(|| {
-            shared.blocked = None;
-            shared.counters.dropped += 1;
-            Judgement { verdict: Verdict::Drop, mark: FlowMark::None, inject: Vec::new() }
-        })
+        self.inspect_frame(now, bytes, &Frame { checksums, path, vlans: [None; 3], oddities: &[] })
     }
 
     /// Lets go of flows whose time is over, a bounded number at a time. Call it about once a second,
     /// and again soon where it says that there is more to do.
     pub fn expire(&mut self, now: Now) -> bool {
         self.shared.now = now;
-        self.flows.expire(now, &mut self.shared)
+        let shared = &mut self.shared;
+        let more = self.flows.expire(now, shared);
+        self.datagrams.expire(now, DATAGRAMS_AT_ONCE, |mut flow| flow.flow.over(shared)) || more
     }
 
     /// The events since the last call, oldest first.
@@ -359,6 +289,6 @@ impl Engine {
 
     /// Memory of flows and reassembly, in bytes.
     pub fn memory_bytes(&self) -> usize {
-        self.flows.memory_bytes()
+        self.flows.memory_bytes() + self.datagrams.memory_bytes()
     }
 }

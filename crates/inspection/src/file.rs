@@ -1,5 +1,6 @@
 //! A file as it comes: what is kept of it for rules, and what is said of it.
 use crate::record::{FileRecord, Said, text};
+use md5::{Digest as _, Md5};
 
 /// A file that is carried by a protocol.
 #[derive(Debug, Default)]
@@ -54,6 +55,8 @@ impl File {
             size: self.size,
             whole: whole && !self.gaps,
             gaps: self.gaps,
+            md5: (whole && !self.gaps && self.kept.len() as u64 == self.size)
+                .then(|| Md5::digest(&self.kept).into()),
         })
     }
 }

@@ -1,11 +1,12 @@
 //! One flow under inspection: what it speaks, its raw windows, and what the rules remember of it.
 //!
-//! Its bytes take these steps: web reputation looks where a connection to the outside goes; the protocol is found out;
-//! rules look at the packet, then at the stream; at last the protocol's [`Dialogue`](crate::dialogue::Dialogue) takes them.
+//! Its bytes take these steps: web reputation looks where a connection to the outside goes; the protocol is found out, and its
+//! [`Dialogue`](crate::dialogue::Dialogue) takes them; rules look at the stream, and at last at the packet by itself.
 use crate::detection::{Found, Spoken};
 use crate::dialogue::{Asking, Raw, Spec, Step};
 use crate::judge::{Nothing, judge};
-use crate::packet_view::PacketView;
+use crate::packet_view::{About, Counts};
+use crate::record::{Record, Said};
 use crate::shared::{Ports, Shared};
 use crate::site::{self, Path, Visit};
 use crate::stream_view::{StreamView, StreamWindow};
@@ -13,12 +14,13 @@ use sakimori_model::{Mode, PortRange};
 use sakimori_signatures::{
     self as signatures, FlowFacts, FlowState, Memory, Protocol, Stage, TransactionState, Transport,
 };
-use sakimori_stream::{Application, Decision, Direction, End, FlowInfo};
+use sakimori_stream::{Application, Decision, Direction, End, Endpoint, Exchange, FlowInfo};
 
 /// A flow under inspection.
 #[derive(Debug)]
 pub(crate) struct InspectedFlow {
     facts: FlowFacts,
+    transport: Transport,
     generation: u64,
     rules: FlowState,
     spoken: Spoken,
@@ -37,12 +39,12 @@ pub(crate) struct InspectedFlow {
 impl InspectedFlow {
     /// `path` and `from_client` say of the packet that makes the flow where it was met and who sent it.
     pub(crate) fn new(
-        info: &FlowInfo,
+        (transport, client, server): (Transport, Endpoint, Endpoint),
         ports: &Ports,
         generation: u64,
         (path, from_client): (Path, bool),
     ) -> Self {
-        let within = |ports: &[PortRange]| ports.iter().any(|ports| ports.contains(info.server.port));
+        let within = |ports: &[PortRange]| ports.iter().any(|ports| ports.contains(server.port));
         let to_outside = match path {
             Path::Serving => false,
             // The answers of servers here leave as well.
@@ -58,12 +60,13 @@ impl InspectedFlow {
         let visit = if to_outside && within(&ports.web) { Visit::Silent } else { Visit::None };
         Self {
             facts: FlowFacts {
-                client: info.client.address,
-                client_port: info.client.port,
-                server: info.server.address,
-                server_port: info.server.port,
-                established: true,
+                client: client.address,
+                client_port: client.port,
+                server: server.address,
+                server_port: server.port,
+                established: transport == Transport::Tcp,
             },
+            transport,
             generation,
             rules: FlowState::default(),
             spoken: Spoken::default(),
@@ -117,13 +120,28 @@ impl InspectedFlow {
     }
 
     /// Finds out what is spoken; gives what was said before that was known.
-    fn find_out(&mut self, direction: Direction, bytes: &[u8]) -> Vec<(signatures::Direction, Vec<u8>)> {
+    fn find_out(
+        &mut self,
+        shared: &mut Shared,
+        direction: Direction,
+        bytes: &[u8],
+    ) -> Vec<(signatures::Direction, Vec<u8>)> {
         if !matches!(self.spoken, Spoken::Silent | Spoken::Held(_)) {
             return Vec::new();
         }
-        let place = (Transport::Tcp, self.facts.server_port);
+        let place = (self.transport, self.facts.server_port);
         match self.spoken.find(place, self.by_port, to_signatures(direction), bytes) {
             Found::Is(dialogue, held) => {
+                if let Some(records) = &mut shared.records {
+                    records.push(Record {
+                        flow: self.facts,
+                        carried_by: shared.header.protocol(),
+                        direction: to_signatures(direction),
+                        protocol: Some(dialogue.protocol()),
+                        number: 0,
+                        said: Said::Spoken,
+                    });
+                }
                 self.spoken = Spoken::Is(dialogue);
                 held.into_pieces()
             }
@@ -132,45 +150,115 @@ impl InspectedFlow {
     }
 
     /// The segment by itself, with its header.
-    fn inspect_packet(&mut self, shared: &mut Shared, direction: Direction, bytes: &[u8]) -> Decision {
+    fn inspect_packet(
+        &mut self,
+        shared: &mut Shared,
+        direction: Direction,
+        bytes: &[u8],
+        counts: Counts,
+    ) -> Decision {
+        shared.judged = true;
         if !shared.rules.needs().packets || !self.is_judged(shared) {
             return Decision::Continue;
         }
-        let header = shared.header;
-        let view = PacketView {
-            header: &header,
-            payload: bytes,
+        let about = About {
             flow: &self.facts,
             protocol: self.spoken.protocol(),
             lengths: self.lengths,
+            odd_only: false,
+            counts,
         };
-        let stage = Stage::Packet(to_signatures(direction));
-        let memory = Memory {
-            scratch: &mut shared.scratch,
-            flow: &mut self.rules,
-            transaction: &mut TransactionState::default(),
-            hosts: &mut shared.hosts,
-            now: shared.now.monotonic,
-        };
-        shared.rules.inspect(memory, &view, stage, &mut shared.matches);
-        judge(shared, &view, &Nothing)
+        shared.judge_packet(to_signatures(direction), bytes, about, &mut self.rules)
     }
 
-    fn inspect_stream(&mut self, shared: &mut Shared, direction: Direction, bytes: &[u8]) -> Decision {
+    /// A datagram, or another packet that stands alone.
+    pub(crate) fn datagram(
+        &mut self,
+        shared: &mut Shared,
+        exchange: &Exchange,
+        direction: Direction,
+        payload: &[u8],
+    ) -> Decision {
+        self.renew(shared);
+        self.facts.established = exchange.to_server.packets > 0 && exchange.to_client.packets > 0;
+        let before = if self.transport == Transport::Udp && self.wanted(shared, direction) {
+            self.find_out(shared, direction, payload)
+        } else {
+            Vec::new()
+        };
+        debug_assert!(before.is_empty(), "a datagram tells or does not");
+        let seconds = shared.now.monotonic.saturating_sub(exchange.began).as_secs();
+        let counts = Counts::of(seconds, &exchange.to_server, &exchange.to_client);
+        let side = to_signatures(direction);
+        match self.speak(shared, payload, |dialogue, asking| dialogue.data(asking, side, payload)) {
+            Decision::Continue => self.inspect_packet(shared, direction, payload, counts),
+            decided => decided,
+        }
+    }
+
+    /// The end of a flow of datagrams.
+    pub(crate) fn over(&mut self, shared: &mut Shared) {
+        self.tell_passed(shared);
+        let _over = self.speak(shared, &[], |dialogue, asking| {
+            dialogue.end(asking, false);
+            Step::Continue
+        });
+    }
+
+    /// A rule has let all of it pass: that is told at its end.
+    fn tell_passed(&self, shared: &mut Shared) {
+        if let Some(records) = shared.records.as_mut().filter(|_| self.rules.is_passed()) {
+            records.push(Record {
+                flow: self.facts,
+                carried_by: if self.transport == Transport::Tcp { 6 } else { 17 },
+                direction: signatures::Direction::ToServer,
+                protocol: self.spoken.protocol(),
+                number: 0,
+                said: Said::Passed,
+            });
+        }
+    }
+
+    /// What rules remember is forgotten with a new rule set.
+    fn renew(&mut self, shared: &Shared) {
+        if self.generation != shared.generation {
+            self.generation = shared.generation;
+            self.rules = FlowState::default();
+            for window in self.windows.iter_mut().flatten() {
+                window.rules = TransactionState::default();
+            }
+        }
+    }
+
+    /// Keeps the newest bytes of a direction, where rules look at them.
+    fn keep(&mut self, shared: &Shared, direction: Direction, bytes: &[u8]) {
         let needs = shared.rules.needs();
         let (slot, wanted, with_transactions) = match direction {
             Direction::ToServer => (0, needs.stream_to_server, needs.payload_of_requests),
             Direction::ToClient => (1, needs.stream_to_client, needs.payload_of_responses),
         };
         let kept = wanted || with_transactions && matches!(self.spoken, Spoken::Is(_) | Spoken::Held(_));
-        let kept = kept && self.is_judged(shared);
-        let protocol = self.spoken.protocol();
-        let Some(window) = self.windows.get_mut(slot).filter(|_| kept) else { return Decision::Continue };
-        let window = window.get_or_insert_default();
-        window.push(bytes);
-        if !wanted {
+        if kept
+            && self.is_judged(shared)
+            && let Some(window) = self.windows.get_mut(slot)
+        {
+            window.get_or_insert_default().push(bytes);
+        }
+    }
+
+    fn inspect_stream(&mut self, shared: &mut Shared, direction: Direction, bytes: &[u8]) -> Decision {
+        let needs = shared.rules.needs();
+        let (slot, wanted) = match direction {
+            Direction::ToServer => (0, needs.stream_to_server),
+            Direction::ToClient => (1, needs.stream_to_client),
+        };
+        if !wanted || !self.is_judged(shared) {
             return Decision::Continue;
         }
+        let protocol = self.spoken.protocol();
+        let Some(window) = self.windows.get_mut(slot).and_then(Option::as_deref_mut) else {
+            return Decision::Continue;
+        };
         let (shown, start, state) = window.split();
         let side = to_signatures(direction);
         let header = shared.header;
@@ -199,11 +287,11 @@ impl InspectedFlow {
     fn speak(
         &mut self,
         shared: &mut Shared,
-        segment_length: usize,
+        piece: &[u8],
         take: impl FnOnce(&mut dyn crate::dialogue::Dialogue, &mut Asking<'_>) -> Step,
     ) -> Decision {
         let judged = self.is_judged(shared);
-        let Self { spoken, facts, rules, windows, lengths, visit, .. } = self;
+        let Self { spoken, facts, transport, rules, windows, lengths, visit, .. } = self;
         let Spoken::Is(dialogue) = spoken else { return Decision::Continue };
         let [to_server, to_client] = windows;
         let mut asking = Asking {
@@ -212,9 +300,9 @@ impl InspectedFlow {
             facts,
             rules,
             raw: Raw {
-                transport: Transport::Tcp,
-                segment_length,
-                datagram: None,
+                transport: *transport,
+                segment_length: piece.len(),
+                datagram: (*transport == Transport::Udp).then_some(piece),
                 windows: [to_server.as_deref(), to_client.as_deref()],
                 lengths: *lengths,
             },
@@ -265,6 +353,21 @@ impl InspectedFlow {
 impl Application for InspectedFlow {
     type Context = Shared;
 
+    fn packet(
+        &mut self,
+        shared: &mut Shared,
+        info: &FlowInfo,
+        direction: Direction,
+        established: bool,
+        payload: &[u8],
+    ) -> Decision {
+        self.renew(shared);
+        self.facts.established = established;
+        let seconds = (shared.now.wall.0 - info.started.0).max(0) / 1_000_000;
+        let counts = Counts::of(u64::try_from(seconds).unwrap_or(0), &info.to_server, &info.to_client);
+        self.inspect_packet(shared, direction, payload, counts)
+    }
+
     fn data(
         &mut self,
         shared: &mut Shared,
@@ -272,13 +375,8 @@ impl Application for InspectedFlow {
         direction: Direction,
         bytes: &[u8],
     ) -> Decision {
-        if self.generation != shared.generation {
-            self.generation = shared.generation;
-            self.rules = FlowState::default();
-            for window in self.windows.iter_mut().flatten() {
-                window.rules = TransactionState::default();
-            }
-        }
+        self.renew(shared);
+        shared.judged = true;
         if let Some(length) = self.lengths.get_mut(usize::from(direction == Direction::ToClient)) {
             *length = length.saturating_add(bytes.len() as u64);
         }
@@ -298,22 +396,18 @@ impl Application for InspectedFlow {
         {
             self.spoken = Spoken::Is((data.make)());
         }
-        let before = self.find_out(direction, bytes);
-        for step in [Self::inspect_packet, Self::inspect_stream] {
-            match step(self, shared, direction, bytes) {
-                Decision::Continue => {}
-                decided => return decided,
-            }
-        }
+        let before = self.find_out(shared, direction, bytes);
+        self.keep(shared, direction, bytes);
         let now = std::iter::once((to_signatures(direction), bytes));
         let before = before.iter().map(|(direction, bytes)| (*direction, bytes.as_slice()));
         for (side, piece) in before.chain(now) {
-            match self.speak(shared, bytes.len(), |dialogue, asking| dialogue.data(asking, side, piece)) {
+            match self.speak(shared, bytes, |dialogue, asking| dialogue.data(asking, side, piece)) {
                 Decision::Continue => {}
                 decided => return decided,
             }
         }
-        Decision::Continue
+        // last, so that a transaction's rule that lets the flow pass comes before those on raw bytes
+        self.inspect_stream(shared, direction, bytes)
     }
 
     fn gap(&mut self, shared: &mut Shared, _: &FlowInfo, direction: Direction, bytes: u64) -> Decision {
@@ -322,11 +416,12 @@ impl Application for InspectedFlow {
             window.gap(bytes);
         }
         let side = to_signatures(direction);
-        self.speak(shared, 0, |dialogue, asking| dialogue.gap(asking, side, bytes))
+        self.speak(shared, &[], |dialogue, asking| dialogue.gap(asking, side, bytes))
     }
 
     fn end(&mut self, shared: &mut Shared, _: &FlowInfo, how: End) {
-        let _over = self.speak(shared, 0, |dialogue, asking| {
+        self.tell_passed(shared);
+        let _over = self.speak(shared, &[], |dialogue, asking| {
             dialogue.end(asking, how == End::Blocked);
             Step::Continue
         });

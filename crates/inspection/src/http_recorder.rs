@@ -1,6 +1,7 @@
 //! Records of HTTP: requests wait for their answers.
 use crate::dialogue::Asking;
 use crate::record::{FileRecord, HttpRecord, Said, text};
+use md5::{Digest as _, Md5};
 use sakimori_protocols::http1::{Anomaly, Message};
 use sakimori_signatures::{Direction, Protocol};
 use std::collections::VecDeque;
@@ -123,6 +124,7 @@ fn file(http: &HttpRecord, message: &Message) -> Option<FileRecord> {
             .unwrap_or_else(path),
         size: if truncated { message.body_len().max(kept) } else { kept },
         whole: message.is_complete(),
+        md5: message.is_complete().then(|| Md5::digest(message.body()).into()),
         gaps: message.anomalies().contains(Anomaly::Gap),
     })
 }

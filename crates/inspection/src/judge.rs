@@ -45,17 +45,22 @@ pub(crate) fn judge<T: Inspected>(shared: &mut Shared, subject: &T, about: &impl
     let occasion = Occasion { at: shared.now.wall, incident, http: about.request() };
     for (found, rule, mode) in judged {
         // what stops traffic is always told
-        if !rule.reports || !found.reported && mode != Mode::Prevent {
+        let prevents = mode == Mode::Prevent;
+        let silent = !rule.reports && (!prevents || shared.records.is_none());
+        if silent || !found.reported && !prevents {
             continue;
         }
         let action = if mode == Mode::Prevent { Action::Blocked } else { Action::Detected };
-        match action {
-            Action::Blocked => shared.counters.matches_blocked += 1,
-            _ => shared.counters.matches_detected += 1,
-        }
         let event = report::event(&occasion, action, rule, found, subject);
         if let Some(records) = &mut shared.records {
             records.extend(Record::of_match(&event, found, subject, about));
+        }
+        if !rule.reports {
+            continue;
+        }
+        match action {
+            Action::Blocked => shared.counters.matches_blocked += 1,
+            _ => shared.counters.matches_detected += 1,
         }
         if shared.events.len() < shared.limits.events {
             shared.events.push(event);

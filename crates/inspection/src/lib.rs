@@ -17,6 +17,7 @@ mod answer;
 pub mod coverage;
 mod detection;
 mod dialogue;
+mod dns_view;
 mod engine;
 mod expected;
 mod file;
@@ -29,6 +30,7 @@ mod http_view;
 mod judge;
 pub mod offline;
 mod packet_view;
+mod packets;
 mod record;
 mod report;
 mod shared;
@@ -37,6 +39,9 @@ mod smtp_view;
 mod stream_view;
 mod tls_view;
 
-pub use engine::{Checksums, Config, Counters, Engine, FlowMark, Injection, Judgement, Limits, Verdict};
+pub use engine::{
+    Checksums, Config, Counters, Engine, FlowMark, Frame, Injection, Judgement, Limits, Verdict,
+};
+pub use packet_view::Vlans;
 pub use record::{Anomaly, Field, FileRecord, HttpRecord, MatchRecord, Record, Said, Told};
 pub use site::{Path, SeenIn, Sighting, WebReputation};

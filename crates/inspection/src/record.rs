@@ -1,6 +1,7 @@
 //! What was said over a connection, for those who keep records of traffic: transactions, files, and matches.
 use crate::judge::About;
 use sakimori_model::{Action, Detail, Event, Intrusion};
+use sakimori_protocols::dns;
 use sakimori_signatures::{Direction, FlowFacts, Inspected, Match, Protocol};
 
 /// Bytes of a text in a record.
@@ -28,6 +29,8 @@ pub struct Record {
 pub enum Said {
     /// A request with its answer, where one came.
     Http(HttpRecord),
+    /// A DNS message.
+    Dns(Box<dns::Message>),
     /// A body.
     File(FileRecord),
     /// A rule matched.
@@ -38,6 +41,14 @@ pub enum Said {
     Parts(&'static str, Vec<(&'static str, Field)>),
     /// Something odd was seen.
     Anomaly(Anomaly),
+    /// Nothing yet; the protocol of the flow was found out.
+    Spoken,
+    /// Nothing; the flow is over, and a rule had let all of it pass.
+    Passed,
+    /// Nothing; the packet is dropped for this reason, which is no rule.
+    Refused(&'static str),
+    /// Something is odd about a packet or a stream, by the name that rules have for it.
+    Oddity(&'static str),
 }
 
 /// A transaction by the names that its fields have in records.
@@ -119,6 +130,8 @@ pub struct FileRecord {
     pub size: u64,
     /// Whether all of it came.
     pub whole: bool,
+    /// Digest of a file that is whole.
+    pub md5: Option<[u8; 16]>,
     /// Whether bytes in between are missing.
     pub gaps: bool,
 }

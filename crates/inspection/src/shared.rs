@@ -2,11 +2,16 @@
 use crate::answer::Why;
 use crate::engine::{Counters, Limits};
 use crate::expected::Expected;
-use crate::packet_view::Header;
+use crate::judge::{Nothing, judge};
+use crate::packet_view::{About, Header, Headers, PacketView};
 use crate::record::Record;
 use crate::site::{Sighting, WebReputation};
 use sakimori_model::{Event, IncidentId, IntrusionPrevention, Now, PortRange};
-use sakimori_signatures::{Hosts, Match, RuleSet, Scratch};
+use sakimori_packet::Oddities;
+use sakimori_signatures::{
+    Direction, FlowState, Hosts, Match, Memory, RuleSet, Scratch, Stage, TransactionState,
+};
+use sakimori_stream::Decision;
 use std::sync::Arc;
 
 /// What all flows share while packets are inspected.
@@ -23,6 +28,12 @@ pub(crate) struct Shared {
     pub(crate) hosts: Hosts,
     /// The header of the packet at hand.
     pub(crate) header: Header,
+    /// Its headers' bytes, where rules look at them.
+    pub(crate) headers: Headers,
+    /// What is odd about it, where rules ask for that.
+    pub(crate) oddities: Oddities,
+    /// It was judged by itself, in its flow.
+    pub(crate) judged: bool,
     pub(crate) matches: Vec<Match>,
     pub(crate) events: Vec<Event>,
     pub(crate) counters: Counters,
@@ -61,6 +72,41 @@ impl Shared {
         let incident = self.incident();
         self.incidents += 1;
         incident
+    }
+
+    /// Asks the rules about the packet at hand by itself.
+    pub(crate) fn judge_packet(
+        &mut self,
+        direction: Direction,
+        payload: &[u8],
+        about: About<'_>,
+        memory: &mut FlowState,
+    ) -> Decision {
+        let header = self.header;
+        let (headers, oddities) = (std::mem::take(&mut self.headers), std::mem::take(&mut self.oddities));
+        let About { flow, protocol, lengths, odd_only, counts } = about;
+        let view = PacketView {
+            header: &header,
+            headers: &headers,
+            payload,
+            flow,
+            protocol,
+            lengths,
+            oddities: oddities.names(),
+            odd_only,
+            counts,
+        };
+        let memory = Memory {
+            scratch: &mut self.scratch,
+            flow: memory,
+            transaction: &mut TransactionState::default(),
+            hosts: &mut self.hosts,
+            now: self.now.monotonic,
+        };
+        self.rules.inspect(memory, &view, Stage::Packet(direction), &mut self.matches);
+        let decision = judge(self, &view, &Nothing);
+        (self.headers, self.oddities) = (headers, oddities);
+        decision
     }
 
     /// The number of the incident at hand.

@@ -11,9 +11,11 @@ pub mod build;
 pub mod checksum;
 mod decode;
 pub mod fragment;
+mod oddity;
 pub mod tcp;
 
 pub use anomaly::{Anomalies, Anomaly};
 pub use decode::{Checksums, Fragment, Icmp, Packet, Transport, Udp, decode, decode_with, protocol};
 pub use fragment::Defragmenter;
+pub use oddity::Oddities;
 pub use tcp::{Flags, Options, Tcp};

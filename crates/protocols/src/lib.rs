@@ -4,6 +4,7 @@
 //! what is odd as an anomaly, never fail, never panic and never keep more than their limits say.
 #![forbid(unsafe_code)]
 
+pub mod dns;
 pub mod ftp;
 pub mod http1;
 pub mod lines;

@@ -3,9 +3,11 @@
 use jiff::tz::Offset;
 use sakimori_inspection::{Field, FileRecord, HttpRecord, MatchRecord, Record, Said};
 use sakimori_model::{Action, Timestamp};
+use sakimori_packet::{Packet, Transport};
 use sakimori_signatures::{Direction, Protocol, Rule};
 use serde_json::{Map, Value, json};
 
+use crate::eve_dns;
 use crate::flows::Flow;
 
 /// Names of TCP flags, from the lowest bit.
@@ -20,6 +22,8 @@ pub(crate) struct Occasion<'a> {
     pub(crate) source: (std::net::IpAddr, Option<u16>),
     pub(crate) destination: (std::net::IpAddr, Option<u16>),
     pub(crate) protocol: u8,
+    /// Type and code.
+    pub(crate) icmp: Option<(u8, u8)>,
     pub(crate) flow: Option<(&'a Flow, bool)>,
 }
 
@@ -32,10 +36,30 @@ pub(crate) fn begin(occasion: &Occasion<'_>, kind: &str) -> Map<String, Value> {
     }
     event.insert("pcap_cnt".to_owned(), occasion.number.into());
     event.insert("event_type".to_owned(), kind.into());
+    if let Some((flow, _)) = occasion.flow {
+        link(&mut event, flow);
+    }
     ends(&mut event, occasion.source, occasion.destination);
     event.insert("proto".to_owned(), protocol(occasion.protocol).into());
+    if let Some((kind, code)) = occasion.icmp {
+        event.insert("icmp_type".to_owned(), kind.into());
+        event.insert("icmp_code".to_owned(), code.into());
+    }
+    event.insert("ip_v".to_owned(), if occasion.source.0.is_ipv4() { 4 } else { 6 }.into());
     event.insert("pkt_src".to_owned(), "wire/pcap".into());
     event
+}
+
+fn mac(address: [u8; 6]) -> String {
+    address.map(|byte| format!("{byte:02x}")).join(":")
+}
+
+/// The VLANs of a flow.
+fn link(event: &mut Map<String, Value>, flow: &Flow) {
+    let vlans: Vec<u16> = flow.vlans.iter().flatten().copied().collect();
+    if !vlans.is_empty() {
+        event.insert("vlan".to_owned(), vlans.into());
+    }
 }
 
 fn ends(
@@ -80,7 +104,7 @@ pub(crate) fn record(occasion: &Occasion<'_>, record: &Record, rule: Option<&Rul
             alert(&mut event, found, rule);
             if let Some(within) = &found.within {
                 event.insert("tx_id".to_owned(), record.number.into());
-                transaction(&mut event, within);
+                transaction(&mut event, within, record.number);
             }
             event.insert("direction".to_owned(), side(record.direction).into());
             if let Some((flow, _)) = occasion.flow {
@@ -89,7 +113,7 @@ pub(crate) fn record(occasion: &Occasion<'_>, record: &Record, rule: Option<&Rul
         }
         Said::File(file) => {
             if let Some(within) = &file.within {
-                transaction(&mut event, within);
+                transaction(&mut event, within, record.number);
             }
             event.insert("fileinfo".to_owned(), file_info(file, record.number));
         }
@@ -106,9 +130,15 @@ pub(crate) fn record(occasion: &Occasion<'_>, record: &Record, rule: Option<&Rul
                 }),
             );
         }
+        Said::Oddity(name) => {
+            let of_stream = name.starts_with("stream.");
+            let event_name = if of_stream { (*name).to_owned() } else { format!("decoder.{name}") };
+            let kind = if of_stream { "stream" } else { "decode" };
+            event.insert("anomaly".to_owned(), json!({"type": kind, "event": event_name}));
+        }
         said => {
             event.insert("tx_id".to_owned(), record.number.into());
-            transaction(&mut event, said);
+            transaction(&mut event, said, record.number);
         }
     }
     event.into()
@@ -121,13 +151,16 @@ const fn kind(said: &Said) -> &'static str {
         Said::Parts(kind, _) => kind,
         Said::Anomaly(_) => "anomaly",
         Said::Http(_) => "http",
+        Said::Dns(_) => "dns",
         Said::File(_) => "fileinfo",
         Said::Match(_) => "alert",
+        Said::Oddity(_) => "anomaly",
+        Said::Spoken | Said::Passed | Said::Refused(_) => "flow",
     }
 }
 
 /// What a transaction adds to an event, under the name of its protocol.
-fn transaction(event: &mut Map<String, Value>, said: &Said) {
+fn transaction(event: &mut Map<String, Value>, said: &Said, number: u64) {
     let (name, fields) = match said {
         Said::Http(said) => ("http", http(said)),
         Said::Told(told) => (told.name, group(&told.fields)),
@@ -137,7 +170,14 @@ fn transaction(event: &mut Map<String, Value>, said: &Said) {
             }
             return;
         }
-        Said::File(_) | Said::Match(_) | Said::Anomaly(_) => return,
+        Said::Dns(message) => ("dns", eve_dns::message(message, number)),
+        Said::File(_)
+        | Said::Match(_)
+        | Said::Anomaly(_)
+        | Said::Oddity(_)
+        | Said::Spoken
+        | Said::Passed
+        | Said::Refused(_) => return,
     };
     event.insert(name.to_owned(), fields);
 }
@@ -200,6 +240,7 @@ pub(crate) fn late_record(
         source: (nobody, None),
         destination: (nobody, None),
         protocol: said.carried_by,
+        icmp: None,
         flow: flow.map(|flow| (flow, true)),
     };
     record(&occasion, said, rule)
@@ -228,20 +269,59 @@ fn http(http: &HttpRecord) -> Value {
 }
 
 fn file_info(file: &FileRecord, number: u64) -> Value {
-    json!({
-        "filename": file.name,
-        "gaps": file.gaps,
-        "state": if file.whole { "CLOSED" } else { "TRUNCATED" },
-        "stored": false,
-        "size": file.size,
-        "tx_id": number,
-    })
+    let mut fields = Map::new();
+    let mut put = |name: &str, value: Value| {
+        fields.insert(name.to_owned(), value);
+    };
+    put("filename", file.name.as_str().into());
+    put("gaps", file.gaps.into());
+    put("state", if file.whole { "CLOSED" } else { "TRUNCATED" }.into());
+    put("stored", false.into());
+    put("size", file.size.into());
+    put("tx_id", number.into());
+    if let Some(md5) = file.md5 {
+        put("md5", md5.map(|byte| format!("{byte:02x}")).concat().into());
+    }
+    fields.into()
 }
 
 /// A packet was dropped.
-pub(crate) fn drop(occasion: &Occasion<'_>, length: usize, ttl: u8) -> Value {
+pub(crate) fn drop(
+    occasion: &Occasion<'_>,
+    packet: &Packet<'_>,
+    reason: &str,
+    because: Option<(&MatchRecord, Option<&Rule>)>,
+) -> Value {
     let mut event = begin(occasion, "drop");
-    event.insert("drop".to_owned(), json!({"len": length, "ttl": ttl, "reason": "rules"}));
+    let mut fields = Map::new();
+    let mut put = |name: &str, value: Value| {
+        fields.insert(name.to_owned(), value);
+    };
+    put("len", packet.bytes.len().into());
+    put("ttl", packet.ttl.into());
+    put("tos", packet.traffic_class.into());
+    put("reason", reason.into());
+    match packet.transport {
+        Transport::Tcp(tcp) => {
+            put("tcpseq", tcp.sequence.into());
+            put("tcpack", tcp.acknowledgement.into());
+            put("tcpwin", tcp.window.into());
+            for (name, bit) in [("fin", 1), ("syn", 2), ("rst", 4), ("psh", 8), ("ack", 16), ("urg", 32)] {
+                put(name, (tcp.flags.0 & bit != 0).into());
+            }
+        }
+        Transport::Udp(udp) => put("udplen", (udp.payload.len() + 8).into()),
+        _ => {}
+    }
+    event.insert("drop".to_owned(), fields.into());
+    if let Some((flow, to_server)) = occasion.flow {
+        let direction = if to_server { Direction::ToServer } else { Direction::ToClient };
+        event.insert("direction".to_owned(), side(direction).into());
+        event.insert("flow".to_owned(), flow_so_far(flow));
+    }
+    if let Some((found, rule)) = because {
+        alert(&mut event, found, rule);
+    }
     event.into()
 }
 
@@ -271,6 +351,13 @@ pub(crate) fn flow(flow: &Flow, end: Timestamp) -> Value {
     let end_of = |(address, port): (std::net::IpAddr, u16)| (address, has_ports.then_some(port));
     ends(&mut event, end_of(flow.client), end_of(flow.server));
     event.insert("proto".to_owned(), protocol(flow.protocol).into());
+    link(&mut event, flow);
+    if let Some((client, server)) = flow.macs {
+        event.insert("ether".to_owned(), json!({"src_macs": [mac(client)], "dest_macs": [mac(server)]}));
+    }
+    if let Some(spoken) = flow.spoken {
+        event.insert("app_proto".to_owned(), spoken.name().into());
+    }
     let [to_server, to_client] = flow.packets;
     let [bytes_to_server, bytes_to_client] = flow.bytes;
     let age = flow.last.0.div_euclid(1_000_000) - flow.start.0.div_euclid(1_000_000);
@@ -289,6 +376,12 @@ pub(crate) fn flow(flow: &Flow, end: Timestamp) -> Value {
             "alerted": flow.alerted,
         }),
     );
+    let action = if flow.dropped { "drop" } else { "pass" };
+    if (flow.dropped || flow.passed)
+        && let Some(Value::Object(fields)) = event.get_mut("flow")
+    {
+        fields.insert("action".to_owned(), action.into());
+    }
     if flow.protocol == 6 {
         let [ts, tc] = flow.flags;
         let mut tcp = Map::new();
@@ -300,7 +393,7 @@ pub(crate) fn flow(flow: &Flow, end: Timestamp) -> Value {
                 tcp.insert(name.to_owned(), true.into());
             }
         }
-        tcp.insert("state".to_owned(), flow.state().into());
+        tcp.insert("state".to_owned(), flow.tcp_state().into());
         event.insert("tcp".to_owned(), tcp.into());
     }
     event.into()

@@ -3,17 +3,22 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use sakimori_inspection::Vlans;
 use sakimori_model::Timestamp;
 use sakimori_packet::{Packet, Transport};
+use sakimori_signatures::{FlowFacts, Protocol};
+
+use crate::link::Stripped;
 
 /// Flows that are counted; packets of others are in no flow event.
 const MOST: usize = 1 << 20;
 
 /// Protocol and both ends, the lower one first.
-type Key = (u8, (IpAddr, u16), (IpAddr, u16));
+type Key = (u8, (IpAddr, u16), (IpAddr, u16), Vlans, usize);
 
 /// One flow.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each told by its name")]
 pub(crate) struct Flow {
     /// Its number, different for each.
     pub(crate) id: u64,
@@ -28,9 +33,28 @@ pub(crate) struct Flow {
     pub(crate) bytes: [u64; 2],
     /// TCP flags that each side has sent.
     pub(crate) flags: [u8; 2],
+    pub(crate) vlans: Vlans,
+    /// Addresses of the link: of the client's side, of the server's.
+    pub(crate) macs: Option<([u8; 6], [u8; 6])>,
+    /// The protocol that was found out.
+    pub(crate) spoken: Option<Protocol>,
     pub(crate) alerted: bool,
+    /// It was stopped.
+    pub(crate) dropped: bool,
+    /// A rule let all of it pass.
+    pub(crate) passed: bool,
     /// Somebody was told that it is over, or it was stopped.
     pub(crate) closed: bool,
+}
+
+/// How a packet was seen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    /// Its bytes, with those of its link.
+    pub(crate) length: usize,
+    /// In how many other packets it came.
+    pub(crate) depth: usize,
+    pub(crate) dropped: bool,
 }
 
 /// All flows of a capture.
@@ -51,16 +75,30 @@ const ACK: u8 = 16;
 
 impl Flows {
     /// Counts a packet; gives its flow and whether it goes to the server.
-    pub(crate) fn count(&mut self, at: Timestamp, packet: &Packet<'_>) -> Option<(&mut Flow, bool)> {
+    pub(crate) fn count(
+        &mut self,
+        at: Timestamp,
+        packet: &Packet<'_>,
+        link: &Stripped<'_>,
+        seen: Seen,
+    ) -> Option<(&mut Flow, bool)> {
         let (source_port, destination_port, flags) = match packet.transport {
             Transport::Tcp(tcp) => (tcp.source_port, tcp.destination_port, tcp.flags.0),
             Transport::Udp(udp) => (udp.source_port, udp.destination_port, 0),
-            Transport::Icmp(_) | Transport::Other(_) => (0, 0, 0),
+            // an echo is a flow by its identifier, what is told of errors by its kind
+            Transport::Icmp(icmp) => match icmp.payload {
+                [a, b, ..] if matches!(icmp.kind, 0 | 8 | 128 | 129) => {
+                    let id = u16::from_be_bytes([*a, *b]);
+                    (id, id, 0)
+                }
+                _ => (icmp.kind.into(), icmp.kind.into(), 0),
+            },
+            Transport::Other(_) => (0, 0, 0),
             Transport::Fragment(_) | Transport::Undecodable(_) => return None,
         };
         let source = (packet.source, source_port);
         let destination = (packet.destination, destination_port);
-        let key = (packet.protocol, source.min(destination), source.max(destination));
+        let key = (packet.protocol, source.min(destination), source.max(destination), link.vlans, seen.depth);
         let opens = flags & (SYN | ACK) == SYN;
         if opens && self.by_ends.get(&key).is_some_and(|flow| flow.closed) {
             self.ended.extend(self.by_ends.remove(&key));
@@ -83,7 +121,12 @@ impl Flows {
                 packets: [0; 2],
                 bytes: [0; 2],
                 flags: [0; 2],
+                vlans: link.vlans,
+                macs: link.macs,
+                spoken: None,
                 alerted: false,
+                dropped: false,
+                passed: false,
                 closed: false,
             };
             self.by_ends.insert(key, flow);
@@ -93,14 +136,23 @@ impl Flows {
         let [packets_in, packets_out] = &mut flow.packets;
         let [bytes_in, bytes_out] = &mut flow.bytes;
         let [flags_in, flags_out] = &mut flow.flags;
-        let (packets, bytes, seen) =
+        let (packets, bytes, sent) =
             if to_server { (packets_in, bytes_in, flags_in) } else { (packets_out, bytes_out, flags_out) };
         *packets += 1;
-        *bytes += packet.bytes.len() as u64;
-        *seen |= flags;
+        *bytes += seen.length as u64;
+        // what is dropped reaches nobody
+        let flags = if seen.dropped { 0 } else { flags };
+        *sent |= flags;
         flow.last = flow.last.max(at);
         flow.closed |= flags & RST != 0 || flow.flags.iter().all(|flags| flags & FIN != 0);
         Some((flow, to_server))
+    }
+
+    /// The rules have let a flow pass.
+    pub(crate) fn let_pass(&mut self, facts: &FlowFacts) {
+        let ends = ((facts.client, facts.client_port), (facts.server, facts.server_port));
+        let all = self.by_ends.values_mut().chain(&mut self.ended);
+        all.filter(|flow| (flow.client, flow.server) == ends).for_each(|flow| flow.passed = true);
     }
 
     /// All flows, by the time of their first packet.
@@ -114,6 +166,22 @@ impl Flows {
 // === impl Flow ===
 
 impl Flow {
+    /// The state of its connection, of those whose names are known.
+    pub(crate) fn tcp_state(&self) -> &'static str {
+        let [to_server, to_client] = self.flags;
+        let fin = |flags: u8| flags & FIN != 0;
+        match (to_server, to_client) {
+            _ if (to_server | to_client) & RST != 0 => "closed",
+            _ if fin(to_server) && fin(to_client) => "closed",
+            _ if fin(to_server) => "fin_wait1",
+            _ if fin(to_client) => "close_wait",
+            _ if to_client & (SYN | ACK) == SYN | ACK && to_server & ACK != 0 => "established",
+            _ if to_client & SYN != 0 => "syn_recv",
+            _ if to_server & SYN != 0 => "syn_sent",
+            _ => "established",
+        }
+    }
+
     /// How far its handshake, or its conversation, came.
     pub(crate) fn state(&self) -> &'static str {
         let [to_server, to_client] = self.flags;

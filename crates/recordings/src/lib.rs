@@ -9,10 +9,12 @@
 
 mod capture;
 mod eve;
+mod eve_dns;
 mod flows;
+mod layers;
 mod link;
 mod replay;
 
 pub use capture::{CaptureError, Frame, Link, frames};
-pub use link::ip;
+pub use link::{Stripped, ip, strip};
 pub use replay::{Options, Replay, Statistics};

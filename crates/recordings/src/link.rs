@@ -22,27 +22,64 @@ const BRIDGED: [u16; 2] = [0x6558, 0x8926];
 /// Layers in one frame: real ones have at most three or four.
 const DEPTH: usize = 8;
 
+/// A frame without its link layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stripped<'a> {
+    /// The IP packet.
+    pub packet: &'a [u8],
+    /// The VLANs that it was tagged with, the outermost first.
+    pub vlans: [Option<u16>; 3],
+    /// Addresses of the sender and of the receiver, where the link has such.
+    pub macs: Option<([u8; 6], [u8; 6])>,
+}
+
 /// The IP packet in a frame; `None` where there is none, or the link layer is not known.
+pub fn ip(link: Link, frame: &[u8]) -> Option<&[u8]> {
+    Some(strip(link, frame)?.packet)
+}
+
+/// Takes the link layer off.
 ///
 /// # Source
 /// IEEE 802.3 and 802.1Q, RFC 2516 (`PPPoE`), RFC 3032 (MPLS), <https://www.tcpdump.org/linktypes.html>.
-pub fn ip(link: Link, frame: &[u8]) -> Option<&[u8]> {
-    match link {
-        ETHERNET => ethernet(frame),
+pub fn strip(link: Link, frame: &[u8]) -> Option<Stripped<'_>> {
+    let mut vlans = Vlans::default();
+    let mut macs = None;
+    let packet = match link {
+        ETHERNET => {
+            macs = addresses(frame);
+            ethernet(frame, &mut vlans)
+        }
         NULL | LOOP => bare(frame.get(4..)?),
         PPP => ppp(frame),
-        LINUX_COOKED => layered(number(frame, 14)?, frame.get(16..)?),
-        LINUX_COOKED_2 => layered(number(frame, 0)?, frame.get(20..)?),
+        LINUX_COOKED => layered(number(frame, 14)?, frame.get(16..)?, &mut vlans),
+        LINUX_COOKED_2 => layered(number(frame, 0)?, frame.get(20..)?, &mut vlans),
         link if BARE.contains(&link) => bare(frame),
         _ => None,
-    }
+    }?;
+    Some(Stripped { packet, vlans: vlans.ids, macs })
 }
 
-fn ethernet(frame: &[u8]) -> Option<&[u8]> {
-    layered(number(frame, 12)?, frame.get(14..)?)
+#[derive(Default)]
+struct Vlans {
+    ids: [Option<u16>; 3],
+    count: usize,
 }
 
-fn ppp(frame: &[u8]) -> Option<&[u8]> {
+fn addresses(frame: &[u8]) -> Option<([u8; 6], [u8; 6])> {
+    Some((frame.get(6..12)?.try_into().ok()?, frame.get(..6)?.try_into().ok()?))
+}
+
+/// The IP packet in an Ethernet frame that came through a tunnel.
+pub(crate) fn inner_ethernet(frame: &[u8]) -> Option<&[u8]> {
+    ethernet(frame, &mut Vlans::default())
+}
+
+fn ethernet<'a>(frame: &'a [u8], vlans: &mut Vlans) -> Option<&'a [u8]> {
+    layered(number(frame, 12)?, frame.get(14..)?, vlans)
+}
+
+pub(crate) fn ppp(frame: &[u8]) -> Option<&[u8]> {
     // Address and control may be left out.
     let frame = frame.strip_prefix(&[0xFF, 0x03]).unwrap_or(frame);
     match number(frame, 0)? {
@@ -51,13 +88,17 @@ fn ppp(frame: &[u8]) -> Option<&[u8]> {
     }
 }
 
-fn layered(mut kind: u16, mut rest: &[u8]) -> Option<&[u8]> {
+fn layered<'a>(mut kind: u16, mut rest: &'a [u8], vlans: &mut Vlans) -> Option<&'a [u8]> {
     for _ in 0..DEPTH {
         match kind {
             IPV4 | IPV6 => return bare(rest),
             PPPOE => return ppp(rest.get(6..)?),
-            kind if BRIDGED.contains(&kind) => return ethernet(rest),
+            kind if BRIDGED.contains(&kind) => return ethernet(rest, vlans),
             tag if VLAN.contains(&tag) => {
+                if let Some(id) = vlans.ids.get_mut(vlans.count) {
+                    *id = Some(number(rest, 0)? & 0x0fff);
+                    vlans.count += 1;
+                }
                 kind = number(rest, 2)?;
                 rest = rest.get(4..)?;
             }
@@ -66,7 +107,7 @@ fn layered(mut kind: u16, mut rest: &[u8]) -> Option<&[u8]> {
                 rest = rest.get(4..)?;
                 if is_last {
                     // What follows is not named: it begins as IP, or as Ethernet behind a control word.
-                    return bare(rest).or_else(|| ethernet(rest.get(4..)?));
+                    return bare(rest).or_else(|| ethernet(rest.get(4..)?, vlans));
                 }
             }
             _ => return None,
@@ -76,11 +117,11 @@ fn layered(mut kind: u16, mut rest: &[u8]) -> Option<&[u8]> {
 }
 
 /// An IP packet by its version.
-fn bare(packet: &[u8]) -> Option<&[u8]> {
+pub(crate) fn bare(packet: &[u8]) -> Option<&[u8]> {
     matches!(packet.first()? >> 4, 4 | 6).then_some(packet)
 }
 
-fn number(bytes: &[u8], at: usize) -> Option<u16> {
+pub(crate) fn number(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..at.checked_add(2)?)?.try_into().ok().map(u16::from_be_bytes)
 }
 

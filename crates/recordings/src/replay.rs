@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sakimori_inspection::{Checksums, Config, Engine, Limits, Path, Said, Verdict};
+use sakimori_inspection::{Checksums, Config, Engine, Frame as Inspected, Limits, Path, Said, Verdict};
 use sakimori_model::{Action, IntrusionPrevention, Mode, Now, Sid, Timestamp};
-use sakimori_packet::{Transport, decode};
+use sakimori_packet::{Defragmenter, Transport, decode};
 use sakimori_signatures::{Action as RuleAction, RuleSet};
 use sakimori_stream::MidstreamPolicy;
 use serde_json::{Value, json};
 
 use crate::capture::Frame;
 use crate::eve::{self, Occasion};
-use crate::flows::Flows;
-use crate::link::ip;
+use crate::flows::{Flows, Seen};
+use crate::layers::{Layer, layers};
+use crate::link::{Stripped, strip};
 
 /// How a capture is looked at.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +51,7 @@ pub struct Replay {
     places: BTreeMap<Sid, usize>,
     options: Options,
     flows: Flows,
+    defragmenter: Defragmenter,
     first: Option<Timestamp>,
     last: Timestamp,
     statistics: Statistics,
@@ -71,9 +73,11 @@ impl Replay {
             answer_page: false,
             ..IntrusionPrevention::default()
         };
-        let mut limits = Limits::default();
+        let mut limits = Limits { strict: false, ..Limits::default() };
         if !options.midstream {
-            limits.stream.midstream = MidstreamPolicy::Pass;
+            limits.stream.midstream =
+                if options.inline { MidstreamPolicy::Drop } else { MidstreamPolicy::Pass };
+            limits.stream.start_grace = Duration::ZERO;
         }
         // Nobody was blocked by what was recorded, so neither number has to be a secret.
         let config = Config { limits, ..Config::new(settings, 1, 2) };
@@ -85,6 +89,7 @@ impl Replay {
             places,
             options,
             flows: Flows::default(),
+            defragmenter: Defragmenter::default(),
             first: None,
             last: Timestamp(0),
             statistics: Statistics::default(),
@@ -96,24 +101,61 @@ impl Replay {
         self.statistics.frames += 1;
         let first = *self.first.get_or_insert(frame.at);
         self.last = self.last.max(frame.at);
-        let Some(bytes) = ip(frame.link, frame.bytes) else {
+        let Some(link) = strip(frame.link, frame.bytes) else {
             self.statistics.not_ip += 1;
             return;
         };
-        self.statistics.bytes += bytes.len() as u64;
+        self.statistics.bytes += link.packet.len() as u64;
         let since = u64::try_from(self.last.0.saturating_sub(first.0)).unwrap_or(0);
         // A second at the beginning, so that timeouts can be told from "never".
         let monotonic = Duration::from_micros(since).saturating_add(Duration::from_secs(1));
         let now = Now { wall: frame.at, monotonic };
+        while self.engine.expire(now) {}
+        let mut dropped = false;
+        for layer in layers(monotonic, &mut self.defragmenter, link.packet) {
+            if dropped {
+                break;
+            }
+            let length = if layer.depth > 0 { layer.bytes.len() } else { frame.bytes.len() };
+            dropped = self.packet(now, &link, &layer, length, tell);
+        }
+        self.statistics.dropped += u64::from(dropped);
+    }
+
+    /// One packet of a frame; whether it was dropped.
+    fn packet(
+        &mut self,
+        now: Now,
+        link: &Stripped<'_>,
+        layer: &Layer<'_>,
+        length: usize,
+        tell: &mut impl FnMut(Value),
+    ) -> bool {
         let checksums =
             if self.options.ignore_checksums { Checksums::Ignore } else { Checksums::VerifyUnlessOffloaded };
-        let judgement = self.engine.inspect_on(now, bytes, checksums, Path::Serving);
-        let packet = decode(bytes);
+        let judgement = self.engine.inspect_frame(
+            now,
+            &layer.bytes,
+            &Inspected { checksums, path: Path::Serving, vlans: link.vlans, oddities: &layer.oddities },
+        );
         // each is a record as well
         let alerted = self.engine.drain_events().count() > 0;
-        let mut counted = self.flows.count(frame.at, &packet);
+        let dropped = judgement.verdict == Verdict::Drop;
+        let packet = decode(&layer.bytes);
+        let mut others = Vec::new();
+        let (mut because, mut refused, mut passed) = (None, None, Vec::new());
+        let Self { engine, statistics, places, rules, options, flows, .. } = self;
+        let records: Vec<_> = engine.drain_records().collect();
+        let seen = Seen { length, depth: layer.depth, dropped: dropped && options.inline };
+        let mut counted = flows.count(now.wall, &packet, link, seen);
         if let Some((flow, _)) = &mut counted {
             flow.alerted |= alerted;
+            flow.dropped |= dropped && options.inline;
+            for record in &records {
+                if matches!(record.said, Said::Spoken) {
+                    flow.spoken = record.protocol;
+                }
+            }
         }
         let ports = match packet.transport {
             Transport::Tcp(tcp) => (Some(tcp.source_port), Some(tcp.destination_port)),
@@ -121,47 +163,76 @@ impl Replay {
             _ => (None, None),
         };
         let occasion = Occasion {
-            at: frame.at,
-            number: self.statistics.frames,
+            at: now.wall,
+            number: statistics.frames,
             source: (packet.source, ports.0),
             destination: (packet.destination, ports.1),
             protocol: packet.protocol,
+            icmp: match packet.transport {
+                Transport::Icmp(icmp) => Some((icmp.kind, icmp.code)),
+                _ => None,
+            },
             flow: counted.as_ref().map(|(flow, to_server)| (&**flow, *to_server)),
         };
-        let Self { engine, statistics, places, rules, options, .. } = self;
-        let mut others = Vec::new();
-        for mut record in engine.drain_records() {
+        for mut record in records {
             let Said::Match(found) = &mut record.said else {
-                others.push(record);
+                match record.said {
+                    Said::Spoken => {}
+                    Said::Passed => passed.push(record.flow),
+                    Said::Refused(why) => refused = Some(why),
+                    _ => others.push(record),
+                }
                 continue;
             };
-            statistics.alerts += 1;
             if !options.inline {
                 found.action = Action::Detected;
             }
             let rule = places.get(&found.found.sid).and_then(|at| rules.rules().get(*at));
-            tell(eve::record(&occasion, &record, rule));
+            if found.action == Action::Blocked {
+                because = Some(((**found).clone(), rule));
+            }
+            if rule.is_none_or(|rule| rule.reports) {
+                statistics.alerts += 1;
+                tell(eve::record(&occasion, &record, rule));
+            }
         }
-        if judgement.verdict == Verdict::Drop {
-            statistics.dropped += 1;
-            tell(eve::drop(&occasion, bytes.len(), packet.ttl));
+        if dropped {
+            let reason = match (refused, &because) {
+                (Some(why), _) => why,
+                (None, Some(_)) => "rules",
+                (None, None) => "flow drop",
+            };
+            tell(eve::drop(&occasion, &packet, reason, because.as_ref().map(|(found, rule)| (found, *rule))));
         }
-        for record in others {
-            tell(eve::record(&occasion, &record, None));
+        for record in &others {
+            tell(eve::record(&occasion, record, None));
         }
+        for flow in &passed {
+            flows.let_pass(flow);
+        }
+        dropped
     }
 
     /// The capture is over: the flows and the statistics.
     pub fn end(self, tell: &mut impl FnMut(Value)) -> Statistics {
-        let Self { flows, last, mut statistics, mut engine, places, rules, .. } = self;
+        let Self { mut flows, last, mut statistics, mut engine, places, rules, .. } = self;
         let late = Now { wall: last, monotonic: Duration::from_secs(u64::from(u32::MAX)) };
         while engine.expire(late) {}
+        let records: Vec<_> = engine.drain_records().collect();
+        for record in &records {
+            if record.said == Said::Passed {
+                flows.let_pass(&record.flow);
+            }
+        }
         let flows = flows.all();
-        for record in engine.drain_records() {
+        for record in records {
             let mut rule = None;
             if let Said::Match(found) = &record.said {
                 statistics.alerts += 1;
                 rule = places.get(&found.found.sid).and_then(|at| rules.rules().get(*at));
+            }
+            if matches!(record.said, Said::Spoken | Said::Passed | Said::Refused(_)) {
+                continue;
             }
             tell(eve::late_record(last, statistics.frames, &flows, &record, rule));
         }

@@ -97,6 +97,11 @@ pub trait Inspected {
         false
     }
 
+    /// Whether only rules about oddities are asked: the headers do not decode, or the oddity was seen behind the others' turn.
+    fn is_odd_only(&self) -> bool {
+        false
+    }
+
     /// What is known of an address in a category: 0 to 127.
     fn reputation(&self, _address: IpAddr, _category: &str) -> Option<u8> {
         None
@@ -252,7 +257,7 @@ impl RuleSet {
             *flow = FlowState::of(self.fingerprint);
         }
         hosts.belong_to(self.fingerprint);
-        if transaction.passed {
+        if transaction.passed || flow.passed {
             return;
         }
         let place = match stage {
@@ -289,6 +294,12 @@ impl RuleSet {
         call.prefilter();
         if call.verify(out) {
             *passed = true;
+        }
+        if stage.is_packet()
+            && !subject.is_odd_only()
+            && let Some(addressed) = flow.addressed.get_mut(direction.index())
+        {
+            *addressed = true;
         }
     }
 }

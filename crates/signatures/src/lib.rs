@@ -36,7 +36,7 @@ mod verify;
 pub use address::Variables;
 pub use buffer::{Buffer, Direction, Directions, Place, Stage};
 pub use event::EventName;
-pub use fact::Fact;
+pub use fact::{Belongs, Fact};
 pub use inspect::{FlowFacts, Inspected, Match, Memory, Scratch, TransactionState};
 pub use protocol::{Protocol, Protocols, Transport};
 pub use rule::{Action, RateFilter, RateKind, Reference, Rule, Tag, Track};

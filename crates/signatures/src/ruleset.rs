@@ -70,6 +70,10 @@ pub struct Needs {
     pub payload_of_responses: bool,
     /// Some rule looks at packets one by one.
     pub packets: bool,
+    /// Some rule asks for an oddity of packets or streams.
+    pub oddities: bool,
+    /// Some rule looks at the bytes of a header.
+    pub headers: bool,
     /// Protocols with rules about what clients say.
     pub of_requests: Protocols,
     /// Protocols with rules about what servers say.
@@ -131,6 +135,7 @@ pub(crate) struct Program {
 
 /// What is evaluated of a rule, wherever.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each asked for by name")]
 pub(crate) struct Body {
     pub(crate) protocol: Protocol,
     pub(crate) headers: Vec<Header>,
@@ -144,6 +149,12 @@ pub(crate) struct Body {
     pub(crate) evidence: usize,
     pub(crate) rate: Option<RateFilter>,
     pub(crate) reports: bool,
+    /// A match lets all of a flow pass, not only what matched.
+    pub(crate) passes_flow: bool,
+    /// It looks at addresses alone: each direction of a flow is asked about once.
+    pub(crate) addresses_alone: bool,
+    /// It stops traffic by its own word, reported or not.
+    pub(crate) stops: bool,
     pub(crate) pass: bool,
     /// That it lets pass is to be reported.
     pub(crate) tells_pass: bool,

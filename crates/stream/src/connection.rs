@@ -411,6 +411,11 @@ impl Connection {
     }
 
     /// Draws the consequences of what the application said and of two FINs.
+    /// The packet at hand is not to pass, nor anything behind it.
+    pub(crate) fn block(&mut self, env: &mut Env<'_>) -> Step {
+        self.conclude(env, Judged { decision: Decision::Block, ..Judged::pass() })
+    }
+
     fn conclude(&mut self, env: &mut Env<'_>, mut judged: Judged) -> Step {
         if let Some(direction) = judged.done {
             self.pair(direction).0.marks.set(Marks::DONE);

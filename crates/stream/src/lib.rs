@@ -10,6 +10,7 @@
 pub mod anomaly;
 pub mod application;
 mod connection;
+mod datagrams;
 pub mod flow;
 pub mod fuzz;
 mod half;
@@ -25,6 +26,7 @@ mod table;
 
 pub use anomaly::{Anomalies, Anomaly};
 pub use application::Application;
+pub use datagrams::{Datagram, DatagramTable, Exchange};
 pub use flow::{Direction, Endpoint, FlowInfo, Traffic};
 pub use limits::Limits;
 pub use outcome::{Counters, Decision, End, Outcome, Reset, Verdict};

@@ -1,5 +1,5 @@
 //! The flow table: finds a packet's flow, keeps all flows within limits, ends them in time.
-mod key;
+pub(crate) mod key;
 mod lifecycle;
 
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::anomaly::{Anomalies, Anomaly};
 use crate::application::Application;
 use crate::connection::{Connection, State, Step, Then};
 use crate::flow::{Direction, Endpoint, FlowInfo, Traffic};
-use crate::half::{BUFFERS_BYTES, Budget, Deliver, Env, Marks};
+use crate::half::{BUFFERS_BYTES, Budget, Deliver, Env, Half, Marks};
 use crate::limits::Limits;
 use crate::list::{Lane, List};
 use crate::outcome::{Counters, Decision, End, Outcome, Reset, Verdict};
@@ -28,6 +28,7 @@ pub struct FlowTable<A: Application> {
     policy: OverlapPolicy,
     enforcing: bool,
     responses: bool,
+    packets: bool,
     server_ports: Vec<PortRange>,
     hasher: SipHasher13,
     index: HashTable<u32>,
@@ -104,6 +105,19 @@ impl<A: Application, F: FnOnce(&FlowInfo) -> A> Sink<'_, A, F> {
         }
         self.application.as_deref_mut()
     }
+
+    fn packet(&mut self, direction: Direction, established: bool, payload: &[u8]) -> Decision {
+        if self.application.is_none()
+            && let Some(make) = self.make.take()
+        {
+            *self.application = Some(Box::new(make(self.info)));
+            *self.made += 1;
+        }
+        match self.application.as_deref_mut() {
+            Some(application) => application.packet(self.ctx, self.info, direction, established, payload),
+            None => Decision::Continue,
+        }
+    }
 }
 
 impl<A: Application, F: FnOnce(&FlowInfo) -> A> Deliver for Sink<'_, A, F> {
@@ -135,6 +149,7 @@ impl<A: Application> FlowTable<A> {
             policy,
             enforcing: true,
             responses: true,
+            packets: false,
             server_ports: Vec::new(),
             hasher: SipHasher13::new_with_keys(hash_seed, hash_seed.rotate_left(32) ^ 0x736f_6d65_7073_6575),
             // Small enough for the processor's cache. Growing from here to a million entries hashes each anew six times, the
@@ -165,6 +180,11 @@ impl<A: Application> FlowTable<A> {
     /// to the server only.
     pub const fn set_responses(&mut self, responses: bool) {
         self.responses = responses;
+    }
+
+    /// Whether [`Application::packet`] is called.
+    pub const fn set_packets(&mut self, packets: bool) {
+        self.packets = packets;
     }
 
     /// Ports that servers listen on: they tell who is the client in flows met in their middle.
@@ -329,6 +349,9 @@ impl<A: Application> FlowTable<A> {
         let mut outcome = nothing();
         outcome.anomalies.insert(Anomaly::Midstream);
         self.counters.midstream += 1;
+        if policy == MidstreamPolicy::Pass {
+            return outcome;
+        }
         if !tcp.flags.ack() || policy == MidstreamPolicy::Drop {
             if !tcp.flags.ack() {
                 outcome.anomalies.insert(Anomaly::DataWithoutAck);
@@ -337,9 +360,6 @@ impl<A: Application> FlowTable<A> {
                 outcome.verdict = Verdict::Drop;
                 self.counters.dropped_invalid += 1;
             }
-            return outcome;
-        }
-        if policy == MidstreamPolicy::Pass {
             return outcome;
         }
         let (client, server, direction) = if self.is_server(destination, source) {
@@ -404,7 +424,19 @@ impl<A: Application> FlowTable<A> {
             ctx,
         };
         let expected = (flow.connection.client.expected(), flow.connection.server.expected());
-        let step: Step = flow.connection.segment(&mut env, &mut sink, direction, tcp);
+        let mut step: Step = flow.connection.segment(&mut env, &mut sink, direction, tcp);
+        if self.packets
+            && step.verdict == Verdict::Pass
+            && !flow.ended
+            && !matches!(step.then, Then::Replace(_))
+        {
+            let known = |half: &Half| half.marks.has(Marks::SYN);
+            let shown = !tcp.flags.syn() && known(&flow.connection.client) && known(&flow.connection.server);
+            let established = shown || flow.connection.state != State::HalfOpen;
+            if sink.packet(direction, established, tcp.payload) == Decision::Block {
+                step = flow.connection.block(&mut env);
+            }
+        }
         let (client, server) = (&flow.connection.client, &flow.connection.server);
         flow.info.client_next = client.expected().0;
         flow.info.server_next = server.expected().0;

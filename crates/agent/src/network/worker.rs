@@ -225,7 +225,7 @@ fn configure(
     let settings = &ordered.settings;
     let unseen = compiled
         .rules
-        .unseen(&names, |rule| settings.rule_mode(rule.sid) == Mode::Off || coverage::is_fed(rule));
+        .unseen(&names, |rule| settings.rule_mode(rule.sid) == Mode::Off || coverage::is_fed_inline(rule));
     let (web, more) = web_reputation(&ordered.web, &lists)?;
     drop(lists);
     let is_error = |d: &Diagnostic| d.level == Level::Error;

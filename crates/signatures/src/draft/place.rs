@@ -99,7 +99,10 @@ impl Builder<'_> {
         if let (true, Some(protocols)) = (seen.transaction, seen.protocols) {
             return protocols.into_iter().map(Place::Transaction).collect();
         }
-        place_without_transaction(protocol, seen.packet, seen.payload || !groups.is_empty(), self.flow.stream)
+        // what is spoken is known once something was said
+        let said = self.checks.iter().any(|check| matches!(check, Check::Application { .. }));
+        let bytes = seen.payload || !groups.is_empty() || said;
+        place_without_transaction(protocol, seen.packet, bytes, self.flow.stream)
     }
 
     /// The directions in which everything the rule looks at exists.
@@ -160,9 +163,8 @@ fn place_without_transaction(
     match (protocol, stream) {
         (Protocol::TcpStream, _) | (Protocol::Tcp | Protocol::Ip, Some(true)) => vec![Place::Stream],
         (Protocol::TcpPacket | Protocol::PacketHeader, _) | (_, Some(false)) => vec![Place::Packet],
-        // nothing of the payload: a transaction of the protocol at all
-        (protocol, _) if protocol.is_application() && !packet && !bytes => vec![Place::Transaction(protocol)],
-        _ if packet => vec![Place::Packet],
+        // addresses, ports and the state of the flow: any packet tells, with payload or without
+        _ if packet || !bytes => vec![Place::Packet],
         (protocol, _) => {
             let mut places = Vec::new();
             if protocol.has_stream() {

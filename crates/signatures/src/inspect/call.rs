@@ -1,6 +1,7 @@
 //! One call of [`RuleSet::inspect`]: candidates by the prefilters, then their conditions.
 use super::{Candidate, Inspected, Match, Prepared, Scratch, Side, SlotState, transform};
 use crate::buffer::{Buffer, Direction, Place, Stage};
+use crate::condition::Check;
 use crate::protocol::{Protocol, Transport};
 use crate::ruleset::{Body, Known, Program, RuleSet, Section, Slot};
 use crate::state::{Ends, FlowState, Hosts, Sets, Told};
@@ -199,7 +200,13 @@ impl<T: Inspected> Call<'_, T> {
             Protocol::Ipv6 | Protocol::Icmpv6 => source.0.is_ipv6(),
             _ => true,
         };
-        carried
+        let odd = !self.subject.is_odd_only() || body.checks.iter().any(|c| matches!(c, Check::Event(_)));
+        let again = body.addresses_alone
+            && self.stage.is_packet()
+            && self.flow.addressed.get(self.direction.index()) == Some(&true);
+        !again
+            && odd
+            && carried
             && family
             && body.flow.established.is_none_or(|e| e == self.subject.flow().established)
             && body.headers.iter().any(|header| {
@@ -234,10 +241,11 @@ impl<T: Inspected> Call<'_, T> {
             }
             if told != Told::Not {
                 passes = body.pass;
+                self.flow.passed |= body.passes_flow;
                 if body.pass {
                     out.truncate(before);
                 }
-                if body.reports && (!body.pass || body.tells_pass) {
+                if body.stops || body.reports && (!body.pass || body.tells_pass) {
                     out.push(self.found(program, body, candidate, told));
                 }
             }

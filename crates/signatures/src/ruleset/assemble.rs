@@ -6,9 +6,9 @@ use super::{Body, Known, Needs, Program, RuleSet, Slot};
 use crate::address::{Ports, Set};
 use crate::buffer::{Buffer, Direction, Place};
 use crate::classes::{self, Classes};
-use crate::condition::{IntOperation, IntValue, Memory};
+use crate::condition::{Check, IntOperation, IntValue, Memory};
 use crate::dataset::{Dataset, Values};
-use crate::draft::{Draft, Target};
+use crate::draft::{Draft, FlowConditions, Target};
 use crate::pattern::Step;
 use crate::prefilter::Prefilter;
 use crate::protocol::Protocol;
@@ -104,6 +104,20 @@ impl Work<'_> {
             }
         }
         let known = draft.remembered.iter().map(|r| self.names.known(&r.what)).collect();
+        let passes_flow = rule.action == Action::Pass
+            && draft.protocol.has_stream()
+            && draft.flow.established != Some(false)
+            && (draft.checks.is_empty() || !draft.places.contains(&Place::Packet));
+        let addresses_alone = draft.groups.is_empty()
+            && draft.checks.is_empty()
+            && draft.flow == FlowConditions::default()
+            && draft.remembered.iter().all(|r| !r.what.asks())
+            && rule.rate.is_none()
+            && !draft.protocol.is_application()
+            && draft
+                .headers
+                .iter()
+                .all(|header| header.source_ports == Set::Any && header.destination_ports == Set::Any);
         self.set.bodies.push(Body {
             protocol: draft.protocol,
             headers: draft.headers,
@@ -115,6 +129,9 @@ impl Work<'_> {
             evidence,
             rate: rule.rate,
             reports: rule.reports,
+            passes_flow,
+            addresses_alone,
+            stops: matches!(rule.action, Action::Drop | Action::Reject),
             pass: rule.action == Action::Pass,
             tells_pass: draft.meta.alert,
         });
@@ -264,6 +281,9 @@ fn note_needs(needs: &mut Needs, draft: &Draft) {
         needs.stream_to_client |= to_client;
     }
     needs.packets |= draft.places.contains(&Place::Packet);
+    needs.oddities |= draft.places.contains(&Place::Packet)
+        && draft.checks.iter().any(|check| matches!(check, Check::Event(_)));
+    needs.headers |= draft.groups.iter().any(|(target, _)| target.buffer.is_header());
     for place in &draft.places {
         if let Place::Transaction(protocol) = place {
             if to_server {

@@ -8,6 +8,10 @@ use crate::condition::{BitOperation, Ordering};
 #[derive(Debug, Default)]
 pub struct FlowState {
     pub(crate) fingerprint: u64,
+    /// Rules about addresses alone were asked, to the server and to the client: once is enough.
+    pub(crate) addressed: [bool; 2],
+    /// A rule lets all of the flow pass.
+    pub(crate) passed: bool,
     bits: Vec<u32>,
     numbers: Vec<(u32, u64)>,
 }
@@ -33,6 +37,11 @@ pub(crate) enum Operand {
 impl FlowState {
     pub(crate) fn of(fingerprint: u64) -> Self {
         Self { fingerprint, ..Self::default() }
+    }
+
+    /// Whether a rule lets all of the flow pass.
+    pub const fn is_passed(&self) -> bool {
+        self.passed
     }
 
     pub(crate) fn apply(&mut self, operation: BitOperation, bits: &[u32]) {

@@ -6,7 +6,7 @@ use siphasher::sip::SipHasher13;
 use crate::flow::{Endpoint, FlowInfo};
 
 /// The hash of a pair of ends, whichever sends.
-pub(super) fn hash(hasher: &SipHasher13, one: Endpoint, other: Endpoint) -> u64 {
+pub(crate) fn hash(hasher: &SipHasher13, one: Endpoint, other: Endpoint) -> u64 {
     let (low, high) = if one <= other { (one, other) } else { (other, one) };
     let mut key = [0u8; 36];
     let (first, second) = key.split_at_mut(18);
