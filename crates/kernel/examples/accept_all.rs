@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use sakimori_kernel::nfqueue::{Batch, QueueMessage, QueueOptions, QueueSocket, Verdict, VerdictMessage};
-use sakimori_kernel::nftables::{CounterKind, Table, TablePlan, TableState, probe};
+use sakimori_kernel::nftables::{CounterKind, Forwarding, Table, TablePlan, TableState, probe};
 
 struct Options {
     queue: u16,
@@ -60,7 +60,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         bypass: true,
         inspected_ports: options.ports.clone(),
         inspect_responses: options.both_directions,
-        container_traffic: true,
+        forwarding: Forwarding::Inspected,
         state: TableState::Queue,
         outgoing_ports: Vec::new(),
         outgoing_except: Vec::new(),

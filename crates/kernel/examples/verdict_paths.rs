@@ -14,7 +14,7 @@
 use sakimori_kernel::nfqueue::{
     Batch, QueueMessage, QueueOptions, QueueReader, QueueSocket, Verdict, VerdictMessage, VerdictWriter,
 };
-use sakimori_kernel::nftables::{Table, TablePlan, TableState, probe};
+use sakimori_kernel::nftables::{Forwarding, Table, TablePlan, TableState, probe};
 use sakimori_kernel::ring::RingFiles;
 use sakimori_kernel::ring::verdicts::{VerdictConsumer, VerdictEntry, VerdictProducer, create};
 use sakimori_kernel::spawn::{self, Program};
@@ -38,7 +38,7 @@ fn main() {
             bypass: true,
             inspected_ports: vec![port..=port],
             inspect_responses: argument(4) == "responses",
-            container_traffic: false,
+            forwarding: Forwarding::LeftAlone,
             state: TableState::Queue,
             outgoing_ports: Vec::new(),
             outgoing_except: Vec::new(),

@@ -18,6 +18,7 @@ mod plan;
 mod release;
 mod request;
 mod scan;
+mod standing;
 mod stateful;
 mod table;
 
@@ -76,6 +77,8 @@ pub struct Capabilities {
     pub interface_kinds: bool,
     /// Whether samples of packets can be taken (`nft_log`, `nft_limit`, `nfnetlink_log`).
     pub samples: bool,
+    /// Whether it can ask for the socket that a packet belongs to (`nft_socket` with `wildcard`, since Linux 5.12).
+    pub sockets: bool,
 }
 
 /// What the table does with inspected traffic.
@@ -87,6 +90,18 @@ pub enum TableState {
     DropAll,
     /// Lets it pass (fail open while no worker reads), counted as [`CounterKind::Passed`].
     PassAll,
+}
+
+/// What a host passes on for others: containers, virtual machines, networks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Forwarding {
+    /// Nothing. Where only what comes in is filtered, connections are known without the kernel tracking them. What it
+    /// passes on all the same, until the table is made anew, is filtered by what one packet says.
+    None,
+    /// It is inspected and filtered.
+    Inspected,
+    /// It is left alone.
+    LeftAlone,
 }
 
 /// What the table should be.
@@ -102,8 +117,8 @@ pub struct TablePlan {
     pub inspected_ports: Vec<RangeInclusive<u16>>,
     /// Queue server→client payload too, not only SYN/ACK, FIN and RST.
     pub inspect_responses: bool,
-    /// Inspect forwarded traffic: containers and virtual machines.
-    pub container_traffic: bool,
+    /// What this host passes on for others.
+    pub forwarding: Forwarding,
     /// What happens to inspected traffic.
     pub state: TableState,
     /// Server ports of connections that this host and its containers open, which are queued until they are judged.
@@ -114,6 +129,14 @@ pub struct TablePlan {
     pub firewall: sakimori_firewall::Plan,
     /// Where samples of the firewall's packets go: the group of a [`crate::nflog::SampleSocket`].
     pub sample_group: Option<u16>,
+}
+
+impl TablePlan {
+    /// Whether the firewall has the kernel track connections.
+    pub fn tracks_connections(&self) -> bool {
+        let filters = self.firewall.chains.iter().any(|chain| !chain.steps.is_empty());
+        filters && !standing::is_untracked(self)
+    }
 }
 
 /// What a counter counts.

@@ -26,6 +26,21 @@ pub fn gateways() -> Vec<IpAddr> {
     all
 }
 
+/// Whether packets are passed on for others in the calling thread's network namespace: between any two interfaces.
+///
+/// # Source
+/// `Documentation/networking/ip-sysctl.rst`: `forwarding` of each interface; `all` sets them together.
+pub fn passes_on() -> bool {
+    let on = |path: &Path| read_capped(path, 16).is_ok_and(|value| value.trim_ascii() != b"0");
+    ["ipv4", "ipv6"].into_iter().any(|version| {
+        let folder = Path::new("/proc/sys/net").join(version).join("conf");
+        on(&folder.join("all/forwarding"))
+            || std::fs::read_dir(&folder).into_iter().flatten().flatten().any(|interface| {
+                interface.file_name() != "default" && on(&interface.path().join("forwarding"))
+            })
+    })
+}
+
 /// The name servers in `/etc/resolv.conf`.
 pub fn name_servers() -> Vec<IpAddr> {
     let bytes = read_capped(Path::new("/etc/resolv.conf"), RESOLVER_BYTES).unwrap_or_default();

@@ -24,8 +24,9 @@ use sakimori_kernel::nflog::SampleSocket;
 use sakimori_kernel::nfqueue::{
     Batch, QueueMessage, QueueReader, QueueSocket, Verdict, VerdictMessage, VerdictWriter, read_statistics,
 };
-use sakimori_kernel::nftables::{Capabilities, Table, TablePlan, TableState};
+use sakimori_kernel::nftables::{Capabilities, Forwarding, Table, TablePlan, TableState};
 use sakimori_kernel::ring::wake;
+use sakimori_kernel::routes;
 use sakimori_model::{FailureResponse, Level, Mode, PortRange};
 use sakimori_modules::agent::Gap;
 use sakimori_modules::firewall::Firewall;
@@ -57,7 +58,7 @@ const DRAIN_PATIENCE: Duration = Duration::from_millis(500);
 const RETIRE_PATIENCE: Duration = Duration::from_secs(2);
 /// How often packets that passed the full queue uninspected are looked for.
 const OVERFLOW_EVERY: Duration = Duration::from_secs(5);
-/// How often new interfaces are looked for, while rules are about frames.
+/// How often it is looked for new interfaces, while rules are about frames, and whether the host has begun to pass packets on.
 const INTERFACES_EVERY: Duration = Duration::from_secs(1);
 
 /// What [`super::Network`] asks of the guard.
@@ -84,8 +85,10 @@ pub(super) struct Guard {
     pub(super) plan: Option<NetworkPlan>,
     /// The firewall of the plan in force.
     pub(super) firewall: sakimori_firewall::Plan,
-    /// Whether this guard has put a firewall in force: connections that stood before it are known.
-    pub(super) filters: bool,
+    /// Whether this guard has put a firewall in force that has connections tracked: those that stood before it are known.
+    pub(super) tracks: bool,
+    /// Whether the host passed packets on for others when the table was put in force.
+    pub(super) routes: bool,
     /// When new interfaces are looked for next.
     pub(super) next_interfaces: Duration,
     pub(super) rules: u32,
@@ -184,16 +187,34 @@ impl Guard {
                 self.look_for_overflow();
             }
             self.follow_schedule(now);
-            self.follow_interfaces(now);
+            if now >= self.next_interfaces {
+                self.next_interfaces = now + INTERFACES_EVERY;
+                self.follow_routing();
+                self.follow_interfaces();
+            }
+        }
+    }
+
+    /// Puts the table in force anew where the host has begun, or ended, to pass packets on for others.
+    fn follow_routing(&mut self) {
+        let filters = self.firewall.chains.iter().any(|chain| !chain.steps.is_empty());
+        if !filters || routes::passes_on() == self.routes {
+            return;
+        }
+        tracing::info!(
+            routes = !self.routes,
+            "whether this host passes packets on has changed: the firewall follows"
+        );
+        if let Err(error) = self.put_table(TableState::Queue) {
+            tracing::error!(%error, "the firewall could not follow that this host routes; it is tried again");
         }
     }
 
     /// Puts the table in force anew where an interface has come at which rules for frames are missing.
-    fn follow_interfaces(&mut self, now: Duration) {
-        if self.firewall.frames.is_empty() || now < self.next_interfaces {
+    fn follow_interfaces(&mut self) {
+        if self.firewall.frames.is_empty() {
             return;
         }
-        self.next_interfaces = now + INTERFACES_EVERY;
         match self.table.lacks_interfaces(&self.firewall.frames) {
             Ok(false) => {}
             Ok(true) => {
@@ -556,25 +577,29 @@ impl Guard {
         let inspected = plan.settings.mode != Mode::Off;
         let outgoing = if plan.has_web() { translate::web_ports(&plan.web) } else { Vec::new() };
         self.events.accounts.follow(&self.firewall);
-        let filters = !self.firewall.chains.is_empty();
-        if filters && !self.filters {
-            learn_standing();
-        }
-        self.filters = filters;
         self.events.blocks.follow(&plan.firewall, &plan.always);
-        self.table.apply(&TablePlan {
+        let routes = routes::passes_on();
+        let table = TablePlan {
             capabilities: self.capabilities,
             queue: self.fixed.number,
             bypass: open,
             inspected_ports: if inspected { ranges(&plan.settings.http_ports) } else { Vec::new() },
             inspect_responses: self.needs_responses,
-            container_traffic: true,
+            forwarding: if routes { Forwarding::Inspected } else { Forwarding::None },
             state,
             outgoing_ports: ranges(&outgoing),
             outgoing_except: plan.always.clone(),
             firewall: self.firewall.clone(),
             sample_group: self.fixed.samples.as_ref().map(SampleSocket::group),
-        })
+        };
+        let tracks = table.tracks_connections();
+        if tracks && !self.tracks {
+            learn_standing();
+        }
+        self.tracks = tracks;
+        self.table.apply(&table)?;
+        self.routes = routes;
+        Ok(())
     }
 
     /// Takes the traffic out of the worker's hands, then removes the table and ends the worker. Removing the table makes
@@ -603,7 +628,7 @@ impl Guard {
         self.rules = 0;
         self.sites = 0;
         self.firewall = sakimori_firewall::Plan::default();
-        self.filters = false;
+        self.tracks = false;
         self.needs_responses = false;
     }
 }

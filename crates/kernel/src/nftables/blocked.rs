@@ -41,7 +41,7 @@ impl Table {
     /// The sources that are blocked now, by address; none where there is no table.
     pub fn blocked(&mut self) -> Result<Vec<Blocked>, TableError> {
         let mut all = Vec::new();
-        for set in named::ALL.into_iter().filter(|set| set.kind == Kind::Blocked) {
+        for set in named::OF_SCANS.into_iter().filter(|set| set.kind == Kind::Blocked) {
             self.sources_in(set, &mut all)?;
         }
         all.sort_unstable_by_key(|one| one.address);

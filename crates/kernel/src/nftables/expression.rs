@@ -35,6 +35,17 @@ pub(super) enum Port {
     Destination,
 }
 
+/// What kind of socket a packet finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Socket {
+    /// Any, and be it the remainder of a connection.
+    Any,
+    /// One of a connection, or one that listens at a single address.
+    Connected,
+    /// One that listens at all addresses.
+    Listens,
+}
+
 /// One condition or statement of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Expression {
@@ -58,6 +69,12 @@ pub(super) enum Expression {
     Listed { set: NamedSet, side: Side },
     /// Puts this end of the packet into the named set, for the set's time.
     Remember { set: NamedSet, side: Side },
+    /// The same, for so many milliseconds.
+    RememberFor { set: NamedSet, side: Side, milliseconds: u64 },
+    /// The packet, or the one that an ICMP error is about, finds such a socket of this host.
+    Socket(Socket),
+    /// It is an IPv6 fragment behind the first.
+    LaterFragment,
     /// It belongs to no connection that is known, nor is related to one.
     NotEstablished,
     /// It goes back to who began, and the connection has not lasted yet.
@@ -94,6 +111,8 @@ pub(super) enum Expression {
     Jump(ChainName),
     /// Ends this chain, the packet goes on.
     Accept,
+    /// Back to where the packet came from.
+    Return,
     /// The packet vanishes.
     Drop,
     /// Hands the packet to user space.
@@ -110,6 +129,11 @@ pub(super) const ESTABLISHED_OR_RELATED: u32 = 2 | 4;
 // === impl Expression ===
 
 impl Expression {
+    /// The field has this value.
+    pub(super) fn is(field: Field, value: u128) -> Self {
+        Self::Within { field, set: None, ranges: Ranges::single(&[value]), not: false }
+    }
+
     /// Writes the kernel's expressions for it as elements of a list.
     pub(super) fn encode(&self, w: &mut Writer) {
         match self {
@@ -144,7 +168,31 @@ impl Expression {
                 compare(w, NFT_CMP_EQ, &[17]);
             }
             Self::Listed { set, side } => set.look_up(w, *side),
-            Self::Remember { set, side } => set.remember(w, *side),
+            Self::Remember { set, side } => set.remember(w, *side, None),
+            Self::RememberFor { set, side, milliseconds } => set.remember(w, *side, Some(*milliseconds)),
+            Self::Socket(socket) => {
+                let key = if *socket == Socket::Any { NFT_SOCKET_TRANSPARENT } else { NFT_SOCKET_WILDCARD };
+                element(w, "socket", |w| {
+                    w.be32(NFTA_SOCKET_KEY, key);
+                    w.be32(NFTA_SOCKET_DREG, REGISTER);
+                });
+                // Loading ends the rule where there is none: the comparison only makes it readable in listings.
+                match socket {
+                    Socket::Any => compare(w, NFT_CMP_GTE, &[0]),
+                    Socket::Connected => compare(w, NFT_CMP_EQ, &[0]),
+                    Socket::Listens => compare(w, NFT_CMP_EQ, &[1]),
+                }
+            }
+            Self::LaterFragment => {
+                element(w, "exthdr", |w| {
+                    w.be32(NFTA_EXTHDR_DREG, REGISTER);
+                    w.bytes(NFTA_EXTHDR_TYPE, &[IPV6_FRAGMENT]);
+                    w.be32(NFTA_EXTHDR_OFFSET, 2);
+                    w.be32(NFTA_EXTHDR_LEN, 2);
+                });
+                bitwise(w, &[0xFF, 0xF8], &[0; 2]);
+                compare(w, NFT_CMP_NEQ, &[0; 2]);
+            }
             Self::NotEstablished => {
                 connection(w, NFT_CT_STATE);
                 bitwise(w, &ESTABLISHED_OR_RELATED.to_ne_bytes(), &[0; 4]);
@@ -248,6 +296,7 @@ impl Expression {
             Self::Count(name) => object(w, super::request::NFT_OBJECT_COUNTER, name),
             Self::Jump(chain) => verdict(w, NFT_JUMP, Some(&chain.to_string())),
             Self::Accept => verdict(w, 1, None),
+            Self::Return => verdict(w, NFT_RETURN, None),
             Self::Drop => verdict(w, 0, None),
             Self::Queue { mechanism: Mechanism::NftQueue, queue, bypass } => element(w, "queue", |w| {
                 w.be16(NFTA_QUEUE_NUM, *queue);
@@ -288,6 +337,15 @@ impl fmt::Display for Expression {
                 set.show(f, *side)?;
                 f.write_str(" }")
             }
+            Self::RememberFor { set, side, milliseconds } => {
+                write!(f, "update @{} {{ ", set.name())?;
+                set.show(f, *side)?;
+                write!(f, " timeout {}s }}", milliseconds / 1000)
+            }
+            Self::Socket(Socket::Any) => f.write_str("socket transparent >= 0"),
+            Self::Socket(Socket::Connected) => f.write_str("socket wildcard 0"),
+            Self::Socket(Socket::Listens) => f.write_str("socket wildcard 1"),
+            Self::LaterFragment => f.write_str("frag frag-off != 0"),
             Self::NotEstablished => write!(f, "ct state and 0x{ESTABLISHED_OR_RELATED:x} == 0x0"),
             Self::FirstReplies => write!(f, "ct direction reply ct status and 0x{IPS_ASSURED:x} == 0x0"),
             Self::TcpAnswers => f.write_str("tcp flags and 0x17 == 0x12"),
@@ -329,6 +387,7 @@ impl fmt::Display for Expression {
             Self::Count(name) => write!(f, "counter name \"{name}\""),
             Self::Jump(chain) => write!(f, "jump {chain}"),
             Self::Accept => f.write_str("accept"),
+            Self::Return => f.write_str("return"),
             Self::Drop => f.write_str("drop"),
             Self::Queue { mechanism, queue, bypass } => {
                 let flags = if *bypass { "flags bypass " } else { "" };
@@ -487,6 +546,18 @@ pub(super) const NFT_CMP_NEQ: u32 = 1;
 const NFT_CMP_GTE: u32 = 5;
 /// −3.
 const NFT_JUMP: u32 = u32::MAX - 2;
+/// −5.
+const NFT_RETURN: u32 = u32::MAX - 4;
+const NFTA_SOCKET_KEY: u16 = 1;
+const NFTA_SOCKET_DREG: u16 = 2;
+const NFT_SOCKET_TRANSPARENT: u32 = 0;
+const NFT_SOCKET_WILDCARD: u32 = 2;
+const NFTA_EXTHDR_DREG: u16 = 1;
+const NFTA_EXTHDR_TYPE: u16 = 2;
+const NFTA_EXTHDR_OFFSET: u16 = 3;
+const NFTA_EXTHDR_LEN: u16 = 4;
+/// The extension header of fragments.
+const IPV6_FRAGMENT: u8 = 44;
 
 /// Loads what connection tracking knows.
 fn connection(w: &mut Writer, key: u32) {

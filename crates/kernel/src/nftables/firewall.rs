@@ -12,11 +12,12 @@ use super::expression::{ESTABLISHED_OR_RELATED, Expression, Mark, kind_name};
 use super::field::{Field, Ranges, Version};
 use super::plan::Present;
 use super::request::{ChainHook, Request};
+use super::standing;
 use super::stateful::{self, Has};
-use super::{Count, MARK_BYPASS, MARK_INJECTED, TablePlan};
+use super::{Count, Forwarding, MARK_BYPASS, MARK_INJECTED, TablePlan};
 
 /// Behind the priority 0 that host firewalls filter at, before the queue: what is denied costs no inspection.
-const PRIORITY: u32 = 5;
+pub(super) const PRIORITY: u32 = 5;
 /// Behind the rules of both directions: what these deny is no connection that is counted. Before the queue.
 const PRIORITY_STATE: u32 = PRIORITY + 3;
 /// −450: before connection tracking puts fragments together, at −400.
@@ -73,7 +74,7 @@ pub(super) fn content(
     has: Has,
 ) {
     let is_there = |chain: &&Chain| match chain.hook {
-        Some(Hook::Forward) => plan.container_traffic,
+        Some(Hook::Forward) => plan.forwarding != Forwarding::LeftAlone,
         hook => !hook.is_some_and(Hook::is_arp),
     };
     let chains =
@@ -82,20 +83,25 @@ pub(super) fn content(
     // the sets and no counters, come first.
     let (guards, others): (Vec<&Chain>, Vec<&Chain>) =
         chains.partition(|chain| chain.steps.iter().all(|step| step.counter.is_none()));
-    for (chain, step) in
-        guards.into_iter().flat_map(|chain| chain.steps.iter().map(move |step| (chain, step)))
-    {
-        rules(requests, chain.name, step, plan, has, false);
-    }
+    let untracked = standing::is_untracked(plan);
+    let each = |requests: &mut Vec<Request>, chains: Vec<&Chain>| {
+        for (chain, step) in
+            chains.into_iter().flat_map(|chain| chain.steps.iter().map(move |step| (chain, step)))
+        {
+            if untracked && step.conditions == [Condition::Established] {
+                let rules = standing::pass(chain.hook).into_iter();
+                requests.extend(rules.map(|rule| Request::AddRule { chain: chain.name, rule }));
+            } else {
+                rules(requests, chain.name, step, plan, has, false);
+            }
+        }
+    };
+    each(requests, guards);
     counters(requests, &plan.firewall, values, false);
     if plan.sample_group.is_some() && plan.capabilities.samples && !plan.firewall.chains.is_empty() {
         requests.push(all_samples());
     }
-    for (chain, step) in
-        others.into_iter().flat_map(|chain| chain.steps.iter().map(move |step| (chain, step)))
-    {
-        rules(requests, chain.name, step, plan, has, false);
-    }
+    each(requests, others);
 }
 
 /// The limit of all samples together.

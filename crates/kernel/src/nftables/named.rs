@@ -24,6 +24,7 @@ const NFTA_LOOKUP_SREG: u16 = 2;
 const NFTA_DYNSET_SET_NAME: u16 = 1;
 const NFTA_DYNSET_OP: u16 = 3;
 const NFTA_DYNSET_SREG_KEY: u16 = 4;
+const NFTA_DYNSET_TIMEOUT: u16 = 6;
 const NFT_DYNSET_OP_UPDATE: u32 = 1;
 const NFT_SET_TIMEOUT: u32 = 0x10;
 const NFT_SET_EVAL: u32 = 0x20;
@@ -42,10 +43,16 @@ pub(super) enum Kind {
     Blocked,
     /// Ports of our addresses that something has answered at lately, which packets that leave put there.
     Served,
+    /// Our end and the other end of datagrams that were sent.
+    Asked,
+    /// Whom echo requests were sent to, and their identifiers.
+    Pinged,
+    /// Whom packets of other protocols were sent to, and the protocol.
+    Spoken,
 }
 
-/// All of them.
-pub(super) const ALL: [NamedSet; 4] = [
+/// Those of who looks for ways in.
+pub(super) const OF_SCANS: [NamedSet; 4] = [
     NamedSet { kind: Kind::Blocked, v4: true },
     NamedSet { kind: Kind::Blocked, v4: false },
     NamedSet { kind: Kind::Served, v4: true },
@@ -56,6 +63,9 @@ pub(super) const ALL: [NamedSet; 4] = [
 const BLOCKED: u32 = 1024;
 /// Ports of our addresses that are remembered at most, some MiB in the kernel. Only our own servers' answers put one there.
 const SERVED: u32 = 65_535;
+/// Ends of datagrams and the like that are remembered at most, of an IP version: 30 MiB in the kernel where there are so
+/// many. Only what leaves puts one there.
+const ANSWERS: u32 = 262_144;
 /// How long a server that answers nobody is remembered: longer than it takes to restart one.
 const SERVED_FOR: Duration = Duration::from_mins(10);
 
@@ -73,7 +83,19 @@ impl NamedSet {
             (Kind::Blocked, false) => "fw_blocked6",
             (Kind::Served, true) => "fw_served4",
             (Kind::Served, false) => "fw_served6",
+            (Kind::Asked, true) => "fw_asked4",
+            (Kind::Asked, false) => "fw_asked6",
+            (Kind::Pinged, true) => "fw_pinged4",
+            (Kind::Pinged, false) => "fw_pinged6",
+            (Kind::Spoken, true) => "fw_spoken4",
+            (Kind::Spoken, false) => "fw_spoken6",
         }
+    }
+
+    /// Those of what was sent, and may be answered.
+    pub(super) fn of_answers() -> impl Iterator<Item = Self> {
+        let kinds = [Kind::Asked, Kind::Pinged, Kind::Spoken];
+        kinds.into_iter().flat_map(|kind| [true, false].map(|v4| Self { kind, v4 }))
     }
 
     /// What a transaction calls it; anonymous sets have the numbers of their messages.
@@ -81,6 +103,9 @@ impl NamedSet {
         let kind = match self.kind {
             Kind::Blocked => 0,
             Kind::Served => 2,
+            Kind::Asked => 4,
+            Kind::Pinged => 6,
+            Kind::Spoken => 8,
         };
         0x4000_0000 + kind + if self.v4 { 0 } else { 1 }
     }
@@ -93,8 +118,10 @@ impl NamedSet {
     pub(super) const fn key_bytes(self) -> u32 {
         match self.kind {
             Kind::Blocked => self.address(),
-            // Protocol and port take a register each.
+            // Protocol, port and identifier take a register each.
             Kind::Served => self.address() + 8,
+            Kind::Asked => 2 * self.address() + 8,
+            Kind::Pinged | Kind::Spoken => self.address() + 4,
         }
     }
 
@@ -106,21 +133,24 @@ impl NamedSet {
         match self.kind {
             Kind::Blocked => address,
             Kind::Served => (address << 12) + (PROTOCOL << 6) + PORT,
+            Kind::Asked => (address << 18) + (PORT << 12) + (address << 6) + PORT,
+            Kind::Pinged => (address << 6) + PORT,
+            Kind::Spoken => (address << 6) + PROTOCOL,
         }
     }
 
     pub(super) const fn flags(self) -> u32 {
         match self.kind {
             Kind::Blocked => NFT_SET_TIMEOUT,
-            Kind::Served => NFT_SET_TIMEOUT | NFT_SET_EVAL,
+            Kind::Served | Kind::Asked | Kind::Pinged | Kind::Spoken => NFT_SET_TIMEOUT | NFT_SET_EVAL,
         }
     }
 
     /// How long an element stays where nothing is said.
     pub(super) const fn timeout(self) -> Option<Duration> {
         match self.kind {
-            Kind::Blocked => None,
             Kind::Served => Some(SERVED_FOR),
+            Kind::Blocked | Kind::Asked | Kind::Pinged | Kind::Spoken => None,
         }
     }
 
@@ -129,30 +159,59 @@ impl NamedSet {
         let size = match self.kind {
             Kind::Blocked => BLOCKED,
             Kind::Served => SERVED,
+            Kind::Asked | Kind::Pinged | Kind::Spoken => ANSWERS,
         };
         w.be32(NFTA_SET_DESC_SIZE, size);
     }
 
-    /// Writes what makes sure that the packet is of this IP version, and what puts its key into registers.
+    /// Writes what makes sure that the packet is of this IP version, and what puts its key into registers. `side` is the end
+    /// that the key is about; of what was sent, our end.
     fn load(self, w: &mut Writer, side: Side) {
         meta(w, NFT_META_NFPROTO);
         compare(w, NFT_CMP_EQ, &[if self.v4 { 2 } else { 10 }]);
-        let source = side == Side::Source;
-        let offset = match (source, self.v4) {
-            (true, true) => 12,
-            (false, true) => 16,
-            (true, false) => 8,
-            (false, false) => 24,
+        let behind = REGISTER + self.address() / 4;
+        let port = |w: &mut Writer, register, side| {
+            payload(w, register, NFT_PAYLOAD_TRANSPORT_HEADER, if side == Side::Source { 0 } else { 2 }, 2);
         };
-        payload(w, REGISTER, NFT_PAYLOAD_NETWORK_HEADER, offset, self.address());
-        if self.kind == Kind::Served {
-            let next = REGISTER + self.address() / 4;
+        let protocol = |w: &mut Writer, register| {
             element(w, "meta", |w| {
-                w.be32(NFTA_META_DREG, next);
+                w.be32(NFTA_META_DREG, register);
                 w.be32(NFTA_META_KEY, NFT_META_L4PROTO);
             });
-            payload(w, next + 1, NFT_PAYLOAD_TRANSPORT_HEADER, if source { 0 } else { 2 }, 2);
+        };
+        match self.kind {
+            Kind::Blocked => self.load_address(w, REGISTER, side),
+            Kind::Served => {
+                self.load_address(w, REGISTER, side);
+                protocol(w, behind);
+                port(w, behind + 1, side);
+            }
+            Kind::Asked => {
+                self.load_address(w, REGISTER, side);
+                port(w, behind, side);
+                self.load_address(w, behind + 1, other(side));
+                port(w, behind + 1 + self.address() / 4, other(side));
+            }
+            Kind::Pinged => {
+                self.load_address(w, REGISTER, other(side));
+                // The identifier of an echo message.
+                payload(w, behind, NFT_PAYLOAD_TRANSPORT_HEADER, 4, 2);
+            }
+            Kind::Spoken => {
+                self.load_address(w, REGISTER, other(side));
+                protocol(w, behind);
+            }
         }
+    }
+
+    fn load_address(self, w: &mut Writer, register: u32, side: Side) {
+        let offset = match (side, self.v4) {
+            (Side::Source, true) => 12,
+            (Side::Destination, true) => 16,
+            (Side::Source, false) => 8,
+            (Side::Destination, false) => 24,
+        };
+        payload(w, register, NFT_PAYLOAD_NETWORK_HEADER, offset, self.address());
     }
 
     /// The condition that this end of the packet is in the set.
@@ -164,22 +223,38 @@ impl NamedSet {
         });
     }
 
-    /// Puts this end of the packet into the set, anew where it is there.
-    pub(super) fn remember(self, w: &mut Writer, side: Side) {
+    /// Puts this end of the packet into the set, anew where it is there; for the set's own time, or for so many milliseconds.
+    pub(super) fn remember(self, w: &mut Writer, side: Side, milliseconds: Option<u64>) {
         self.load(w, side);
         element(w, "dynset", |w| {
             w.string(NFTA_DYNSET_SET_NAME, self.name());
             w.be32(NFTA_DYNSET_OP, NFT_DYNSET_OP_UPDATE);
             w.be32(NFTA_DYNSET_SREG_KEY, REGISTER);
+            if let Some(milliseconds) = milliseconds {
+                w.be64(NFTA_DYNSET_TIMEOUT, milliseconds);
+            }
         });
     }
 
     /// The key as people write it.
     pub(super) fn show(self, f: &mut fmt::Formatter<'_>, side: Side) -> fmt::Result {
         let ip = if self.v4 { "ip" } else { "ip6" };
-        let (address, port) = if side == Side::Source { ("saddr", "sport") } else { ("daddr", "dport") };
-        write!(f, "{ip} {address}")?;
-        if self.kind == Kind::Served { write!(f, " . meta l4proto . th {port}") } else { Ok(()) }
+        let end = |side| if side == Side::Source { ("saddr", "sport") } else { ("daddr", "dport") };
+        let ((address, port), (far, far_port)) = (end(side), end(other(side)));
+        match self.kind {
+            Kind::Blocked => write!(f, "{ip} {address}"),
+            Kind::Served => write!(f, "{ip} {address} . meta l4proto . th {port}"),
+            Kind::Asked => write!(f, "{ip} {address} . th {port} . {ip} {far} . th {far_port}"),
+            Kind::Pinged => write!(f, "{ip} {far} . @th,32,16"),
+            Kind::Spoken => write!(f, "{ip} {far} . meta l4proto"),
+        }
+    }
+}
+
+const fn other(side: Side) -> Side {
+    match side {
+        Side::Source => Side::Destination,
+        Side::Destination => Side::Source,
     }
 }
 

@@ -16,8 +16,8 @@ use super::field::{Field, Ranges};
 use super::request::{ChainHook, Request};
 use super::stateful::{self, Has, Kept};
 use super::{
-    Blocked, Count, CounterKind, CounterPath, Counters, MARK_BLOCKED, MARK_BYPASS, MARK_DONE, MARK_INJECTED,
-    MARK_OUTGOING, PayloadMatch, TablePlan, TableState, firewall, netdev, scan,
+    Blocked, Count, CounterKind, CounterPath, Counters, Forwarding, MARK_BLOCKED, MARK_BYPASS, MARK_DONE,
+    MARK_INJECTED, MARK_OUTGOING, PayloadMatch, TablePlan, TableState, firewall, netdev, scan, standing,
 };
 
 /// Right behind the priority 0 that host firewalls filter at: what they drop costs no inspection. Before the
@@ -154,7 +154,8 @@ pub(super) fn in_place(plan: &TablePlan, present: &Present) -> Vec<Request> {
     requests.push(Request::FlushRules);
     let mut names: BTreeSet<String> =
         plan.firewall.chains.iter().map(|chain| chain.name.to_string()).collect();
-    names.extend(scan::own_chains(plan).iter().map(|name| (*name).to_owned()));
+    let own = scan::own_chains(plan).iter().chain(standing::own_chains(plan));
+    names.extend(own.map(|name| (*name).to_owned()));
     let stale = present.chains.difference(&names);
     requests.extend(stale.map(|name| Request::DeleteChain { name: name.clone() }));
     let names: BTreeSet<&String> =
@@ -167,6 +168,9 @@ pub(super) fn in_place(plan: &TablePlan, present: &Present) -> Vec<Request> {
     );
     if !watches && present.counters.keys().any(|name| of_blocked(name)) {
         requests.extend(scan::without());
+    }
+    if standing::has_sets(&present.chains) && !standing::is_untracked(plan) {
+        requests.extend(standing::without());
     }
     stateful::requests(&mut requests, stateful::named(&plan.firewall, present.has), &present.kept);
     content(&mut requests, plan, &Counters::default(), &BTreeMap::new(), present.has);
@@ -209,6 +213,7 @@ pub(super) fn beside(arp: bool, frames: bool) -> impl Iterator<Item = Request> {
 /// A chain is the same in every plan that has it: one of another kind would have to be replaced.
 fn chains(plan: &TablePlan) -> Vec<Request> {
     let mut firewall = scan::chains(plan);
+    firewall.extend(standing::chains(plan));
     firewall.extend(firewall::chains(&plan.firewall, false));
     if !inspects(plan) {
         return firewall;
@@ -227,7 +232,7 @@ fn chains(plan: &TablePlan) -> Vec<Request> {
 }
 
 /// Whether packets go past the queue's chains for something: where not, each would pay for them all the same.
-fn inspects(plan: &TablePlan) -> bool {
+pub(super) fn inspects(plan: &TablePlan) -> bool {
     !plan.inspected_ports.is_empty() || !plan.outgoing_ports.is_empty() || plan.firewall.bypasses()
 }
 
@@ -246,6 +251,7 @@ fn content(
         Request::AddCounter { name: name.into(), value }
     }));
     scan::content(requests, plan, firewall.get(scan::COUNTER_OF_BLOCKED).copied().unwrap_or_default());
+    standing::content(requests, plan);
     firewall::content(requests, plan, firewall, has);
     let ranges = merge(&plan.inspected_ports);
     for base in BASES.iter().filter(|_| inspects(plan)) {
@@ -254,13 +260,17 @@ fn content(
         }
         mark_rules(requests, base);
         for path in OUTGOING.iter().filter(|path| path.chain == base.name) {
-            if outgoing.is_empty() || (base.counter == CounterPath::Forward && !plan.container_traffic) {
+            if outgoing.is_empty()
+                || (base.counter == CounterPath::Forward && plan.forwarding == Forwarding::LeftAlone)
+            {
                 continue;
             }
             outgoing_rules(requests, path, plan, &outgoing);
         }
         for path in PATHS.iter().filter(|path| path.chain == base.name) {
-            if ranges.is_empty() || (base.counter == CounterPath::Forward && !plan.container_traffic) {
+            if ranges.is_empty()
+                || (base.counter == CounterPath::Forward && plan.forwarding == Forwarding::LeftAlone)
+            {
                 continue;
             }
             let set = port_set(requests, &ranges);

@@ -11,7 +11,7 @@ use super::expression::{ESTABLISHED_OR_RELATED, Expression};
 use super::field::{Field, Ranges, Version};
 use super::named::{self, Kind, NamedSet};
 use super::request::{ChainHook, Request};
-use super::{Blocked, Count, TablePlan, firewall};
+use super::{Blocked, Count, Forwarding, TablePlan, firewall};
 
 /// The counter of packets that were dropped because of their source. It is there as long as the sets are.
 pub const COUNTER_OF_BLOCKED: &str = "fw_blocked_source";
@@ -53,7 +53,7 @@ pub(super) fn chains(plan: &TablePlan) -> Vec<Request> {
         .map(|name| Request::AddChain { name: name.into(), hook: None })
         .into_iter()
         .chain(bases)
-        .chain(named::ALL.map(Request::AddNamedSet))
+        .chain(named::OF_SCANS.map(Request::AddNamedSet))
         .collect()
 }
 
@@ -64,7 +64,7 @@ pub(super) const fn own_chains(plan: &TablePlan) -> &'static [&'static str] {
 
 /// Removes the sets of a plan that watched; behind the rules that use them.
 pub(super) fn without() -> impl Iterator<Item = Request> {
-    named::ALL.into_iter().map(Request::DeleteNamedSet)
+    named::OF_SCANS.into_iter().map(Request::DeleteNamedSet)
 }
 
 /// Puts back the sources that were blocked in the table before.
@@ -88,7 +88,7 @@ pub(super) fn content(requests: &mut Vec<Request>, plan: &TablePlan, blocked: Co
     for rule in answers() {
         add(OUTPUT, rule);
     }
-    if plan.container_traffic && plan.capabilities.interface_kinds {
+    if plan.forwarding != Forwarding::LeftAlone && plan.capabilities.interface_kinds {
         for kind in ["bridge", "veth"] {
             let inward = Expression::InterfaceKind { side: Side::Destination, kind };
             add(FORWARD, vec![Expression::NotEstablished, inward, Expression::Jump(LOOK.into())]);

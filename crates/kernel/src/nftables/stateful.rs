@@ -16,7 +16,7 @@ use super::expression::{
     meta, object,
 };
 use super::field::Version;
-use super::named;
+use super::named::{self, NamedSet};
 use super::request::{
     NFPROTO_INET, NFT_MSG_GETOBJ, NFT_MSG_GETSET, NFT_MSG_NEWOBJ, NFT_MSG_NEWSET, NFTA_OBJ_DATA,
     NFTA_OBJ_NAME, NFTA_OBJ_TYPE, NFTA_SET_FLAGS, NFTA_SET_ID, NFTA_SET_KEY_LEN, NFTA_SET_KEY_TYPE,
@@ -483,8 +483,10 @@ impl Table {
     /// The sets and objects of stateful checks that are there.
     pub(super) fn kept(&self) -> Result<BTreeSet<Kept>, TableError> {
         let mut kept = BTreeSet::new();
-        // Those of sources that are kept out have their own life.
-        let other = |name: &str| named::ALL.iter().any(|set| set.name() == name);
+        // Those of sources that are kept out, and of what was sent, have their own life.
+        let other = |name: &str| {
+            named::OF_SCANS.into_iter().chain(NamedSet::of_answers()).any(|set| set.name() == name)
+        };
         self.names(NFT_MSG_GETSET, NFT_MSG_NEWSET, None, |name| {
             !other(&name) && kept.insert(Kept::Set(name))
         })?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::OwnedFd;
 
-use super::expression::Expression;
+use super::expression::{Expression, Socket};
 use super::plan::Present;
 use super::request::{
     ChainHook, NFPROTO_ARP, NFPROTO_INET, NFPROTO_NETDEV, NFT_MSG_GETOBJ, NFT_MSG_GETTABLE, NFT_MSG_NEWOBJ,
@@ -67,7 +67,10 @@ pub fn probe() -> Result<Capabilities, TableError> {
     let interface_kinds = table.try_rule(kind)?.is_ok();
     let sampling = firewall::sampling(1, "probe".to_owned()).into();
     let samples = table.try_rules(firewall::all_samples(), sampling)?.is_ok();
-    Ok(Capabilities { mechanism, payload, interface_kinds, samples })
+    let sockets = [Socket::Connected, Socket::Any].map(|kind| table.try_rule(Expression::Socket(kind)));
+    let [connected, any] = sockets;
+    let sockets = connected?.is_ok() && any?.is_ok() && table.try_rule(Expression::LaterFragment)?.is_ok();
+    Ok(Capabilities { mechanism, payload, interface_kinds, samples, sockets })
 }
 
 /// What the kernel is asked to list, what its answers are, and of which family of tables.

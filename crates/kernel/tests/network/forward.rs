@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use sakimori_kernel::nfqueue::{Hook, QueueOptions, Verdict};
-use sakimori_kernel::nftables::{CounterKind, CounterPath, MARK_DONE, MARK_OUTGOING, TablePlan};
+use sakimori_kernel::nftables::{CounterKind, CounterPath, Forwarding, MARK_DONE, MARK_OUTGOING, TablePlan};
 
 use crate::support::{Answerer, Namespace, PORT, QUEUE, apply, connect, echo, exchange, ip, plan, root};
 
@@ -94,7 +94,7 @@ fn forwarded_traffic_is_left_alone_when_the_plan_says_so() {
     let net = net();
     let address: IpAddr = "10.77.2.2".parse().unwrap();
     net.router.run(|| {
-        let mut table = apply(&TablePlan { container_traffic: false, ..plan() });
+        let mut table = apply(&TablePlan { forwarding: Forwarding::LeftAlone, ..plan() });
         let answerer = Answerer::accepting();
         let server = net.server.run(|| echo(address, PORT, 1));
         net.client.run(|| exchange(&mut connect(address, PORT).unwrap(), b"through").unwrap());

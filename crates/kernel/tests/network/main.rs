@@ -33,3 +33,5 @@ mod support;
 mod table;
 #[cfg(test)]
 mod two_processes;
+#[cfg(test)]
+mod untracked;

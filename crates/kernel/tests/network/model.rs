@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 
 use dice::Dice;
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType};
-use sakimori_firewall::{Hook, Interface, Link, Packet, Policy, compile};
+use sakimori_firewall::{Action, Direction, Fallback, Hook, Interface, Link, Packet, Policy, compile};
 use sakimori_kernel::nflog::{SampleReader, SampleSocket};
-use sakimori_kernel::nftables::{MARK_BYPASS, MARK_MASK, Table, TablePlan};
+use sakimori_kernel::nftables::{Forwarding, MARK_BYPASS, MARK_MASK, Table, TablePlan};
 
 use crate::support::{Namespace, ip, plan, root};
 
@@ -30,6 +30,8 @@ const PACKETS: usize = 60;
 const HOSTS: u8 = 4;
 /// Tells our packets from those that the kernel sends by itself; one less where they are forwarded.
 const HOP_LIMIT: u8 = 77;
+/// The numbers of packets that make a connection stand begin here.
+const ASKED: u16 = 60_000;
 /// Both ports of the connections that stand.
 const STANDING: u16 = 9_007;
 
@@ -318,6 +320,18 @@ fn number_from_environment(name: &str, default: usize) -> usize {
     std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }
 
+/// Says once more what keeps the connections standing, for a table that knows of them by what is sent.
+fn ask_again(from_here: &Raw) {
+    for (at, (v6, host)) in
+        [false, true].into_iter().flat_map(|v6| (1..=HOSTS).map(move |host| (v6, host))).enumerate()
+    {
+        let (here, there) = (address(v6, 1, host), address(v6, 2, host));
+        let packet =
+            Packet { ports: Some((STANDING, STANDING)), ..Packet::new(Hook::Output, here, there, 17) };
+        let _dropped_behind_the_firewall = from_here.send(&bytes(&packet, ASKED + at as u16), there);
+    }
+}
+
 /// Reads what the probe tells until the last packet of a set came by.
 fn told(reader: &mut SampleReader, last: u16) -> BTreeMap<u16, bool> {
     let mut seen = BTreeMap::new();
@@ -373,6 +387,7 @@ fn run(sets: usize, seed: usize, from_there: &Raw, from_here: &Raw) {
     let mut table = Table::open().unwrap();
     let mut expected: BTreeMap<String, u64> = BTreeMap::new();
     let (mut sent, mut dropped, mut bypassed, mut standing, mut in_blocks) = (0_u64, 0_u64, 0_u64, 0_u64, 0);
+    let mut without_tracking = 0;
     let mut applying = Duration::ZERO;
     let base = TablePlan { inspected_ports: Vec::new(), sample_group: Some(GROUP + 1), ..plan() };
     // It always passes: an answer to the DHCP client.
@@ -382,14 +397,30 @@ fn run(sets: usize, seed: usize, from_there: &Raw, from_here: &Raw) {
     };
     for number in 0..sets {
         let mut dice = Dice::new(seed as u64, number as u64);
-        let policy: Policy = rules::policy(&mut dice);
+        let mut policy: Policy = rules::policy(&mut dice);
+        let routes = number % 3 > 0;
+        if !routes {
+            // Of such rules alone a host needs no connection tracking.
+            policy.rules.retain(|rule| rule.direction == Direction::In && rule.action != Action::Bypass);
+            policy.default_outbound = Fallback::Allow;
+        }
         let compiled = compile(&policy);
         let firewall = compiled.plan.unwrap_or_else(|| panic!("{:#?}", compiled.diagnostics));
         in_blocks += u64::from(firewall.in_blocks() != firewall);
-        let planned = TablePlan { firewall, ..base.clone() };
+        let planned = TablePlan {
+            firewall,
+            forwarding: if routes { Forwarding::Inspected } else { Forwarding::None },
+            ..base.clone()
+        };
         let began = Instant::now();
         table.apply(&planned).unwrap();
         applying += began.elapsed();
+        let filters = planned.firewall.chains.iter().any(|chain| !chain.steps.is_empty());
+        let untracked = filters && !planned.tracks_connections();
+        without_tracking += u64::from(untracked);
+        if untracked {
+            ask_again(from_here);
+        }
         // What a rule of this name had counted before is kept.
         let names: BTreeSet<&String> =
             planned.firewall.counters.iter().map(|counter| &counter.name).collect();
@@ -400,7 +431,9 @@ fn run(sets: usize, seed: usize, from_there: &Raw, from_here: &Raw) {
         let mut passing = BTreeMap::new();
         let mut packets = Vec::new();
         for at in 1..=PACKETS as u16 {
-            let packet = packet(&mut dice);
+            // What leaves makes something that comes an answer: the model is told of no packet what went before it.
+            let comes = |packet: &Packet| !untracked || packet.hook == Hook::Input;
+            let packet = std::iter::repeat_with(|| packet(&mut dice)).find(comes).unwrap();
             let judged = planned.firewall.judge(&packet);
             sent += 1;
             dropped += u64::from(judged.dropped);
@@ -416,7 +449,8 @@ fn run(sets: usize, seed: usize, from_there: &Raw, from_here: &Raw) {
         }
         let last = PACKETS as u16 + 1;
         from_there.send(&bytes(&sentinel, last), sentinel.destination);
-        let seen = told(&mut reader, last);
+        let mut seen = told(&mut reader, last);
+        seen.retain(|number, _| *number < ASKED);
         let differing: Vec<_> = (1..=PACKETS as u16)
             .filter(|at| seen.get(at) != passing.get(at))
             .map(|at| (&packets[usize::from(at) - 1], seen.get(&at), passing.get(&at)))
@@ -437,10 +471,12 @@ fn run(sets: usize, seed: usize, from_there: &Raw, from_here: &Raw) {
     }
     println!(
         "{sets} rule sets (seed {seed}), {sent} packets: {dropped} dropped, {bypassed} bypassed, {standing} of connections \
-         that stand: 0 disagreements; {in_blocks} sets were put in blocks; a table was put in force in {:?} on average",
+         that stand: 0 disagreements; {in_blocks} sets were put in blocks, {without_tracking} did without connection \
+         tracking; a table was put in force in {:?} on average",
         applying / u32::try_from(sets.max(1)).unwrap()
     );
     assert!(dropped > sent / 20 && dropped < sent * 9 / 10, "{dropped} of {sent}");
     assert!(bypassed > sent / 100, "{bypassed} of {sent}");
     assert!(in_blocks > sets as u64 / 20, "{in_blocks} of {sets}");
+    assert!(without_tracking > sets as u64 / 5, "{without_tracking} of {sets}");
 }

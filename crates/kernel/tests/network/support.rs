@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use sakimori_kernel::nfqueue::{
     Batch, Hook, QueueMessage, QueueOptions, QueueSocket, QueuedPacket, Verdict, VerdictMessage,
 };
-use sakimori_kernel::nftables::{Table, TablePlan, TableState, probe};
+use sakimori_kernel::nftables::{Forwarding, Table, TablePlan, TableState, probe};
 
 pub(crate) const QUEUE: u16 = 77;
 pub(crate) const PORT: u16 = 8080;
@@ -81,7 +81,7 @@ pub(crate) fn plan() -> TablePlan {
         bypass: true,
         inspected_ports: std::iter::once(PORT..=PORT).collect(),
         inspect_responses: false,
-        container_traffic: true,
+        forwarding: Forwarding::Inspected,
         state: TableState::Queue,
         outgoing_ports: Vec::new(),
         outgoing_except: Vec::new(),

@@ -4,7 +4,7 @@ use expect_test::{Expect, expect};
 
 use super::*;
 use crate::nftables::request::transaction;
-use crate::nftables::{Capabilities, Mechanism};
+use crate::nftables::{Capabilities, Forwarding, Mechanism};
 
 fn plan() -> TablePlan {
     TablePlan {
@@ -13,12 +13,13 @@ fn plan() -> TablePlan {
             payload: PayloadMatch::InnerHeader,
             interface_kinds: true,
             samples: true,
+            sockets: true,
         },
         queue: 7,
         bypass: true,
         inspected_ports: vec![8000..=8090, 80..=80],
         inspect_responses: false,
-        container_traffic: true,
+        forwarding: Forwarding::Inspected,
         state: TableState::Queue,
         outgoing_ports: Vec::new(),
         outgoing_except: Vec::new(),
