@@ -1,6 +1,6 @@
 //! What of the rule language the pipeline feeds today: a rule may be loaded, and yet look at traffic that nobody shows it.
 use crate::packets::STREAM_ODDITIES;
-use crate::{dns_view, ftp_view, http_view, smtp_view, tls_view};
+use crate::{dns_view, ftp_view, http_view, smb_view, smtp_view, tls_view};
 use sakimori_signatures::{Belongs, Buffer, EventName, Fact, Place, Protocol, Rule, Transport};
 
 /// Whether the pipeline shows the rule everything that it looks at, at one place at least.
@@ -36,6 +36,8 @@ const fn events(protocol: Protocol) -> Option<&'static [&'static str]> {
         Protocol::Ftp => ftp_view::EVENTS,
         Protocol::FtpData => &[],
         Protocol::Smtp => smtp_view::EVENTS,
+        Protocol::Smb => smb_view::EVENTS,
+        Protocol::Dcerpc => &[],
         _ => return None,
     })
 }
@@ -74,7 +76,9 @@ fn tells(place: Place, fact: Fact) -> bool {
     match fact {
         Fact::StreamOfClient | Fact::StreamOfServer => true,
         Fact::HttpContentLength => place == Place::Transaction(Protocol::Http),
-        Fact::FileSize => matches!(place, Place::Transaction(Protocol::FtpData | Protocol::Smtp)),
+        Fact::FileSize => {
+            matches!(place, Place::Transaction(Protocol::FtpData | Protocol::Smtp | Protocol::Smb))
+        }
         Fact::IgmpType
         | Fact::Ipv4Checksum
         | Fact::Tcpv4Checksum
@@ -87,7 +91,13 @@ fn tells(place: Place, fact: Fact) -> bool {
             (Belongs::Packet, _) | (Belongs::Flow, Place::Packet) => true,
             (
                 Belongs::Transaction,
-                Place::Transaction(protocol @ (Protocol::Tls | Protocol::Ftp | Protocol::Dns)),
+                Place::Transaction(
+                    protocol @ (Protocol::Tls
+                    | Protocol::Ftp
+                    | Protocol::Dns
+                    | Protocol::Smb
+                    | Protocol::Dcerpc),
+                ),
             ) => fact.protocols().contains(&protocol),
             _ => false,
         },

@@ -15,7 +15,7 @@ use crate::packet_view::Header;
 use crate::record::{Record, Said};
 use crate::shared::Shared;
 use crate::stream_view::StreamWindow;
-use crate::{dns_view, ftp_data_view, ftp_view, http, smtp_view, tls_view};
+use crate::{dcerpc_view, dns_view, ftp_data_view, ftp_view, http, smb_view, smtp_view, tls_view};
 use sakimori_model::HttpSummary;
 use sakimori_signatures::{
     Buffer, Direction, EventName, Fact, FlowFacts, FlowState, Inspected, Memory, Protocol, Stage,
@@ -34,8 +34,16 @@ pub(crate) struct Spec {
 }
 
 /// All protocols that are spoken here, in the order in which they are tried.
-pub(crate) const PROTOCOLS: &[Spec] =
-    &[http::SPEC, tls_view::SPEC, dns_view::SPEC, ftp_view::SPEC, ftp_data_view::SPEC, smtp_view::SPEC];
+pub(crate) const PROTOCOLS: &[Spec] = &[
+    http::SPEC,
+    tls_view::SPEC,
+    dns_view::SPEC,
+    ftp_view::SPEC,
+    ftp_data_view::SPEC,
+    smtp_view::SPEC,
+    smb_view::SPEC,
+    dcerpc_view::SPEC,
+];
 
 /// What the first bytes of a direction say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +111,11 @@ pub(crate) trait Transaction {
     /// A number of the protocol.
     fn fact(&self, _fact: Fact, _direction: Direction) -> Option<u64> {
         None
+    }
+
+    /// Whether the message says that its numbers stand with their lowest byte first.
+    fn is_little_endian(&self) -> bool {
+        true
     }
 
     /// Whether something odd was seen.
@@ -291,6 +304,10 @@ impl<T: Transaction> Inspected for Subject<'_, T> {
             Fact::StreamOfServer => Some(to_client),
             fact => self.view.fact(fact, direction).or_else(|| self.header.fact(fact)),
         }
+    }
+
+    fn is_little_endian(&self, _direction: Direction) -> bool {
+        self.view.is_little_endian()
     }
 
     fn has_event(&self, event: EventName, direction: Direction) -> bool {

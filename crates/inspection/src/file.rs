@@ -1,5 +1,5 @@
 //! A file as it comes: what is kept of it for rules, and what is said of it.
-use crate::record::{FileRecord, Said, text};
+use crate::record::{Field, FileRecord, Said, text};
 use md5::{Digest as _, Md5};
 
 /// A file that is carried by a protocol.
@@ -46,6 +46,21 @@ impl File {
     /// Whether no more of it will be kept.
     pub(crate) fn is_full(&self, limit: usize) -> bool {
         self.gaps || self.kept.len() >= limit
+    }
+
+    /// What an alert says of it.
+    pub(crate) fn field(&self, over: bool) -> Field {
+        let state = match (over, self.gaps) {
+            (false, _) => "UNKNOWN",
+            (true, false) => "CLOSED",
+            (true, true) => "TRUNCATED",
+        };
+        Field::Group(vec![
+            ("filename", Field::Text(text(&self.name))),
+            ("gaps", Field::Flag(self.gaps)),
+            ("state", Field::Text(state.to_owned())),
+            ("size", Field::Number(self.size)),
+        ])
     }
 
     pub(crate) fn said(&self, within: Option<Said>, whole: bool) -> Said {

@@ -107,7 +107,9 @@ impl InspectedFlow {
                 let asks = |side| {
                     let asked = needs.transactions(side);
                     // what is said of files is known by the connection that announces them
-                    asked.contains(protocol) || protocol == Protocol::Ftp && asked.contains(Protocol::FtpData)
+                    asked.contains(protocol)
+                        || protocol == Protocol::Ftp && asked.contains(Protocol::FtpData)
+                        || protocol == Protocol::Smb && asked.contains(Protocol::Dcerpc)
                 };
                 asks(side) || direction == Direction::ToServer && asks(other)
             }

@@ -15,6 +15,7 @@
 
 mod answer;
 pub mod coverage;
+mod dcerpc_view;
 mod detection;
 mod dialogue;
 mod dns_view;
@@ -35,6 +36,7 @@ mod record;
 mod report;
 mod shared;
 mod site;
+mod smb_view;
 mod smtp_view;
 mod stream_view;
 mod tls_view;

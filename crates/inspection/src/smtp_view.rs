@@ -384,6 +384,10 @@ impl Transaction for SmtpView<'_> {
     }
 
     fn said(&self) -> Option<Said> {
-        Some(self.mail.said(self.helo))
+        let Said::Parts(kind, mut parts) = self.mail.said(self.helo) else { return None };
+        if let Some(file) = &self.mail.file {
+            parts.push(("files", Field::List(vec![file.field(self.mail.file_over)])));
+        }
+        Some(Said::Parts(kind, parts))
     }
 }

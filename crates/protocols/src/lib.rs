@@ -4,10 +4,12 @@
 //! what is odd as an anomaly, never fail, never panic and never keep more than their limits say.
 #![forbid(unsafe_code)]
 
+pub mod dcerpc;
 pub mod dns;
 pub mod ftp;
 pub mod http1;
 pub mod lines;
+pub mod smb;
 pub mod smtp;
 pub mod tls;
 

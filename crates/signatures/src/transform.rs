@@ -3,7 +3,6 @@ use crate::base64::{self, Mode};
 use crate::diagnose::{Finding, shown};
 use crate::parse::{Word, quoted};
 use sha2::Digest as _;
-use std::io::Read as _;
 
 /// One transformation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,17 +36,17 @@ pub(crate) enum Transform {
         bytes: Option<i64>,
     },
     Gunzip {
-        most: u64,
+        most: usize,
     },
     Inflate {
-        most: u64,
+        most: usize,
     },
 }
 
 /// Most bytes that decompressing gives.
-const INFLATED: u64 = 1 << 20;
+const INFLATED: usize = 1 << 20;
 /// As many unless the rule says so.
-const INFLATED_USUALLY: u64 = 1024;
+const INFLATED_USUALLY: usize = 1024;
 
 impl Transform {
     /// The transformation that a keyword without a value asks for.
@@ -133,7 +132,7 @@ impl Transform {
                     "" => Some(INFLATED_USUALLY),
                     text => text
                         .strip_prefix("max-size")
-                        .and_then(|most| most.trim_ascii().parse::<u64>().ok())
+                        .and_then(|most| most.trim_ascii().parse::<usize>().ok())
                         .filter(|most| (1..=INFLATED).contains(most)),
                 };
                 let most = most.ok_or_else(|| bad("write max-size with 1 to 1048576 bytes"))?;
@@ -199,13 +198,12 @@ impl Transform {
                 base64::decode(text, *mode, to);
             }
             Self::Slice { offset, bytes } => to.extend_from_slice(slice(from, *offset, *bytes)),
-            // what was decompressed before the input broke is looked at
             Self::Gunzip { most } => {
-                let _broken = flate2::read::MultiGzDecoder::new(from).take(*most).read_to_end(to);
+                if let Some(body) = gzip_body(from) {
+                    inflate(flate2::Decompress::new(false), body, *most, to);
+                }
             }
-            Self::Inflate { most } => {
-                let _broken = flate2::read::ZlibDecoder::new(from).take(*most).read_to_end(to);
-            }
+            Self::Inflate { most } => inflate(flate2::Decompress::new(true), from, *most, to),
             Self::HeaderLowerCase => {
                 let mut in_name = true;
                 for &byte in from {
@@ -260,6 +258,30 @@ impl std::hash::Hash for Catcher {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self.text.hash(state);
     }
+}
+
+/// Decompresses as far as it goes, and no further than `most` bytes.
+fn inflate(mut stream: flate2::Decompress, from: &[u8], most: usize, to: &mut Vec<u8>) {
+    to.reserve_exact(most);
+    // what came of it before it broke is looked at
+    let _broken = stream.decompress_vec(from, to, flate2::FlushDecompress::Finish);
+    to.truncate(most);
+}
+
+/// What is behind the header of gzip (RFC 1952 §2.3).
+fn gzip_body(bytes: &[u8]) -> Option<&[u8]> {
+    let [0x1f, 0x8b, 8, flags, _, _, _, _, _, _, rest @ ..] = bytes else { return None };
+    let mut rest = rest;
+    if flags & 4 != 0 {
+        let (length, after) = rest.split_first_chunk::<2>()?;
+        rest = after.get(usize::from(u16::from_le_bytes(*length))..)?;
+    }
+    for flag in [8, 16] {
+        if flags & flag != 0 {
+            rest = rest.get(rest.iter().position(|byte| *byte == 0)? + 1..)?;
+        }
+    }
+    rest.get(usize::from(flags & 2)..)
 }
 
 /// Part of the bytes; what is negative counts from the end.
@@ -340,6 +362,9 @@ mod tests {
         assert_eq!(apply("zlib_deflate", "", &zipped), b"hello");
         assert_eq!(apply("zlib_deflate", "max-size 2", &zipped), b"he");
         assert_eq!(apply("gunzip", "", b"no gzip"), b"");
+        let mut zipped = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        std::io::Write::write_all(&mut zipped, b"hello").unwrap();
+        assert_eq!(apply("gunzip", "", &zipped.finish().unwrap()), b"hello");
         for (name, value) in
             [("xor", "\"0g\""), ("xor", "\"012\""), ("pcrexform", "\"a\""), ("from_base64", "mode x")]
         {
