@@ -34,10 +34,9 @@ const fn events(protocol: Protocol) -> Option<&'static [&'static str]> {
         Protocol::Tls => tls_view::EVENTS,
         Protocol::Dns => dns_view::EVENTS,
         Protocol::Ftp => ftp_view::EVENTS,
-        Protocol::FtpData => &[],
+        Protocol::FtpData | Protocol::Dcerpc => &[],
         Protocol::Smtp => smtp_view::EVENTS,
         Protocol::Smb => smb_view::EVENTS,
-        Protocol::Dcerpc => &[],
         _ => return None,
     })
 }

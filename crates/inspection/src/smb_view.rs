@@ -66,13 +66,14 @@ impl Smb {
     fn message(&mut self, asking: &mut Asking<'_>, message: Message, seen: &Seen) -> Step {
         let answered = |(id, ..): &(u64, u64, RuleMemory)| *id == message.id && message.is_response;
         let at = self.waiting.iter().position(answered);
-        let (number, mut rules) = match at.and_then(|at| self.waiting.remove(at)) {
-            Some((_, number, rules)) => (number, rules),
-            None => {
+        let asked = at.and_then(|at| self.waiting.remove(at));
+        let (number, mut rules) = asked.map_or_else(
+            || {
                 self.number += 1;
                 (self.number - 1, RuleMemory::default())
-            }
-        };
+            },
+            |(_, number, rules)| (number, rules),
+        );
         let step = asking.judge(&SmbView(seen), number, &mut rules, stage(message.is_response)).into();
         if !message.is_response {
             if self.waiting.len() >= WAITING {

@@ -72,7 +72,7 @@ impl Control {
 
 fn command(line: &[u8]) -> Command {
     // Telnet's own commands may stand in front
-    let begin = line.iter().position(|byte| byte.is_ascii_alphabetic()).unwrap_or(0);
+    let begin = line.iter().position(u8::is_ascii_alphabetic).unwrap_or(0);
     let line = line.get(begin..).unwrap_or(line);
     let end = line.iter().position(|byte| *byte == b' ').unwrap_or(line.len());
     let (verb, argument) = line.split_at(end);
@@ -106,8 +106,8 @@ pub fn address(text: &[u8]) -> Option<(Ipv4Addr, u16)> {
     words.into_iter().find_map(|word| {
         let numbers: Vec<u8> =
             word.split(|byte| *byte == b',').map_while(|part| number(part)?.try_into().ok()).collect();
-        let [a, b, c, d, e, f] = *numbers.as_slice() else { return None };
-        Some((Ipv4Addr::new(a, b, c, d), u16::from_be_bytes([e, f])))
+        let (address, port) = numbers.split_first_chunk::<4>()?;
+        Some((Ipv4Addr::from(*address), u16::from_be_bytes(port.try_into().ok()?)))
     })
 }
 

@@ -108,9 +108,8 @@ impl Session {
     /// Whether bytes may begin a connection; none while there are too few.
     pub fn may_begin_with(bytes: &[u8]) -> Option<bool> {
         match *bytes {
-            [0, _, _, _, 0xfe | 0xff | 0xfd, b'S', b'M', b'B', ..] => Some(true),
-            // a session over NetBIOS is asked for first
-            [0x81, 0, 0, 68, 32, ..] => Some(true),
+            // a session over NetBIOS may be asked for first
+            [0, _, _, _, 0xfd..=0xff, b'S', b'M', b'B', ..] | [0x81, 0, 0, 68, 32, ..] => Some(true),
             [0 | 0x81, ..] if bytes.len() < 8 => None,
             _ => Some(false),
         }
@@ -167,8 +166,7 @@ fn read(state: &mut State, side: Side, message: &[u8], said: &mut Vec<Said>) {
         [0xff, b'S', b'M', b'B', ..] => version1::read(state, side, message, said),
         [0xfe, b'S', b'M', b'B', ..] => version2::read(state, message, said),
         // encrypted, compressed, or one of NetBIOS
-        [0xfd | 0xfc, b'S', b'M', b'B', ..] => {}
-        [32, ..] => {}
+        [0xfd | 0xfc, b'S', b'M', b'B', ..] | [32, ..] => {}
         _ => said.push(Said::Broken),
     }
 }

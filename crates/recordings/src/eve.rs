@@ -149,12 +149,11 @@ const fn kind(said: &Said) -> &'static str {
     match said {
         Said::Told(told) => told.name,
         Said::Parts(kind, _) => kind,
-        Said::Anomaly(_) => "anomaly",
         Said::Http(_) => "http",
         Said::Dns(_) => "dns",
         Said::File(_) => "fileinfo",
         Said::Match(_) => "alert",
-        Said::Oddity(_) => "anomaly",
+        Said::Anomaly(_) | Said::Oddity(_) => "anomaly",
         Said::Spoken | Said::Passed | Said::Refused(_) => "flow",
     }
 }

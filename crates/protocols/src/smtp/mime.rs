@@ -175,7 +175,8 @@ impl Reader {
         self.body = Body::Skip;
         let Part { kind, boundary, name, base64, quoted } = std::mem::take(&mut self.part);
         if kind.starts_with(b"multipart/") && !boundary.is_empty() && self.boundaries.len() < DEPTH {
-            self.boundaries.push(boundary.get(..BOUNDARY_BYTES).map_or(boundary.clone(), <[u8]>::to_vec));
+            self.boundaries
+                .push(boundary.get(..BOUNDARY_BYTES).map_or_else(|| boundary.clone(), <[u8]>::to_vec));
         } else if kind == b"message/rfc822" && name.is_empty() {
             // a mail within: its own header follows
             self.parts += 1;

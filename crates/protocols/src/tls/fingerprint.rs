@@ -1,7 +1,7 @@
 //! Fingerprints of greetings: how a program speaks TLS tells it from others.
 //!
 //! # Source
-//! JA3 and JA3S: Salesforce, "TLS Fingerprinting with JA3 and JA3S" (BSD-3-Clause); JA4: FoxIO, "JA4: TLS Client
+//! JA3 and JA3S: Salesforce, "TLS Fingerprinting with JA3 and JA3S" (BSD-3-Clause); JA4: `FoxIO`, "JA4: TLS Client
 //! Fingerprinting" (BSD-3-Clause, unlike the other methods of that family).
 use super::{ALPN, ClientHello, SERVER_NAME, ServerHello};
 use sha2::Digest as _;
