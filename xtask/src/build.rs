@@ -74,7 +74,16 @@ pub(crate) fn measure_computers() -> anyhow::Result<bool> {
 
 /// Runs an example of the test kit that prints a report: whether every target was met. It says itself what is wrong.
 pub(crate) fn example_meets(example: &str, arguments: &[PathBuf]) -> anyhow::Result<bool> {
-    Ok(example_command(example, None, arguments)?.status().context("running the example")?.success())
+    example_meets_to(example, None, arguments)
+}
+
+/// The same, with a word first that says what it is to do.
+pub(crate) fn example_meets_to(
+    example: &str,
+    word: Option<&str>,
+    arguments: &[PathBuf],
+) -> anyhow::Result<bool> {
+    Ok(example_command(example, word, arguments)?.status().context("running the example")?.success())
 }
 
 /// The same, with a word first that says what it is to do.

@@ -142,6 +142,12 @@ enum Bench {
     Inline,
     /// Throughput and new connections with 10, 300 and 10,000 firewall rules over none; time from an API call to enforced.
     Firewall,
+    /// The web application firewall's processor time for each transaction, beside libmodsecurity.
+    Waf {
+        /// Folder of the OWASP Core Rule Set, or its `rules`; `crs-setup.conf.example` lies in it or beside it.
+        #[arg(long)]
+        rules: PathBuf,
+    },
     /// Memory and processor time of the agent at rest.
     Rest,
     /// The manager under a simulated fleet: activations, idle agents, policy edits, durable events, memory; on `SQLite` and
@@ -213,7 +219,7 @@ fn run(command: Command) -> anyhow::Result<bool> {
             build::run_example("conformance_logs", &[dir]).map(|()| true)
         }
         Command::Conformance { what: Conformance::Crs { rules, tests } } => {
-            build::example_meets("conformance_crs", &[rules, tests])
+            build::example_meets_to("waf", Some("crs"), &[rules, tests])
         }
         Command::Conformance { what: Conformance::Seclang { tests } } => {
             build::example_meets("conformance_seclang", &[tests])
@@ -225,6 +231,9 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Bench { what: Bench::Computers } => {
             debian::require(&[debian::BUILD, debian::POSTGRES].concat())?;
             build::measure_computers()
+        }
+        Command::Bench { what: Bench::Waf { rules } } => {
+            build::example_meets_to("waf", Some("bench"), &[rules])
         }
         Command::Bench { what: Bench::Inline } => measure(bench::inline),
         Command::Bench { what: Bench::Firewall } => measure(|programs, _| bench::firewall(programs)),

@@ -1,4 +1,4 @@
-//! What a transaction costs: CPU time of the request phases with the Core Rule Set, per kind of request.
+//! What a transaction costs: CPU time of all phases with the Core Rule Set, per kind of request.
 //!
 //! `cost RULES [ROUNDS]`: RULES holds the rule set's `*.conf` and `*.data`, with `crs-setup.conf.example` in it or beside it.
 #![expect(clippy::disallowed_methods, reason = "a tool reads the files it was given and measures real time")]
@@ -26,6 +26,7 @@ struct Request {
     target: String,
     kind: &'static str,
     body: String,
+    response: String,
 }
 
 fn main() {
@@ -88,8 +89,14 @@ fn requests() -> Vec<Request> {
         })
         .collect();
     let item = r#"{"id":17,"name":"Green tea","price":4.5,"tags":["tea","green","japan"],"stock":{"tokyo":12,"osaka":7}}"#;
-    let post =
-        |name, kind, body| Request { name, method: "POST", target: "/api/items".to_owned(), kind, body };
+    let post = |name, kind, body| Request {
+        name,
+        method: "POST",
+        target: "/api/items".to_owned(),
+        kind,
+        body,
+        response: String::new(),
+    };
     vec![
         Request {
             name: "GET, 2 arguments",
@@ -97,6 +104,7 @@ fn requests() -> Vec<Request> {
             target: "/shop/search?q=green+tea&page=2".to_owned(),
             kind: "",
             body: String::new(),
+            response: String::new(),
         },
         post("POST, 8 fields", FORM, "name=Hanako&mail=hanako%40example.org&city=Kyoto&zip=600-8001&street=Shijo+12&note=please+ring&gift=yes&count=3".to_owned()),
         post("POST, argument of 10 kB", FORM, format!("text={}", long.replace(' ', "+"))),
@@ -106,11 +114,20 @@ fn requests() -> Vec<Request> {
         post("128 kB of dots", FORM, format!("q={}", "../".repeat(43_000))),
         post("JSON call", "application/json", format!("{{\"items\":[{}]}}", [item; 5].join(","))),
         Request {
+            name: "page of 60 kB",
+            method: "GET",
+            target: "/2026/11/autumn/".to_owned(),
+            kind: "",
+            body: String::new(),
+            response: format!("<html><body>{}</body></html>", format!("<p>{words}</p>\n").repeat(61_440 / 96)),
+        },
+        Request {
             name: "SQL injection",
             method: "GET",
             target: "/shop/search?q=1%27%20UNION%20SELECT%20user%2Cpassword%20FROM%20users--&page=2".to_owned(),
             kind: "",
             body: String::new(),
+            response: String::new(),
         },
     ]
 }
@@ -139,6 +156,11 @@ fn play(ruleset: &Ruleset, request: &Request) -> (usize, Verdict) {
     transaction.request_headers_end();
     transaction.request_body(request.body.as_bytes());
     transaction.request_body_end();
+    transaction.response_line(b"HTTP/1.1", 200);
+    transaction.response_header(b"Content-Type", b"text/html; charset=UTF-8");
+    transaction.response_headers_end();
+    transaction.response_body(request.response.as_bytes());
+    transaction.response_body_end();
     transaction.finish(now);
     (transaction.matches().len(), transaction.verdict().clone())
 }

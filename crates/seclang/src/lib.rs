@@ -18,6 +18,7 @@ mod operator;
 mod parse;
 mod pattern;
 mod prefilter;
+pub mod profiles;
 mod ruleset;
 mod settings;
 mod store;

@@ -89,6 +89,7 @@ pub(crate) const FILE_BYTES: usize = 16 << 20;
 /// Compiles an operator by its name.
 pub(crate) fn compile(name: &str, argument: &str, loader: &dyn Loader) -> Result<Box<dyn Operator>, Finding> {
     Ok(match name {
+        "rx" if argument.contains("%{") => Box::new(rx::Expanded::new(argument)?),
         "rx" => Box::new(rx::Rx::new(argument)?),
         "rxglobal" => Box::new(rx::Rx::global(argument)?),
         "pm" => Box::new(pm::Pm::inline(argument)?),

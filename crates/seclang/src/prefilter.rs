@@ -1,9 +1,11 @@
 //! Which patterns can match a value at all: one pass over it for all of them.
 //!
-//! Of each pattern it is worked out which literals one of which a match has to contain. All literals of all patterns lie in one
-//! automaton. A value is run through it once; patterns none of whose literals were in it are not tried.
+//! Of each pattern it is worked out which literals one of which a match has to contain. All literals of all patterns are looked for
+//! at once (`literals`); patterns none of whose literals were in it are not tried.
 
-use daachorse::DoubleArrayAhoCorasick;
+mod literals;
+
+use literals::Literals;
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 /// What a value must contain to match.
@@ -36,7 +38,8 @@ impl Needs {
         if phrases.iter().any(Vec::is_empty) {
             return Self::Nothing;
         }
-        Self::Any(tidy(phrases.iter().map(|phrase| phrase.to_ascii_lowercase()).collect()))
+        // whole: what long ones begin with may be ordinary, such as the first line of a page
+        Self::Any(phrases.iter().map(|phrase| phrase.to_ascii_lowercase()).collect())
     }
 }
 
@@ -233,16 +236,14 @@ impl Bits {
     }
 }
 
-/// Which filters a value passes: the automaton of many patterns.
+/// Which filters a value passes.
 #[derive(Default)]
 pub(crate) struct Filters {
-    automaton: Option<DoubleArrayAhoCorasick<u32>>,
+    literals: Literals,
     /// For each literal the filters that it lets pass.
     by_literal: Vec<Vec<u32>>,
-    /// For each byte the filters that it lets pass.
-    by_byte: Vec<Vec<u32>>,
-    /// Bytes that let anything pass.
-    telling: [u64; 4],
+    /// Bytes that let filters pass, with these.
+    by_byte: Vec<(u8, Vec<u32>)>,
     count: usize,
 }
 
@@ -256,67 +257,49 @@ impl Filters {
     /// For each filter what it needs.
     pub(crate) fn new(needs: &[Vec<Vec<u8>>]) -> Self {
         let mut literals: std::collections::BTreeMap<&[u8], Vec<u32>> = std::collections::BTreeMap::new();
-        let mut by_byte = vec![Vec::new(); 256];
+        let mut by_byte: std::collections::BTreeMap<u8, Vec<u32>> = std::collections::BTreeMap::new();
         for (filter, any) in (0_u32..).zip(needs) {
             for literal in any {
                 match literal.as_slice() {
-                    [byte] => {
-                        if let Some(list) = by_byte.get_mut(usize::from(*byte)) {
-                            list.push(filter);
-                        }
-                    }
+                    [byte] => by_byte.entry(*byte).or_default().push(filter),
                     longer => literals.entry(longer).or_default().push(filter),
                 }
             }
         }
         let (words, by_literal): (Vec<&[u8]>, Vec<Vec<u32>>) = literals.into_iter().unzip();
-        let automaton = DoubleArrayAhoCorasick::with_values(words.iter().zip(0_u32..)).ok();
-        let mut telling = [0; 4];
-        for (byte, list) in (0_u8..=255).zip(&by_byte) {
-            if !list.is_empty() {
-                note(&mut telling, byte);
-            }
+        Self {
+            literals: Literals::new(&words),
+            by_literal,
+            by_byte: by_byte.into_iter().collect(),
+            count: needs.len(),
         }
-        Self { automaton, by_literal, by_byte, telling, count: needs.len() }
     }
 
-    /// The filters that `value` passes.
-    pub(crate) fn passed(&self, value: &[u8]) -> Bits {
+    /// The filters that `value` passes; `lower` is room for its small letters.
+    pub(crate) fn passed(&self, value: &[u8], lower: &mut Vec<u8>) -> Bits {
         let mut passed = Bits::new(self.count);
-        let mut seen = [0; 4];
-        for byte in value {
-            note(&mut seen, byte.to_ascii_lowercase());
+        lower.clear();
+        lower.extend_from_slice(value);
+        lower.make_ascii_lowercase();
+        let mut seen = [false; 256];
+        for byte in lower.iter() {
+            if let Some(seen) = seen.get_mut(usize::from(*byte)) {
+                *seen = true;
+            }
         }
-        for (word, (seen, telling)) in seen.iter().zip(&self.telling).enumerate() {
-            let mut both = seen & telling;
-            while both != 0 {
-                let byte = word * 64 + both.trailing_zeros() as usize;
-                both &= both - 1;
-                for filter in self.by_byte.get(byte).into_iter().flatten() {
+        for (byte, filters) in &self.by_byte {
+            if seen.get(usize::from(*byte)) == Some(&true) {
+                for filter in filters {
                     passed.set(*filter as usize);
                 }
             }
         }
-        if let Some(automaton) = &self.automaton {
-            let mut literals = Bits::new(self.by_literal.len());
-            for found in automaton.find_overlapping_iter_from_iter(value.iter().map(u8::to_ascii_lowercase)) {
-                let literal = found.value() as usize;
-                if !literals.has(literal) {
-                    literals.set(literal);
-                    for filter in self.by_literal.get(literal).into_iter().flatten() {
-                        passed.set(*filter as usize);
-                    }
-                }
+        self.literals.find(lower, |literal| {
+            for filter in self.by_literal.get(literal as usize).into_iter().flatten() {
+                passed.set(*filter as usize);
             }
-        }
+        });
         passed
-    }
-}
-
-/// Marks a byte in a set of bytes.
-fn note(set: &mut [u64; 4], byte: u8) {
-    if let Some(word) = set.get_mut(usize::from(byte >> 6)) {
-        *word |= 1 << (byte & 63);
     }
 }
 
@@ -346,8 +329,8 @@ mod tests {
     #[test]
     fn a_filter_passes_what_contains_a_literal() {
         let filters = Filters::new(&[vec![b"union".to_vec()], vec![b"<".to_vec()], vec![b"ni".to_vec()]]);
-        let passed = filters.passed(b"a UNION b");
+        let passed = filters.passed(b"a UNION b", &mut Vec::new());
         assert!(passed.has(0) && !passed.has(1) && passed.has(2));
-        assert!(filters.passed(b"<").has(1));
+        assert!(filters.passed(b"<", &mut Vec::new()).has(1));
     }
 }

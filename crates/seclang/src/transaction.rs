@@ -35,6 +35,9 @@ pub struct Opening {
     pub now: Timestamp,
 }
 
+/// The name of what has none: the first value, which is empty.
+const NO_NAME: ValueId = 0;
+
 /// A named value.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
@@ -136,7 +139,7 @@ impl Ruleset {
             now: opening.now,
             opened: opening.now,
             engine: settings.engine,
-            values: Values::default(),
+            values: Values::with(Vec::new()),
             entries: vec![Vec::new(); Variable::COUNT],
             generation: 1,
             gathered: std::iter::repeat_with(|| (0, Vec::new())).take(self.targets.len()).collect(),
@@ -258,12 +261,11 @@ impl Transaction<'_> {
         if !self.rules.reads(variable) {
             return;
         }
-        let name = self.values.add(Vec::new());
         let value = self.values.add(value.into());
         self.generation += 1;
         if let Some(list) = self.entries.get_mut(variable as usize) {
             list.clear();
-            list.push(Entry { name, value });
+            list.push(Entry { name: NO_NAME, value });
         }
     }
 

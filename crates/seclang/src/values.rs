@@ -22,11 +22,21 @@ struct Value {
 pub(crate) struct Values {
     list: Vec<Value>,
     derived_bytes: usize,
+    /// Room for the small letters of a value.
+    lower: Vec<u8>,
     /// A transformation was left out for want of memory.
     pub(crate) exhausted: bool,
 }
 
 impl Values {
+    /// Values of which the first is there already.
+    pub(crate) fn with(first: Vec<u8>) -> Self {
+        let mut values = Self::default();
+        values.list.reserve(128);
+        values.add(first);
+        values
+    }
+
     /// Keeps a value.
     pub(crate) fn add(&mut self, bytes: Vec<u8>) -> ValueId {
         let id = ValueId::try_from(self.list.len()).unwrap_or(ValueId::MAX);
@@ -74,7 +84,7 @@ impl Values {
     pub(crate) fn filter(&mut self, id: ValueId, side: usize, filters: &Filters) {
         let Some(value) = self.list.get_mut(id as usize) else { return };
         if let Some(passed @ None) = value.passed.get_mut(side) {
-            *passed = Some(filters.passed(&value.bytes));
+            *passed = Some(filters.passed(&value.bytes, &mut self.lower));
         }
     }
 

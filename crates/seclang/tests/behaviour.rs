@@ -325,3 +325,38 @@ fn operators_that_ask_others_load_with_a_remark() {
     assert_eq!(told, [("W065", Level::Warning, 1), ("W065", Level::Warning, 2)]);
     assert_eq!(ask(&compiled.ruleset.unwrap(), "/", &[], ""), (vec![], Verdict::Pass));
 }
+
+#[test]
+fn the_profile_of_wordpress_leaves_editors_alone_and_visitors_under_all_rules() {
+    let rule =
+        "SecRule ARGS \"@contains <script\" \"id:1,phase:2,deny,log,tag:'OWASP_CRS',tag:'attack-xss'\"";
+    let rules = ruleset(&format!("{}\n{rule}", sakimori_seclang::profiles::WORDPRESS));
+    let json = ("Content-Type", "application/json");
+    let nonce = ("X-WP-Nonce", "4f1c2d9a7b");
+    let cookie = ("Cookie", "wordpress_logged_in_5c016e8f0f95f039102cbe8366c5c7f3=hanako");
+    let body = "{\"title\":\"Tea\",\"content\":\"<!-- wp:html --><script>a()</script>\"}";
+    let save = "/wp-json/wp/v2/posts/12?_locale=user";
+    assert_eq!(ask(&rules, save, &[json, nonce, cookie], body), (vec![], Verdict::Pass));
+    for (target, headers) in [
+        (save, vec![json, nonce]),
+        (save, vec![json, cookie]),
+        ("/wp-json/wp/v2/comments", vec![json, nonce, cookie]),
+        ("/wp-json/contact/v1/send", vec![json, nonce, cookie]),
+    ] {
+        assert_eq!(ask(&rules, target, &headers, body), (vec![1], deny(1)), "{target} {headers:?}");
+    }
+    let title = "{\"title\":\"<script>\",\"content\":\"\"}";
+    assert_eq!(ask(&rules, save, &[json, nonce, cookie], title).1, deny(1), "no other field");
+    assert_eq!(ask(&rules, "/wp-login.php", &[FORM], "log=a&pwd=<script").1, Verdict::Pass);
+    assert_eq!(ask(&rules, "/wp-login.php", &[FORM], "log=<script&pwd=a").1, deny(1));
+}
+
+#[test]
+fn patterns_may_have_macros() {
+    let rules = ruleset(
+        "SecAction \"id:1,phase:1,pass,nolog,setvar:'tx.charsets=utf-8|iso-8859-1'\"\n\
+         SecRule ARGS:charset \"!@rx (?i)^(?:%{tx.charsets})$\" \"id:2,phase:2,deny,log\"",
+    );
+    assert_eq!(ask(&rules, "/?charset=UTF-8", &[], ""), (vec![], Verdict::Pass));
+    assert_eq!(ask(&rules, "/?charset=utf-7", &[], ""), (vec![2], deny(2)));
+}

@@ -29,6 +29,7 @@ pub mod manager;
 pub mod nginx;
 pub mod numbered;
 pub mod package;
+pub mod peer;
 pub mod postgres;
 pub mod process;
 pub mod programs;

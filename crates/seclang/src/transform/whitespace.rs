@@ -6,15 +6,19 @@ pub(super) fn apply(input: &[u8]) -> Option<Vec<u8>> {
     if !input.iter().any(|byte| is_space(*byte) || *byte == 0xa0) {
         return None;
     }
-    let mut out = Vec::with_capacity(input.len());
-    let mut bytes = input.iter().copied().peekable();
-    while let Some(byte) = bytes.next() {
-        let wide = byte == 0xc2 && bytes.peek() == Some(&0xa0);
-        if wide {
-            bytes.next();
-        } else if !is_space(byte) && byte != 0xa0 {
-            out.push(byte);
+    // each byte is written, and the next one over it where it does not stay: words are too short for a branch to be foreseen
+    let mut out = vec![0; input.len()];
+    let (mut kept, mut before) = (0_usize, 0);
+    for byte in input {
+        if before == 0xc2 && *byte == 0xa0 {
+            kept = kept.saturating_sub(1);
         }
+        if let Some(slot) = out.get_mut(kept) {
+            *slot = *byte;
+        }
+        kept += usize::from(!is_space(*byte) && *byte != 0xa0);
+        before = *byte;
     }
+    out.truncate(kept);
     Some(out)
 }

@@ -5,6 +5,8 @@
 #![expect(clippy::disallowed_methods, reason = "a tool reads the files it was given")]
 #![expect(clippy::print_stdout, reason = "a tool prints its figures")]
 
+mod differential;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,6 +29,7 @@ fn main() -> anyhow::Result<ExitCode> {
     if paths.is_empty() {
         bail!("no test-*.txt in {}", folder.display());
     }
+    let mut inputs = Vec::new();
     let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for path in &paths {
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -43,6 +46,7 @@ fn main() -> anyhow::Result<ExitCode> {
         } else {
             bail!("{name}: an unknown kind of test");
         };
+        inputs.push(input);
         let count = counts.entry(kind).or_default();
         if made.trim_end() == expected.trim_end() {
             count.0 += 1;
@@ -67,6 +71,7 @@ fn main() -> anyhow::Result<ExitCode> {
         "%",
         Target::AtLeast(100.0),
     );
+    differential::run(&inputs, &mut report)?;
     report.print();
     Ok(if report.all_met() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

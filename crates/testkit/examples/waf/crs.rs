@@ -2,20 +2,20 @@
 //!
 //! The tests are those of go-ftw; requests are built as it builds them and judged in process. A test that asks for nothing but a
 //! status or an error of the web server is skipped: there is none.
-#![expect(clippy::disallowed_methods, reason = "a tool reads the files it was given and measures real time")]
-#![expect(clippy::print_stdout, reason = "a tool prints its figures")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use base64::Engine as _;
-use sakimori_model::Timestamp;
-use sakimori_seclang::{Compiled, Loader, Match, Memory, Opening, RECOMMENDED, Ruleset, SourceFile, compile};
+use sakimori_seclang::{Match, Memory, Ruleset};
+use sakimori_testkit::peer::Play;
 use sakimori_testkit::report::{Report, Target};
 use serde::Deserialize;
+
+use crate::engine::{self, RuleFiles};
+use crate::number;
 
 /// What the suite asks for beside the rule set (`tests/regression/README.md` of the Core Rule Set).
 const SUITE: &str = r#"
@@ -77,52 +77,20 @@ struct Log {
     no_match_regex: Option<String>,
 }
 
-/// A request as it goes over the wire.
-struct Request {
-    method: Vec<u8>,
-    target: Vec<u8>,
-    protocol: Vec<u8>,
-    headers: Vec<(Vec<u8>, Vec<u8>)>,
-    body: Vec<u8>,
-}
-
-struct Answer {
-    status: u16,
-    headers: Vec<(String, String)>,
-    body: Vec<u8>,
-}
-
-struct Beside(PathBuf);
-
-impl Loader for Beside {
-    fn load(&self, name: &str) -> Option<Vec<u8>> {
-        std::fs::read(self.0.join(name)).ok()
-    }
-}
-
 #[derive(Default)]
 struct Count {
     passed: usize,
     failed: usize,
 }
 
-fn main() -> anyhow::Result<ExitCode> {
-    let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
-    let (rules, tests) =
-        arguments.next().zip(arguments.next()).context("usage: conformance_crs RULES TESTS")?;
-    for folder in [&rules, &tests] {
-        if !folder.is_dir() {
-            bail!("the folder {} is not there", folder.display());
-        }
-    }
-    let inner = rules.join("rules");
-    let rules = if inner.is_dir() { inner } else { rules };
+pub(crate) fn run(rules: &Path, tests: &Path) -> anyhow::Result<Report> {
     let start = Instant::now();
-    let ruleset = load(&rules)?;
+    let rule_files = RuleFiles::find(rules)?;
+    let ruleset = rule_files.load(SUITE)?;
     let loading = start.elapsed().as_secs_f64();
 
     let mut files = Vec::new();
-    collect(&tests, &mut files)?;
+    collect(tests, &mut files)?;
     files.sort();
     if files.is_empty() {
         bail!("no *.yaml below {}", tests.display());
@@ -130,6 +98,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let store = Memory::default();
     let (mut positive, mut negative) = (Count::default(), Count::default());
     let mut skipped: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut negatives = Vec::new();
     let start = Instant::now();
     for path in &files {
         let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
@@ -148,6 +117,10 @@ fn main() -> anyhow::Result<ExitCode> {
             }
             let expects = wanted.iter().any(|log| !log.expect_ids.is_empty() || log.match_regex.is_some());
             let count = if expects { &mut positive } else { &mut negative };
+            if !expects {
+                let plays = test.stages.iter().map(request).collect::<anyhow::Result<Vec<_>>>()?;
+                negatives.push((name.clone(), plays));
+            }
             let wrong = test.stages.iter().find_map(|stage| judge(&ruleset, &store, stage).err());
             match wrong {
                 None => count.passed += 1,
@@ -178,43 +151,24 @@ fn main() -> anyhow::Result<ExitCode> {
     report.add("rules", number(ruleset.rules()), "rules", Target::None);
     report.add("load_time", loading, "s", Target::None);
     report.add("run_time", seconds, "s", Target::None);
-    report.print();
-    Ok(if report.all_met() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    crate::blocking::negative(&rule_files, &negatives, &mut report)?;
+    crate::blocking::benign(&rule_files, &mut report)?;
+    Ok(report)
 }
 
-fn load(rules: &Path) -> anyhow::Result<Ruleset> {
-    let source = |name: &str, text: Vec<u8>| SourceFile { name: name.to_owned(), text };
-    let mut files = vec![source("recommended.conf", RECOMMENDED.into())];
-    let setup = ["crs-setup.conf.example", "crs-setup.conf"];
-    let setup = setup.iter().flat_map(|name| [rules.join(name), rules.join("..").join(name)]);
-    let setup = setup
-        .into_iter()
-        .find(|path| path.is_file())
-        .context("no crs-setup.conf.example beside the rules")?;
-    files.push(source("crs-setup.conf.example", std::fs::read(setup)?));
-    files.push(source("suite.conf", SUITE.into()));
-    let mut paths: Vec<PathBuf> =
-        std::fs::read_dir(rules)?.map(|entry| Ok(entry?.path())).collect::<anyhow::Result<_>>()?;
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "conf"));
-    paths.sort();
-    for path in paths {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        files.push(source(&name, std::fs::read(&path)?));
-    }
-    let Compiled { ruleset, diagnostics } = compile(&files, &Beside(rules.to_owned()));
-    for finding in &diagnostics {
-        println!("{finding}");
-    }
-    ruleset.context("the rules do not load")
+/// The request of a stage, with what the suite's web server answers.
+fn request(stage: &Stage) -> anyhow::Result<Play> {
+    let mut play = match &stage.input.encoded_request {
+        Some(encoded) => decode(encoded)?,
+        None => build(&stage.input),
+    };
+    answer(&mut play);
+    Ok(play)
 }
 
 /// Why a stage does not come out as it says.
 fn judge(ruleset: &Ruleset, store: &Memory, stage: &Stage) -> anyhow::Result<()> {
-    let request = match &stage.input.encoded_request {
-        Some(encoded) => decode(encoded)?,
-        None => build(&stage.input),
-    };
-    let lines = play(ruleset, store, &request);
+    let lines = logged(ruleset, store, &request(stage)?);
     let Some(wanted) = &stage.output.log else { return Ok(()) };
     let logged = |id: &u64| lines.iter().any(|(rule, _)| rule == id);
     let missing: Vec<&u64> = wanted.expect_ids.iter().filter(|id| !logged(id)).collect();
@@ -241,31 +195,8 @@ fn judge(ruleset: &Ruleset, store: &Memory, stage: &Stage) -> anyhow::Result<()>
 }
 
 /// Rules that were logged, with lines as in a web server's log.
-fn play(ruleset: &Ruleset, store: &Memory, request: &Request) -> Vec<(u64, String)> {
-    let now = Timestamp(1_790_000_000_000_000);
-    let opening = Opening {
-        client: ([192, 0, 2, 10], 40_000).into(),
-        server: ([192, 0, 2, 80], 80).into(),
-        unique_id: "0c1d2e3f405162738495".to_owned(),
-        now,
-    };
-    let mut transaction = ruleset.transaction(store, &opening);
-    transaction.request_line(&request.method, &request.target, &request.protocol);
-    for (name, value) in &request.headers {
-        transaction.request_header(name, value);
-    }
-    transaction.request_headers_end();
-    transaction.request_body(&request.body);
-    transaction.request_body_end();
-    let answer = answer(request);
-    transaction.response_line(b"HTTP/1.1", answer.status);
-    for (name, value) in &answer.headers {
-        transaction.response_header(name.as_bytes(), value.as_bytes());
-    }
-    transaction.response_headers_end();
-    transaction.response_body(&answer.body);
-    transaction.response_body_end();
-    transaction.finish(now);
+fn logged(ruleset: &Ruleset, store: &Memory, play: &Play) -> Vec<(u64, String)> {
+    let (transaction, _) = engine::play(ruleset, store, play);
     transaction.matches().iter().filter(|found| found.log).flat_map(lines).collect()
 }
 
@@ -291,7 +222,7 @@ fn lines(found: &Match) -> Vec<(u64, String)> {
 }
 
 /// The request that go-ftw makes of a test.
-fn build(input: &Input) -> Request {
+fn build(input: &Input) -> Play {
     let method = input.method.clone().unwrap_or_else(|| "GET".to_owned());
     let mut headers = input.headers.clone();
     let mut data = input.data.clone().unwrap_or_default();
@@ -321,12 +252,13 @@ fn build(input: &Input) -> Request {
     {
         headers.insert("Content-Length".to_owned(), data.len().to_string());
     }
-    Request {
+    Play {
         method: method.into_bytes(),
         target: input.uri.clone().unwrap_or_else(|| "/".to_owned()).into_bytes(),
         protocol: input.version.clone().unwrap_or_else(|| "HTTP/1.1".to_owned()).into_bytes(),
         headers: headers.into_iter().map(|(name, value)| (name.into_bytes(), value.into_bytes())).collect(),
         body: data.into_bytes(),
+        ..Play::default()
     }
 }
 
@@ -350,7 +282,7 @@ fn query_encoded(data: &str) -> String {
 }
 
 /// A request that a test has as a whole, in Base64.
-fn decode(encoded: &str) -> anyhow::Result<Request> {
+fn decode(encoded: &str) -> anyhow::Result<Play> {
     let encoded: String = encoded.chars().filter(|c| !c.is_whitespace()).collect();
     let raw = base64::engine::general_purpose::STANDARD.decode(encoded)?;
     let split = raw.windows(4).position(|window| window == b"\r\n\r\n");
@@ -376,7 +308,7 @@ fn decode(encoded: &str) -> anyhow::Result<Request> {
         name.eq_ignore_ascii_case(b"transfer-encoding") && value.eq_ignore_ascii_case(b"chunked")
     });
     let body = if chunked { unchunked(body) } else { body.to_vec() };
-    Ok(Request { method, target, protocol, headers, body })
+    Ok(Play { method, target, protocol, headers, body, ..Play::default() })
 }
 
 fn unchunked(mut rest: &[u8]) -> Vec<u8> {
@@ -395,33 +327,28 @@ fn unchunked(mut rest: &[u8]) -> Vec<u8> {
 }
 
 /// What the suite's web server says: `/reflect` answers with what the request asks for.
-fn answer(request: &Request) -> Answer {
-    let mut answer = Answer { status: 200, headers: Vec::new(), body: Vec::new() };
-    if request.target.starts_with(b"/reflect") {
-        let asked: serde_json::Value = serde_json::from_slice(&request.body).unwrap_or_default();
+fn answer(play: &mut Play) {
+    play.status = 200;
+    if play.target.starts_with(b"/reflect") {
+        let asked: serde_json::Value = serde_json::from_slice(&play.body).unwrap_or_default();
         if let Some(status) = asked.get("status").and_then(serde_json::Value::as_u64) {
-            answer.status = u16::try_from(status).unwrap_or(200);
+            play.status = u16::try_from(status).unwrap_or(200);
         }
         for (name, value) in asked.get("headers").and_then(serde_json::Value::as_object).into_iter().flatten()
         {
-            answer.headers.push((name.clone(), value.as_str().unwrap_or_default().to_owned()));
+            let value = value.as_str().unwrap_or_default();
+            play.response_headers.push((name.clone().into_bytes(), value.into()));
         }
         if let Some(body) = asked.get("body").and_then(serde_json::Value::as_str) {
-            answer.body = body.as_bytes().to_vec();
+            play.response_body = body.as_bytes().to_vec();
         }
         if let Some(body) = asked.get("encodedBody").and_then(serde_json::Value::as_str) {
-            answer.body = base64::engine::general_purpose::STANDARD.decode(body).unwrap_or_default();
+            play.response_body = base64::engine::general_purpose::STANDARD.decode(body).unwrap_or_default();
         }
     }
-    if !answer.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
-        answer.headers.push(("Content-Type".to_owned(), "text/plain; charset=utf-8".to_owned()));
+    if !play.response_headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"content-type")) {
+        play.response_headers.push((b"Content-Type".to_vec(), b"text/plain; charset=utf-8".to_vec()));
     }
-    answer
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts of tests")]
-fn number(count: usize) -> f64 {
-    count as f64
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
