@@ -150,6 +150,8 @@ enum Bench {
     },
     /// Memory and processor time of the agent at rest.
     Rest,
+    /// One million connections at once: memory, and what finding one costs.
+    Flows,
     /// The manager under a simulated fleet: activations, idle agents, policy edits, durable events, memory; on `SQLite` and
     /// on `PostgreSQL`.
     Manager(Passed),
@@ -237,6 +239,7 @@ fn run(command: Command) -> anyhow::Result<bool> {
         }
         Command::Bench { what: Bench::Inline } => measure(bench::inline),
         Command::Bench { what: Bench::Firewall } => measure(|programs, _| bench::firewall(programs)),
+        Command::Bench { what: Bench::Flows } => build::example_meets("bench_flows", &[]),
         Command::Bench { what: Bench::Rest } => measure(|programs, _| bench::rest(programs)),
         Command::Drill { what: Drill::Autoscale(Passed { arguments }) } => simulate("autoscale", &arguments),
         Command::Drill { what: Drill::Outage(Passed { arguments }) } => simulate("outage", &arguments),

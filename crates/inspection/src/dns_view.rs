@@ -49,6 +49,12 @@ impl Dns {
             Direction::ToClient => Stage::ResponseEnd,
         };
         let view = DnsView::new(&message);
+        if asking.keeps_records() {
+            for event in EVENTS.iter().filter(|event| view.notices(event, direction)) {
+                let odd = Said::Anomaly(crate::record::Anomaly::of_protocol(event));
+                asking.record(Protocol::Dns, direction, number, odd);
+            }
+        }
         let decision = asking.judge(&view, number, &mut RuleMemory::default(), stage);
         if asking.keeps_records() {
             asking.record(Protocol::Dns, direction, number, Said::Dns(Box::new(message)));
@@ -119,6 +125,21 @@ impl<'a> DnsView<'a> {
         };
         Self { message, names }
     }
+
+    /// Whether something odd is there, by the name that rules give it.
+    fn notices(&self, event: &str, direction: Direction) -> bool {
+        let message = self.message;
+        match event {
+            "dns.malformed_data" => message.anomalies.contains(Anomaly::Malformed),
+            "dns.not_a_request" => direction == Direction::ToServer && message.is_response(),
+            "dns.not_a_response" => direction == Direction::ToClient && !message.is_response(),
+            "dns.z_flag_set" => message.has_reserved_bit(),
+            "dns.invalid_opcode" => message.opcode() >= 7,
+            "dns.infinite_loop" => message.anomalies.contains(Anomaly::NameLoops),
+            "dns.name_too_long" => message.anomalies.contains(Anomaly::NameTooLong),
+            _ => false,
+        }
+    }
 }
 
 fn name(records: &[Record], index: usize) -> Option<&[u8]> {
@@ -137,7 +158,10 @@ impl Transaction for DnsView<'_> {
     fn instance(&self, buffer: Buffer, direction: Direction, index: usize) -> Option<&[u8]> {
         let message = self.message;
         match buffer {
-            Buffer::DnsQuery => Some(message.questions.get(index)?.name.bytes.as_slice()),
+            // answers repeat the question
+            Buffer::DnsQuery if direction == Direction::ToServer => {
+                Some(message.questions.get(index)?.name.bytes.as_slice())
+            }
             Buffer::DnsAnswerName => name(&message.answers, index),
             Buffer::DnsAuthorities => name(&message.authorities, index),
             Buffer::DnsAdditionals => name(&message.additionals, index),
@@ -156,17 +180,7 @@ impl Transaction for DnsView<'_> {
     }
 
     fn has_event(&self, event: EventName, direction: Direction) -> bool {
-        let message = self.message;
-        match event.as_str() {
-            "dns.malformed_data" => message.anomalies.contains(Anomaly::Malformed),
-            "dns.not_a_request" => direction == Direction::ToServer && message.is_response(),
-            "dns.not_a_response" => direction == Direction::ToClient && !message.is_response(),
-            "dns.z_flag_set" => message.has_reserved_bit(),
-            "dns.invalid_opcode" => message.opcode() >= 7,
-            "dns.infinite_loop" => message.anomalies.contains(Anomaly::NameLoops),
-            "dns.name_too_long" => message.anomalies.contains(Anomaly::NameTooLong),
-            _ => false,
-        }
+        self.notices(event.as_str(), direction)
     }
 
     fn said(&self) -> Option<Said> {

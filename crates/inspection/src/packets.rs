@@ -48,10 +48,9 @@ impl Engine {
         self.begin(&packet, bytes, frame);
         match packet.transport {
             Transport::Tcp(tcp) => self.tcp(now, &packet, &tcp, frame.path),
-            Transport::Udp(udp) => {
-                self.datagram(now, &packet, (udp.source_port, udp.destination_port), frame.path)
+            Transport::Udp(_) | Transport::Icmp(_) | Transport::Other(_) => {
+                self.datagram(now, &packet, packet.ports().unwrap_or_default(), frame.path)
             }
-            Transport::Icmp(_) | Transport::Other(_) => self.datagram(now, &packet, (0, 0), frame.path),
             Transport::Fragment(_) | Transport::Undecodable(_) => {
                 self.shared.counters.not_inspected += 1;
                 let odd_only = matches!(packet.transport, Transport::Undecodable(_));
@@ -88,7 +87,7 @@ impl Engine {
     fn tell_oddities(&mut self, packet: &Packet<'_>, names: &[&'static str]) {
         let Some(records) = &mut self.shared.records else { return };
         records.extend(names.iter().map(|name| Record {
-            flow: facts(packet, ports(packet)),
+            flow: facts(packet, packet.ports().unwrap_or_default()),
             carried_by: packet.protocol,
             direction: signatures::Direction::ToServer,
             protocol: None,
@@ -173,6 +172,7 @@ impl Engine {
         let transport = match packet.transport {
             Transport::Udp(_) => signatures::Transport::Udp,
             Transport::Icmp(_) => signatures::Transport::Icmp,
+            Transport::Other(_) if packet.protocol == packet::protocol::SCTP => signatures::Transport::Sctp,
             _ => signatures::Transport::Any,
         };
         let payload = packet.payload();
@@ -331,14 +331,6 @@ impl Engine {
             block |= self.alone(direction, packet, &facts, true);
         }
         block
-    }
-}
-
-const fn ports(packet: &Packet<'_>) -> (u16, u16) {
-    match packet.transport {
-        Transport::Tcp(tcp) => (tcp.source_port, tcp.destination_port),
-        Transport::Udp(udp) => (udp.source_port, udp.destination_port),
-        _ => (0, 0),
     }
 }
 

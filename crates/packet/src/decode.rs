@@ -13,6 +13,8 @@ pub mod protocol {
     pub const TCP: u8 = 6;
     /// UDP.
     pub const UDP: u8 = 17;
+    /// SCTP.
+    pub const SCTP: u8 = 132;
     /// ICMP for IPv6.
     pub const ICMPV6: u8 = 58;
 }
@@ -64,6 +66,18 @@ impl<'a> Packet<'a> {
     pub fn tcp(&self) -> Option<&Tcp<'a>> {
         match &self.transport {
             Transport::Tcp(tcp) => Some(tcp),
+            _ => None,
+        }
+    }
+
+    /// Source and destination port of TCP, UDP and SCTP.
+    pub fn ports(&self) -> Option<(u16, u16)> {
+        match self.transport {
+            Transport::Tcp(tcp) => Some((tcp.source_port, tcp.destination_port)),
+            Transport::Udp(udp) => Some((udp.source_port, udp.destination_port)),
+            Transport::Other([a, b, c, d, ..]) if self.protocol == protocol::SCTP => {
+                Some((u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d])))
+            }
             _ => None,
         }
     }

@@ -299,7 +299,10 @@ impl Oddities {
     }
 
     fn udp(&mut self, bytes: &[u8]) {
-        let [_, _, _, _, high, low, _, _, ..] = *bytes else { return self.insert("udp.pkt_too_small") };
+        let [_, _, _, _, high, low, _, _, ..] = *bytes else {
+            self.insert("udp.hlen_too_small");
+            return self.insert("udp.pkt_too_small");
+        };
         let length = usize::from(u16::from_be_bytes([high, low]));
         if length < 8 {
             self.insert("udp.len_invalid");

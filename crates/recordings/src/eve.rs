@@ -22,6 +22,10 @@ pub(crate) struct Occasion<'a> {
     pub(crate) source: (std::net::IpAddr, Option<u16>),
     pub(crate) destination: (std::net::IpAddr, Option<u16>),
     pub(crate) protocol: u8,
+    /// Where it was seen: on the wire, in a tunnel.
+    pub(crate) seen_on: &'static str,
+    /// Addresses of the link: of the sender, of the receiver.
+    pub(crate) link: Option<([u8; 6], [u8; 6])>,
     /// Type and code.
     pub(crate) icmp: Option<(u8, u8)>,
     pub(crate) flow: Option<(&'a Flow, bool)>,
@@ -46,7 +50,10 @@ pub(crate) fn begin(occasion: &Occasion<'_>, kind: &str) -> Map<String, Value> {
         event.insert("icmp_code".to_owned(), code.into());
     }
     event.insert("ip_v".to_owned(), if occasion.source.0.is_ipv4() { 4 } else { 6 }.into());
-    event.insert("pkt_src".to_owned(), "wire/pcap".into());
+    event.insert("pkt_src".to_owned(), occasion.seen_on.into());
+    if let Some((sender, receiver)) = occasion.link {
+        event.insert("ether".to_owned(), json!({"src_mac": mac(sender), "dest_mac": mac(receiver)}));
+    }
     event
 }
 
@@ -239,6 +246,8 @@ pub(crate) fn late_record(
         source: (nobody, None),
         destination: (nobody, None),
         protocol: said.carried_by,
+        seen_on: "wire/pcap",
+        link: None,
         icmp: None,
         flow: flow.map(|flow| (flow, true)),
     };
@@ -341,7 +350,7 @@ fn flow_so_far(flow: &Flow) -> Value {
 }
 
 /// A flow is over, or the capture is.
-pub(crate) fn flow(flow: &Flow, end: Timestamp) -> Value {
+pub(crate) fn flow(flow: &Flow, end: Timestamp, ethernet: bool) -> Value {
     let mut event = Map::new();
     event.insert("timestamp".to_owned(), timestamp(end).into());
     event.insert("flow_id".to_owned(), flow.id.into());
@@ -351,7 +360,7 @@ pub(crate) fn flow(flow: &Flow, end: Timestamp) -> Value {
     ends(&mut event, end_of(flow.client), end_of(flow.server));
     event.insert("proto".to_owned(), protocol(flow.protocol).into());
     link(&mut event, flow);
-    if let Some((client, server)) = flow.macs {
+    if let Some((client, server)) = flow.macs.filter(|_| ethernet) {
         event.insert("ether".to_owned(), json!({"src_macs": [mac(client)], "dest_macs": [mac(server)]}));
     }
     if let Some(spoken) = flow.spoken {

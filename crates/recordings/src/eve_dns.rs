@@ -45,6 +45,9 @@ pub(crate) fn message(message: &Message, number: u64) -> Value {
     fields.into()
 }
 
+/// Type of records that hold anything.
+const NULL: u16 = 10;
+
 fn kind(kind: u16) -> String {
     kind_name(kind).map_or_else(|| format!("UNKNOWN({kind})"), str::to_owned)
 }
@@ -73,7 +76,7 @@ fn record(record: &Record) -> Vec<Value> {
     let mut fields = named(&record.name);
     fields.insert("rrtype".to_owned(), kind(record.kind).into());
     fields.insert("ttl".to_owned(), record.ttl.into());
-    let texts = said(&record.data);
+    let texts = said(record.kind, &record.data);
     if !texts.is_empty() {
         let with = |text: String| {
             let mut fields = fields.clone();
@@ -111,7 +114,7 @@ fn record(record: &Record) -> Vec<Value> {
 }
 
 /// What a record says in words.
-fn said(data: &Data) -> Vec<String> {
+fn said(kind: u16, data: &Data) -> Vec<String> {
     match data {
         Data::Address(IpAddr::V6(address)) => {
             vec![address.segments().map(|part| format!("{part:04x}")).join(":")]
@@ -119,14 +122,24 @@ fn said(data: &Data) -> Vec<String> {
         Data::Address(address) => vec![address.to_string()],
         Data::Name(name) => vec![text(&name.bytes)],
         Data::Text(texts) => texts.iter().map(|bytes| text(bytes)).collect(),
+        Data::Other(bytes) if kind == NULL => vec![escaped(bytes)],
         _ => Vec::new(),
     }
+}
+
+/// Bytes that may be anything: what is no text stands as `\\xNN`.
+fn escaped(bytes: &[u8]) -> String {
+    let chunks = bytes.utf8_chunks().flat_map(|chunk| {
+        let others = chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}"));
+        std::iter::once(chunk.valid().to_owned()).chain(others)
+    });
+    chunks.collect()
 }
 
 fn grouped(answers: &[Record]) -> BTreeMap<String, Vec<String>> {
     let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for record in answers {
-        let said = said(&record.data);
+        let said = said(record.kind, &record.data);
         if !said.is_empty() {
             groups.entry(kind(record.kind)).or_default().extend(said);
         }

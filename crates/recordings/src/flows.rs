@@ -66,6 +66,8 @@ pub(crate) struct Flows {
     made: u64,
 }
 
+const ESP: u8 = 50;
+
 const FIN: u8 = 1;
 const SYN: u8 = 2;
 const RST: u8 = 4;
@@ -82,19 +84,22 @@ impl Flows {
         link: &Stripped<'_>,
         seen: Seen,
     ) -> Option<(&mut Flow, bool)> {
-        let (source_port, destination_port, flags) = match packet.transport {
-            Transport::Tcp(tcp) => (tcp.source_port, tcp.destination_port, tcp.flags.0),
-            Transport::Udp(udp) => (udp.source_port, udp.destination_port, 0),
+        let flags = packet.tcp().map_or(0, |tcp| tcp.flags.0);
+        let (source_port, destination_port) = match packet.transport {
             // an echo is a flow by its identifier, what is told of errors by its kind
             Transport::Icmp(icmp) => match icmp.payload {
                 [a, b, ..] if matches!(icmp.kind, 0 | 8 | 128 | 129) => {
                     let id = u16::from_be_bytes([*a, *b]);
-                    (id, id, 0)
+                    (id, id)
                 }
-                _ => (icmp.kind.into(), icmp.kind.into(), 0),
+                _ => (icmp.kind.into(), icmp.kind.into()),
             },
-            Transport::Other(_) => (0, 0, 0),
-            Transport::Fragment(_) | Transport::Undecodable(_) => return None,
+            // of the rest ESP alone has something like connections
+            _ => match packet.ports() {
+                Some(ports) => ports,
+                None if packet.protocol == ESP && matches!(packet.transport, Transport::Other(_)) => (0, 0),
+                None => return None,
+            },
         };
         let source = (packet.source, source_port);
         let destination = (packet.destination, destination_port);
@@ -141,7 +146,7 @@ impl Flows {
         *packets += 1;
         *bytes += seen.length as u64;
         // what is dropped reaches nobody
-        let flags = if seen.dropped { 0 } else { flags };
+        let flags = if seen.dropped && *packets > 1 { 0 } else { flags };
         *sent |= flags;
         flow.last = flow.last.max(at);
         flow.closed |= flags & RST != 0 || flow.flags.iter().all(|flags| flags & FIN != 0);

@@ -1,6 +1,7 @@
 //! The IP packets in an IP packet: fragments are put together, tunnels are opened.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use sakimori_packet::fragment::Fragmented;
@@ -21,33 +22,60 @@ pub(crate) struct Layer<'a> {
     pub(crate) bytes: Cow<'a, [u8]>,
     /// What was odd about its fragments, by the names in rules.
     pub(crate) oddities: Vec<&'static str>,
+    /// Where it was seen, as events say it.
+    pub(crate) seen_on: &'static str,
     /// In how many others it came.
     pub(crate) depth: usize,
 }
 
+/// Fragments that wait for others.
+#[derive(Debug, Default)]
+pub(crate) struct Fragments {
+    defragmenter: Defragmenter,
+    /// The last packet that was thrown away because its fragments overlap.
+    refused: Option<(IpAddr, IpAddr, u32)>,
+}
+
 /// All packets in a packet, the outermost first. A fragment stands for itself; the packet that it makes whole follows.
-pub(crate) fn layers<'a>(now: Duration, defragmenter: &mut Defragmenter, bytes: &'a [u8]) -> Vec<Layer<'a>> {
+pub(crate) fn layers<'a>(now: Duration, fragments: &mut Fragments, bytes: &'a [u8]) -> Vec<Layer<'a>> {
     let mut layers = Vec::new();
-    let mut next = Some(Cow::Borrowed(bytes));
-    while let Some(bytes) = next.take() {
+    let Fragments { defragmenter, refused } = fragments;
+    let mut next = Some((Cow::Borrowed(bytes), "wire/pcap"));
+    while let Some((bytes, seen_on)) = next.take() {
         let packet = decode(&bytes);
         let mut oddities = Vec::new();
-        let within: Option<Vec<u8>> = match defragmenter.process(now, &packet) {
-            Fragmented::Not => opened(&packet).map(<[u8]>::to_vec),
+        let within: Option<(Vec<u8>, &'static str)> = match defragmenter.process(now, &packet) {
+            Fragmented::Not => opened(&packet).map(|inner| (inner.to_vec(), tunnel(&packet))),
             Fragmented::Held => None,
-            Fragmented::Whole(whole) => Some(whole),
+            Fragmented::Whole(whole) => Some((whole, "defrag")),
             Fragmented::Refused(why) => {
                 let v4 = packet.source.is_ipv4();
-                if why.contains(Anomaly::FragmentOverlap) {
+                // told once of a packet, not of each of its fragments
+                let key =
+                    (packet.source, packet.destination, packet.fragment.map_or(0, |fragment| fragment.id));
+                if why.contains(Anomaly::FragmentOverlap) && *refused != Some(key) {
                     oddities.push(if v4 { "ipv4.frag_overlap" } else { "ipv6.frag_overlap" });
+                    *refused = Some(key);
                 }
                 None
             }
         };
-        layers.push(Layer { bytes, oddities, depth: layers.len() });
-        next = within.filter(|_| layers.len() < DEPTH).map(Cow::Owned);
+        layers.push(Layer { bytes, oddities, seen_on, depth: layers.len() });
+        next = within.filter(|_| layers.len() < DEPTH).map(|(bytes, seen_on)| (Cow::Owned(bytes), seen_on));
     }
     layers
+}
+
+/// What events call the tunnel that a packet is.
+const fn tunnel(packet: &Packet<'_>) -> &'static str {
+    match (packet.transport, packet.source) {
+        (Transport::Udp(udp), _) if udp.destination_port == VXLAN => "vxlan encapsulation",
+        (Transport::Udp(udp), _) if udp.destination_port == GENEVE => "geneve encapsulation",
+        (Transport::Udp(_), _) => "teredo tunnel",
+        _ if packet.protocol == 47 => "gre tunnel",
+        (_, IpAddr::V4(_)) => "ipv4 tunnel",
+        (_, IpAddr::V6(_)) => "ipv6 tunnel",
+    }
 }
 
 /// What a tunnel carries.
@@ -131,7 +159,7 @@ mod tests {
         let inner = ipv4(1, &[8, 0, 0, 0, 0, 0, 0, 0]);
         let gre = ipv4(47, &[&[0, 0, 8, 0], inner.as_slice()].concat());
         let both = ipv4(4, &gre);
-        let shown = |bytes: &[u8]| layers(Duration::ZERO, &mut Defragmenter::default(), bytes).len();
+        let shown = |bytes: &[u8]| layers(Duration::ZERO, &mut Fragments::default(), bytes).len();
         assert_eq!((shown(&inner), shown(&gre), shown(&both)), (1, 2, 3));
         let mut many = inner;
         for _ in 0..100 {

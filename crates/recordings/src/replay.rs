@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sakimori_inspection::{Checksums, Config, Engine, Frame as Inspected, Limits, Path, Said, Verdict};
 use sakimori_model::{Action, IntrusionPrevention, Mode, Now, Sid, Timestamp};
-use sakimori_packet::{Defragmenter, Transport, decode};
+use sakimori_packet::{Transport, decode};
 use sakimori_signatures::{Action as RuleAction, RuleSet};
 use sakimori_stream::MidstreamPolicy;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::capture::Frame;
 use crate::eve::{self, Occasion};
 use crate::flows::{Flows, Seen};
-use crate::layers::{Layer, layers};
+use crate::layers::{Fragments, Layer, layers};
 use crate::link::{Stripped, strip};
 
 /// How a capture is looked at.
@@ -24,6 +24,8 @@ pub struct Options {
     pub inline: bool,
     /// Packets with wrong checksums are looked at as well: captures taken on the machine that sends are full of them.
     pub ignore_checksums: bool,
+    /// Addresses of the link are told.
+    pub ethernet: bool,
     /// Connections whose beginning was not captured are looked at.
     pub midstream: bool,
 }
@@ -51,7 +53,7 @@ pub struct Replay {
     places: BTreeMap<Sid, usize>,
     options: Options,
     flows: Flows,
-    defragmenter: Defragmenter,
+    fragments: Fragments,
     first: Option<Timestamp>,
     last: Timestamp,
     statistics: Statistics,
@@ -89,7 +91,7 @@ impl Replay {
             places,
             options,
             flows: Flows::default(),
-            defragmenter: Defragmenter::default(),
+            fragments: Fragments::default(),
             first: None,
             last: Timestamp(0),
             statistics: Statistics::default(),
@@ -112,7 +114,7 @@ impl Replay {
         let now = Now { wall: frame.at, monotonic };
         while self.engine.expire(now) {}
         let mut dropped = false;
-        for layer in layers(monotonic, &mut self.defragmenter, link.packet) {
+        for layer in layers(monotonic, &mut self.fragments, link.packet) {
             if dropped {
                 break;
             }
@@ -157,17 +159,15 @@ impl Replay {
                 }
             }
         }
-        let ports = match packet.transport {
-            Transport::Tcp(tcp) => (Some(tcp.source_port), Some(tcp.destination_port)),
-            Transport::Udp(udp) => (Some(udp.source_port), Some(udp.destination_port)),
-            _ => (None, None),
-        };
+        let ports = packet.ports().unzip();
         let occasion = Occasion {
             at: now.wall,
             number: statistics.frames,
             source: (packet.source, ports.0),
             destination: (packet.destination, ports.1),
             protocol: packet.protocol,
+            seen_on: layer.seen_on,
+            link: options.ethernet.then_some(link.macs).flatten(),
             icmp: match packet.transport {
                 Transport::Icmp(icmp) => Some((icmp.kind, icmp.code)),
                 _ => None,
@@ -215,7 +215,7 @@ impl Replay {
 
     /// The capture is over: the flows and the statistics.
     pub fn end(self, tell: &mut impl FnMut(Value)) -> Statistics {
-        let Self { mut flows, last, mut statistics, mut engine, places, rules, .. } = self;
+        let Self { mut flows, last, mut statistics, mut engine, places, rules, options, .. } = self;
         let late = Now { wall: last, monotonic: Duration::from_secs(u64::from(u32::MAX)) };
         while engine.expire(late) {}
         let records: Vec<_> = engine.drain_records().collect();
@@ -237,7 +237,7 @@ impl Replay {
             tell(eve::late_record(last, statistics.frames, &flows, &record, rule));
         }
         for flow in flows {
-            tell(eve::flow(&flow, last));
+            tell(eve::flow(&flow, last, options.ethernet));
         }
         let counters = engine.counters();
         tell(json!({

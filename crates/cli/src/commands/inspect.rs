@@ -36,8 +36,12 @@ pub(super) fn execute(asked: &Inspect) -> Result<(), Failure> {
     }
     say(&format!("{} rules loaded, {} refused", compiled.loaded, compiled.refused));
     let capture = File::open(&asked.file).with_context(|| format!("opening {}", asked.file.display()))?;
-    let options =
-        Options { inline: asked.ips, ignore_checksums: asked.ignore_checksums, midstream: asked.midstream };
+    let options = Options {
+        inline: asked.ips,
+        ignore_checksums: asked.ignore_checksums,
+        midstream: asked.midstream,
+        ethernet: false,
+    };
     let mut replay = Replay::new(Arc::new(compiled.rules), options);
     let mut out = BufWriter::new(io::stdout().lock());
     let mut written = Ok(());

@@ -15,8 +15,7 @@ pub(crate) struct Settings {
 }
 
 /// Parts of `suricata.yaml` that say what is written down, where, and how loudly: they change no verdict.
-const WITHOUT_EFFECT: [&str; 12] = [
-    "outputs",
+const WITHOUT_EFFECT: [&str; 11] = [
     "stats",
     "logging",
     "default-log-dir",
@@ -46,7 +45,12 @@ const SET_WITHOUT_EFFECT: [&str; 8] = [
 /// Reads both.
 pub(crate) fn read(folder: &Path, name: &str, arguments: &[String]) -> Result<Settings, String> {
     let mut settings = Settings {
-        options: Options { inline: name.contains("ips"), ignore_checksums: false, midstream: false },
+        options: Options {
+            inline: name.contains("ips"),
+            ignore_checksums: false,
+            midstream: false,
+            ethernet: false,
+        },
         variables: Variables::default(),
     };
     settings.configuration(folder)?;
@@ -90,6 +94,7 @@ impl Settings {
         };
         for (key, value) in &parts {
             match key.as_str() {
+                "outputs" => settings_of_eve(value, &mut self.options),
                 "vars" => self.variables(value),
                 "stream" => self.stream(value)?,
                 key if WITHOUT_EFFECT.contains(&key) => {}
@@ -119,4 +124,13 @@ impl Settings {
         }
         Ok(())
     }
+}
+
+/// What of the outputs changes what is in an event.
+fn settings_of_eve(outputs: &Value, options: &mut Options) {
+    let outputs = outputs.as_array().into_iter().flatten();
+    let eve = outputs.filter_map(|output| output.get("eve-log"));
+    options.ethernet = eve
+        .filter_map(|eve| eve.get("ethernet"))
+        .any(|value| value.as_bool() == Some(true) || value == "yes");
 }
