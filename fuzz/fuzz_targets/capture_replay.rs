@@ -15,7 +15,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     });
     let Some((options, capture)) = bytes.split_first() else { return };
     let bit = |at: u8| options >> at & 1 == 1;
-    let options = Options { inline: bit(0), ignore_checksums: bit(1), midstream: bit(2), ethernet: bit(3) };
+    let options = Options { inline: bit(0), ignore_checksums: bit(1), midstream: bit(2), ethernet: bit(3), dns_version: 3 };
     let mut replay = Replay::new(Arc::clone(rules), options);
     let mut tell = |event: serde_json::Value| assert!(event.get("event_type").is_some());
     let _read = frames(capture, |frame| replay.frame(frame, &mut tell));

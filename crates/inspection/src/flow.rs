@@ -168,9 +168,26 @@ impl InspectedFlow {
             protocol: self.spoken.protocol(),
             lengths: self.lengths,
             odd_only: false,
+            pass_only: false,
             counts,
         };
         shared.judge_packet(to_signatures(direction), bytes, about, &mut self.rules)
+    }
+
+    /// Rules on packets that let pass come before all others, and before what the others look at is there.
+    fn let_pass(&mut self, shared: &mut Shared, direction: Direction, bytes: &[u8]) {
+        if !shared.rules.needs().passes || !self.is_judged(shared) || self.rules.is_passed() {
+            return;
+        }
+        let about = About {
+            flow: &self.facts,
+            protocol: self.spoken.protocol(),
+            lengths: self.lengths,
+            odd_only: false,
+            pass_only: true,
+            counts: Counts::default(),
+        };
+        let _passes = shared.judge_packet(to_signatures(direction), bytes, about, &mut self.rules);
     }
 
     /// A datagram, or another packet that stands alone.
@@ -399,6 +416,7 @@ impl Application for InspectedFlow {
             self.spoken = Spoken::Is((data.make)());
         }
         let before = self.find_out(shared, direction, bytes);
+        self.let_pass(shared, direction, bytes);
         self.keep(shared, direction, bytes);
         let now = std::iter::once((to_signatures(direction), bytes));
         let before = before.iter().map(|(direction, bytes)| (*direction, bytes.as_slice()));

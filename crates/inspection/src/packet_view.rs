@@ -56,6 +56,8 @@ pub(crate) struct PacketView<'a> {
     pub(crate) oddities: &'a [&'static str],
     /// Only rules about oddities are asked.
     pub(crate) odd_only: bool,
+    /// Only rules that let pass are asked.
+    pub(crate) pass_only: bool,
     pub(crate) counts: Counts,
 }
 
@@ -75,6 +77,7 @@ pub(crate) struct About<'a> {
     pub(crate) protocol: Option<Protocol>,
     pub(crate) lengths: [u64; 2],
     pub(crate) odd_only: bool,
+    pub(crate) pass_only: bool,
     pub(crate) counts: Counts,
 }
 
@@ -330,5 +333,9 @@ impl Inspected for PacketView<'_> {
 
     fn is_odd_only(&self) -> bool {
         self.odd_only
+    }
+
+    fn is_pass_only(&self) -> bool {
+        self.pass_only
     }
 }

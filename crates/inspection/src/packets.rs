@@ -120,8 +120,14 @@ impl Engine {
         if !needs.packets || odd_only && (!needs.oddities || self.shared.oddities.names().is_empty()) {
             return false;
         }
-        let about =
-            About { flow: facts, protocol: None, lengths: [0, 0], odd_only, counts: Counts::default() };
+        let about = About {
+            flow: facts,
+            protocol: None,
+            lengths: [0, 0],
+            odd_only,
+            pass_only: false,
+            counts: Counts::default(),
+        };
         let payload = packet.payload();
         let decision = self.shared.judge_packet(direction, payload, about, &mut FlowState::default());
         decision == Decision::Block
@@ -222,7 +228,7 @@ impl Engine {
         if !outcome.anomalies.is_empty() {
             self.shared.counters.stream_anomalies += 1;
         }
-        if self.is_refused(path, &outcome) {
+        if self.is_refused(packet, tcp, path, &outcome) {
             if let Some(records) = &mut self.shared.records {
                 records.push(Record {
                     flow: facts(packet, (tcp.source_port, tcp.destination_port)),
@@ -277,14 +283,19 @@ impl Engine {
     }
 
     /// Whether a segment of a connection whose beginning was not seen is dropped although nothing else is that cannot be verified.
-    fn is_refused(&self, path: Path, outcome: &stream::Outcome) -> bool {
+    fn is_refused(&self, packet: &Packet<'_>, tcp: &Tcp<'_>, path: Path, outcome: &stream::Outcome) -> bool {
         let limits = &self.shared.limits;
+        let source = Endpoint { address: packet.source, port: tcp.source_port };
+        let destination = Endpoint { address: packet.destination, port: tcp.destination_port };
         !limits.strict
             && self.shared.settings.mode == Mode::Prevent
             && limits.stream.midstream == MidstreamPolicy::Drop
-            && outcome.anomalies.contains(stream::Anomaly::Midstream)
-            && !outcome.anomalies.contains(stream::Anomaly::DataWithoutAck)
+            && tcp.flags.ack()
+            && !tcp.flags.syn()
+            && !tcp.flags.rst()
+            && outcome.verdict == stream::Verdict::Pass
             && self.is_served(path, None)
+            && self.flows.flow(source, destination).is_none()
     }
 
     /// What is asked once the stream engine has seen a segment: about one whose flow is not inspected, and about what was odd

@@ -84,7 +84,7 @@ impl Shared {
     ) -> Decision {
         let header = self.header;
         let (headers, oddities) = (std::mem::take(&mut self.headers), std::mem::take(&mut self.oddities));
-        let About { flow, protocol, lengths, odd_only, counts } = about;
+        let About { flow, protocol, lengths, odd_only, pass_only, counts } = about;
         let view = PacketView {
             header: &header,
             headers: &headers,
@@ -94,6 +94,7 @@ impl Shared {
             lengths,
             oddities: oddities.names(),
             odd_only,
+            pass_only,
             counts,
         };
         let memory = Memory {

@@ -26,9 +26,22 @@ pub(crate) struct Occasion<'a> {
     pub(crate) seen_on: &'static str,
     /// Addresses of the link: of the sender, of the receiver.
     pub(crate) link: Option<([u8; 6], [u8; 6])>,
+    /// The packet that it came in: both ends, protocol, how many there are around it.
+    pub(crate) tunnel: Option<Tunnel>,
+    /// Version of the form of DNS events.
+    pub(crate) dns: u8,
     /// Type and code.
     pub(crate) icmp: Option<(u8, u8)>,
     pub(crate) flow: Option<(&'a Flow, bool)>,
+}
+
+/// A packet that carries another one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tunnel {
+    pub(crate) source: std::net::IpAddr,
+    pub(crate) destination: std::net::IpAddr,
+    pub(crate) protocol: u8,
+    pub(crate) depth: usize,
 }
 
 /// The beginning of every event of a packet.
@@ -111,16 +124,27 @@ pub(crate) fn record(occasion: &Occasion<'_>, record: &Record, rule: Option<&Rul
             alert(&mut event, found, rule);
             if let Some(within) = &found.within {
                 event.insert("tx_id".to_owned(), record.number.into());
-                transaction(&mut event, within, record.number);
+                transaction(&mut event, within, (record.number, occasion.dns));
             }
             event.insert("direction".to_owned(), side(record.direction).into());
+            if let Some(Tunnel { source, destination, protocol: number, depth }) = occasion.tunnel {
+                event.insert(
+                    "tunnel".to_owned(),
+                    json!({
+                        "src_ip": address_text(source),
+                        "dest_ip": address_text(destination),
+                        "proto": protocol(number),
+                        "depth": depth,
+                    }),
+                );
+            }
             if let Some((flow, _)) = occasion.flow {
                 event.insert("flow".to_owned(), flow_so_far(flow));
             }
         }
         Said::File(file) => {
             if let Some(within) = &file.within {
-                transaction(&mut event, within, record.number);
+                transaction(&mut event, within, (record.number, occasion.dns));
             }
             event.insert("fileinfo".to_owned(), file_info(file, record.number));
         }
@@ -145,7 +169,7 @@ pub(crate) fn record(occasion: &Occasion<'_>, record: &Record, rule: Option<&Rul
         }
         said => {
             event.insert("tx_id".to_owned(), record.number.into());
-            transaction(&mut event, said, record.number);
+            transaction(&mut event, said, (record.number, occasion.dns));
         }
     }
     event.into()
@@ -166,7 +190,7 @@ const fn kind(said: &Said) -> &'static str {
 }
 
 /// What a transaction adds to an event, under the name of its protocol.
-fn transaction(event: &mut Map<String, Value>, said: &Said, number: u64) {
+fn transaction(event: &mut Map<String, Value>, said: &Said, (number, dns): (u64, u8)) {
     let (name, fields) = match said {
         Said::Http(said) => ("http", http(said)),
         Said::Told(told) => (told.name, group(&told.fields)),
@@ -176,6 +200,7 @@ fn transaction(event: &mut Map<String, Value>, said: &Said, number: u64) {
             }
             return;
         }
+        Said::Dns(message) if dns == 2 => ("dns", eve_dns::message_of_version_2(message, number)),
         Said::Dns(message) => ("dns", eve_dns::message(message, number)),
         Said::File(_)
         | Said::Match(_)
@@ -248,6 +273,8 @@ pub(crate) fn late_record(
         protocol: said.carried_by,
         seen_on: "wire/pcap",
         link: None,
+        tunnel: None,
+        dns: 3,
         icmp: None,
         flow: flow.map(|flow| (flow, true)),
     };
@@ -384,6 +411,13 @@ pub(crate) fn flow(flow: &Flow, end: Timestamp, ethernet: bool) -> Value {
             "alerted": flow.alerted,
         }),
     );
+    if flow.midstream
+        && let Some(Value::Object(fields)) = event.get_mut("flow")
+    {
+        let policy = if flow.dropped { "drop_flow" } else { "ignore" };
+        fields
+            .insert("exception_policy".to_owned(), json!([{"target": "stream_midstream", "policy": policy}]));
+    }
     let action = if flow.dropped { "drop" } else { "pass" };
     if (flow.dropped || flow.passed)
         && let Some(Value::Object(fields)) = event.get_mut("flow")
@@ -428,8 +462,10 @@ fn protocol(number: u8) -> String {
     match number {
         1 => "ICMP".to_owned(),
         2 => "IGMP".to_owned(),
+        4 => "IP-in-IP".to_owned(),
         6 => "TCP".to_owned(),
         17 => "UDP".to_owned(),
+        41 => "IPv6".to_owned(),
         47 => "GRE".to_owned(),
         50 => "ESP".to_owned(),
         51 => "AH".to_owned(),

@@ -48,6 +48,20 @@ pub(crate) fn message(message: &Message, number: u64) -> Value {
 /// Type of records that hold anything.
 const NULL: u16 = 10;
 
+/// The same in the form before that: what is asked for stands among the fields.
+pub(crate) fn message_of_version_2(message: &Message, number: u64) -> Value {
+    let Value::Object(mut fields) = self::message(message, number) else { return Value::Null };
+    fields.insert("version".to_owned(), 2.into());
+    let kind_of = if message.is_response() { "answer" } else { "query" };
+    fields.insert("type".to_owned(), kind_of.into());
+    fields.remove("queries");
+    if let Some(asked) = message.questions.first() {
+        fields.extend(named(&asked.name));
+        fields.insert("rrtype".to_owned(), kind(asked.kind).into());
+    }
+    fields.into()
+}
+
 fn kind(kind: u16) -> String {
     kind_name(kind).map_or_else(|| format!("UNKNOWN({kind})"), str::to_owned)
 }

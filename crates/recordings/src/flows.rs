@@ -41,6 +41,8 @@ pub(crate) struct Flow {
     pub(crate) alerted: bool,
     /// It was stopped.
     pub(crate) dropped: bool,
+    /// It was met in its middle.
+    pub(crate) midstream: bool,
     /// A rule let all of it pass.
     pub(crate) passed: bool,
     /// Somebody was told that it is over, or it was stopped.
@@ -131,6 +133,7 @@ impl Flows {
                 spoken: None,
                 alerted: false,
                 dropped: false,
+                midstream: packet.tcp().is_some() && flags & SYN == 0,
                 passed: false,
                 closed: false,
             };
@@ -138,15 +141,17 @@ impl Flows {
         }
         let flow = self.by_ends.get_mut(&key)?;
         let to_server = source == flow.client;
+        let answered = flow.packets.iter().any(|packets| *packets > 0);
         let [packets_in, packets_out] = &mut flow.packets;
         let [bytes_in, bytes_out] = &mut flow.bytes;
         let [flags_in, flags_out] = &mut flow.flags;
         let (packets, bytes, sent) =
             if to_server { (packets_in, bytes_in, flags_in) } else { (packets_out, bytes_out, flags_out) };
+        let first = *packets == 0 && !answered;
         *packets += 1;
         *bytes += seen.length as u64;
         // what is dropped reaches nobody
-        let flags = if seen.dropped && *packets > 1 { 0 } else { flags };
+        let flags = if seen.dropped && !first { 0 } else { flags };
         *sent |= flags;
         flow.last = flow.last.max(at);
         flow.closed |= flags & RST != 0 || flow.flags.iter().all(|flags| flags & FIN != 0);

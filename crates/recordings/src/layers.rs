@@ -24,6 +24,8 @@ pub(crate) struct Layer<'a> {
     pub(crate) oddities: Vec<&'static str>,
     /// Where it was seen, as events say it.
     pub(crate) seen_on: &'static str,
+    /// The packet that it came in: both ends, and its protocol.
+    pub(crate) around: Option<(IpAddr, IpAddr, u8)>,
     /// In how many others it came.
     pub(crate) depth: usize,
 }
@@ -41,6 +43,7 @@ pub(crate) fn layers<'a>(now: Duration, fragments: &mut Fragments, bytes: &'a [u
     let mut layers = Vec::new();
     let Fragments { defragmenter, refused } = fragments;
     let mut next = Some((Cow::Borrowed(bytes), "wire/pcap"));
+    let mut around = None;
     while let Some((bytes, seen_on)) = next.take() {
         let packet = decode(&bytes);
         let mut oddities = Vec::new();
@@ -60,7 +63,9 @@ pub(crate) fn layers<'a>(now: Duration, fragments: &mut Fragments, bytes: &'a [u
                 None
             }
         };
-        layers.push(Layer { bytes, oddities, seen_on, depth: layers.len() });
+        let outer = (packet.source, packet.destination, packet.protocol);
+        let outside = around.replace(outer);
+        layers.push(Layer { bytes, oddities, seen_on, around: outside, depth: layers.len() });
         next = within.filter(|_| layers.len() < DEPTH).map(|(bytes, seen_on)| (Cow::Owned(bytes), seen_on));
     }
     layers

@@ -24,6 +24,8 @@ pub struct Options {
     pub inline: bool,
     /// Packets with wrong checksums are looked at as well: captures taken on the machine that sends are full of them.
     pub ignore_checksums: bool,
+    /// Version of the form of DNS events: 3, or 2.
+    pub dns_version: u8,
     /// Addresses of the link are told.
     pub ethernet: bool,
     /// Connections whose beginning was not captured are looked at.
@@ -167,6 +169,13 @@ impl Replay {
             destination: (packet.destination, ports.1),
             protocol: packet.protocol,
             seen_on: layer.seen_on,
+            tunnel: layer.around.map(|(source, destination, protocol)| eve::Tunnel {
+                source,
+                destination,
+                protocol,
+                depth: layer.depth,
+            }),
+            dns: options.dns_version,
             link: options.ethernet.then_some(link.macs).flatten(),
             icmp: match packet.transport {
                 Transport::Icmp(icmp) => Some((icmp.kind, icmp.code)),

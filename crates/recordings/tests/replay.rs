@@ -106,7 +106,8 @@ fn replay(capture: &[u8], inline: bool) -> (Vec<Value>, Statistics) {
     let files = [SourceFile { name: "test".to_owned(), text: RULES.as_bytes().to_vec() }];
     let compiled = compile(&files, &Variables::default());
     assert_eq!(compiled.loaded, 2, "{:?}", compiled.diagnostics);
-    let options = Options { inline, ignore_checksums: false, midstream: false, ethernet: false };
+    let options =
+        Options { inline, ignore_checksums: false, midstream: false, ethernet: false, dns_version: 3 };
     let mut replay = Replay::new(Arc::new(compiled.rules), options);
     let mut events = Vec::new();
     frames(capture, |frame| replay.frame(frame, &mut |event| events.push(event))).unwrap();

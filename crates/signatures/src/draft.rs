@@ -128,6 +128,8 @@ struct Builder<'v> {
     failed: bool,
     flow: FlowConditions,
     flow_seen: bool,
+    /// The header names a step of the protocol.
+    hooked: bool,
     checks: Vec<Check>,
     remembered: Vec<Remembered>,
     /// Variables in the order in which they get their values.
@@ -151,6 +153,7 @@ pub(crate) fn draft(
         failed: false,
         flow: FlowConditions::default(),
         flow_seen: false,
+        hooked: false,
         checks: Vec::new(),
         remembered: Vec::new(),
         variables_of_bytes: Vec::new(),

@@ -102,6 +102,11 @@ pub trait Inspected {
         false
     }
 
+    /// Whether only rules that let pass are asked: before what others look at is there.
+    fn is_pass_only(&self) -> bool {
+        false
+    }
+
     /// What is known of an address in a category: 0 to 127.
     fn reputation(&self, _address: IpAddr, _category: &str) -> Option<u8> {
         None
@@ -297,6 +302,7 @@ impl RuleSet {
         }
         if stage.is_packet()
             && !subject.is_odd_only()
+            && !subject.is_pass_only()
             && let Some(addressed) = flow.addressed.get_mut(direction.index())
         {
             *addressed = true;

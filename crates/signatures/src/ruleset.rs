@@ -70,6 +70,8 @@ pub struct Needs {
     pub payload_of_responses: bool,
     /// Some rule looks at packets one by one.
     pub packets: bool,
+    /// Some of these lets traffic pass.
+    pub passes: bool,
     /// Some rule asks for an oddity of packets or streams.
     pub oddities: bool,
     /// Some rule looks at the bytes of a header.

@@ -298,16 +298,19 @@ impl Connection {
         let (sender, receiver) = self.pair(direction);
 
         // PAWS (RFC 7323 §5.3), with the slack of one tick that Linux gives.
-        if let Some((value, _)) = tcp.options.timestamps
-            && negotiated
-            && matters
-            && sender.marks.has(Marks::TIMESTAMP)
-            && value.wrapping_sub(sender.timestamp).cast_signed() < -1
-        {
+        let is_old = tcp.options.timestamps.is_some_and(|(value, _)| {
+            negotiated
+                && sender.marks.has(Marks::TIMESTAMP)
+                && value.wrapping_sub(sender.timestamp).cast_signed() < -1
+        });
+        if is_old && matters {
             return Step::refuse(env, Anomaly::OldTimestamp);
         }
 
         let mut anomalies = Anomalies::NONE;
+        if is_old {
+            anomalies.insert(Anomaly::OldTimestamp);
+        }
         if tcp.flags.has(Flags::URG) {
             anomalies.insert(Anomaly::Urgent);
             match env.limits.urgent {

@@ -41,6 +41,7 @@ pub(super) fn execute(asked: &Inspect) -> Result<(), Failure> {
         ignore_checksums: asked.ignore_checksums,
         midstream: asked.midstream,
         ethernet: false,
+        dns_version: 3,
     };
     let mut replay = Replay::new(Arc::new(compiled.rules), options);
     let mut out = BufWriter::new(io::stdout().lock());

@@ -59,6 +59,7 @@ impl Builder<'_> {
                 "leave flow out",
             ));
         }
+        self.hooked = true;
         Ok(protocol)
     }
 }

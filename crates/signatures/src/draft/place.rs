@@ -99,6 +99,9 @@ impl Builder<'_> {
         if let (true, Some(protocols)) = (seen.transaction, seen.protocols) {
             return protocols.into_iter().map(Place::Transaction).collect();
         }
+        if self.hooked {
+            return vec![Place::Transaction(protocol)];
+        }
         // what is spoken is known once something was said
         let said = self.checks.iter().any(|check| matches!(check, Check::Application { .. }));
         let bytes = seen.payload || !groups.is_empty() || said;

@@ -205,6 +205,7 @@ impl<T: Inspected> Call<'_, T> {
             && self.stage.is_packet()
             && self.flow.addressed.get(self.direction.index()) == Some(&true);
         !again
+            && (body.pass || !self.subject.is_pass_only())
             && odd
             && carried
             && family

@@ -281,6 +281,7 @@ fn note_needs(needs: &mut Needs, draft: &Draft) {
         needs.stream_to_client |= to_client;
     }
     needs.packets |= draft.places.contains(&Place::Packet);
+    needs.passes |= draft.places.contains(&Place::Packet) && draft.action == Action::Pass;
     needs.oddities |= draft.places.contains(&Place::Packet)
         && draft.checks.iter().any(|check| matches!(check, Check::Event(_)));
     needs.headers |= draft.groups.iter().any(|(target, _)| target.buffer.is_header());

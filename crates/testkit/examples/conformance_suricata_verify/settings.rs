@@ -50,6 +50,7 @@ pub(crate) fn read(folder: &Path, name: &str, arguments: &[String]) -> Result<Se
             ignore_checksums: false,
             midstream: false,
             ethernet: false,
+            dns_version: 3,
         },
         variables: Variables::default(),
     };
@@ -129,8 +130,11 @@ impl Settings {
 /// What of the outputs changes what is in an event.
 fn settings_of_eve(outputs: &Value, options: &mut Options) {
     let outputs = outputs.as_array().into_iter().flatten();
-    let eve = outputs.filter_map(|output| output.get("eve-log"));
-    options.ethernet = eve
-        .filter_map(|eve| eve.get("ethernet"))
-        .any(|value| value.as_bool() == Some(true) || value == "yes");
+    let eve: Vec<&Value> = outputs.filter_map(|output| output.get("eve-log")).collect();
+    let told = |value: &Value| value.as_bool() == Some(true) || value == "yes";
+    options.ethernet = eve.iter().filter_map(|eve| eve.get("ethernet")).any(told);
+    let kinds = eve.iter().filter_map(|eve| eve.get("types")?.as_array()).flatten();
+    if kinds.filter_map(|kind| kind.get("dns")?.get("version")).any(|version| *version == 2) {
+        options.dns_version = 2;
+    }
 }
