@@ -19,6 +19,7 @@ use crate::link::{Stripped, strip};
 
 /// How a capture is looked at.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent choices, each made by its name")]
 pub struct Options {
     /// Rules that say `drop` or `reject` stop traffic, as if the engine were in its way; all only report otherwise.
     pub inline: bool,

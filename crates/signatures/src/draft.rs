@@ -114,6 +114,7 @@ struct Item {
     step: Step,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each asked for by name")]
 struct Builder<'v> {
     variables: &'v Variables,
     findings: Vec<Finding>,
