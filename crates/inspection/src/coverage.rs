@@ -1,6 +1,6 @@
 //! What of the rule language the pipeline feeds today: a rule may be loaded, and yet look at traffic that nobody shows it.
 use crate::packets::STREAM_ODDITIES;
-use crate::{dns_view, ftp_view, http_view, smb_view, smtp_view, tls_view};
+use crate::{dns_view, ftp_view, http_view, smb_view, smtp_view, ssh_view, tls_view};
 use sakimori_signatures::{Belongs, Buffer, EventName, Fact, Place, Protocol, Rule, Transport};
 
 /// Whether the pipeline shows the rule everything that it looks at, at one place at least.
@@ -37,6 +37,7 @@ const fn events(protocol: Protocol) -> Option<&'static [&'static str]> {
         Protocol::FtpData | Protocol::Dcerpc => &[],
         Protocol::Smtp => smtp_view::EVENTS,
         Protocol::Smb => smb_view::EVENTS,
+        Protocol::Ssh => ssh_view::EVENTS,
         _ => return None,
     })
 }

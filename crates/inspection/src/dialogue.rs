@@ -15,7 +15,7 @@ use crate::packet_view::Header;
 use crate::record::{Record, Said};
 use crate::shared::Shared;
 use crate::stream_view::StreamWindow;
-use crate::{dcerpc_view, dns_view, ftp_data_view, ftp_view, http, smb_view, smtp_view, tls_view};
+use crate::{dcerpc_view, dns_view, ftp_data_view, ftp_view, http, smb_view, smtp_view, ssh_view, tls_view};
 use sakimori_model::HttpSummary;
 use sakimori_signatures::{
     Buffer, Direction, EventName, Fact, FlowFacts, FlowState, Inspected, Memory, Protocol, Stage,
@@ -42,6 +42,7 @@ pub(crate) const PROTOCOLS: &[Spec] = &[
     ftp_data_view::SPEC,
     smtp_view::SPEC,
     smb_view::SPEC,
+    ssh_view::SPEC,
     dcerpc_view::SPEC,
 ];
 

@@ -1,7 +1,8 @@
 //! HTTP/1 over the seam of [`crate::dialogue`]: messages are shown to the rules step by step.
 use crate::dialogue::{Asking, Dialogue, Probe, RuleMemory, Spec, Step};
 use crate::http_recorder::Recorder;
-use crate::http_view::HttpView;
+use crate::http_view::{self, HttpView};
+use crate::record::{Anomaly, Said};
 use crate::site;
 use sakimori_protocols::http1;
 use sakimori_signatures::{Direction, Protocol, Stage};
@@ -44,6 +45,8 @@ struct Memory {
     rules: RuleMemory,
     /// Whether the reputation of what it asks for was looked up.
     asked: bool,
+    /// Oddities that were told of.
+    odd: Vec<&'static str>,
 }
 
 fn probe(direction: Direction, bytes: &[u8]) -> Probe {
@@ -150,6 +153,15 @@ impl http1::Sink<Memory> for HttpSink<'_, '_> {
         if control == http1::Control::Continue {
             let number = self.recorder.number(side);
             let view = HttpView::new(message, side, self.asking.shared.limits.http.body_bytes, self.recorder);
+            if self.asking.keeps_records() {
+                for event in http_view::EVENTS {
+                    if !transaction.state.odd.contains(event) && view.is_odd(event, side) {
+                        transaction.state.odd.push(event);
+                        let odd = Said::Anomaly(Anomaly::of_protocol(event));
+                        self.asking.record(Protocol::Http, side, number, odd);
+                    }
+                }
+            }
             if self.asking.judge(&view, number, &mut transaction.state.rules, stage) == Decision::Block {
                 control = http1::Control::Stop;
             }

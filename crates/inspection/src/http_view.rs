@@ -12,6 +12,8 @@ use std::cell::OnceCell;
 pub(crate) const EVENTS: &[&str] = &[
     "http.invalid_transfer_encoding_value_in_request",
     "http.invalid_transfer_encoding_value_in_response",
+    "http.request_chunk_extension",
+    "http.request_line_missing_protocol",
     "http.request_field_missing_colon",
     "http.response_field_missing_colon",
     "http.request_field_too_long",
@@ -81,6 +83,44 @@ impl HttpView<'_> {
         ![&b"basic"[..], b"digest", b"bearer", b"negotiate", b"ntlm"]
             .iter()
             .any(|known| scheme.eq_ignore_ascii_case(known))
+    }
+}
+
+impl HttpView<'_> {
+    /// Whether an oddity of [`EVENTS`] was seen.
+    pub(crate) fn is_odd(&self, event: &str, direction: Direction) -> bool {
+        let request = direction == Direction::ToServer;
+        let has = |anomaly| self.message.anomalies().contains(anomaly);
+        match event {
+            "http.invalid_transfer_encoding_value_in_request" => {
+                request && has(Anomaly::TransferEncodingUnknown)
+            }
+            "http.invalid_transfer_encoding_value_in_response" => {
+                !request && has(Anomaly::TransferEncodingUnknown)
+            }
+            "http.request_chunk_extension" => request && has(Anomaly::ChunkExtension),
+            "http.request_line_missing_protocol" => {
+                request && (has(Anomaly::VersionMissing) || has(Anomaly::Http09))
+            }
+            "http.request_field_missing_colon" => request && has(Anomaly::HeaderWithoutColon),
+            "http.response_field_missing_colon" => !request && has(Anomaly::HeaderWithoutColon),
+            "http.request_field_too_long" => request && has(Anomaly::HeadTooLong),
+            "http.request_header_invalid" => {
+                request && (has(Anomaly::SpaceBeforeColon) || has(Anomaly::NulByte))
+            }
+            "http.invalid_content_length_field_in_request" => request && has(Anomaly::LengthInvalid),
+            "http.invalid_content_length_field_in_response" => !request && has(Anomaly::LengthInvalid),
+            "http.duplicate_content_length_field_in_request" => request && has(Anomaly::LengthConflict),
+            "http.duplicate_content_length_field_in_response" => !request && has(Anomaly::LengthConflict),
+            "http.invalid_request_chunk_len" => request && has(Anomaly::ChunkInvalid),
+            "http.invalid_response_chunk_len" => !request && has(Anomaly::ChunkInvalid),
+            "http.invalid_request_field_folding" => request && has(Anomaly::FoldedHeader),
+            "http.missing_host_header" => {
+                request && self.message.host_raw().is_none() && self.part(2) == Some(b"HTTP/1.1")
+            }
+            "http.request_auth_unrecognized" => request && self.authorization_is_unknown(),
+            _ => false,
+        }
     }
 }
 
@@ -158,33 +198,6 @@ impl Transaction for HttpView<'_> {
     }
 
     fn has_event(&self, event: EventName, direction: Direction) -> bool {
-        let request = direction == Direction::ToServer;
-        let has = |anomaly| self.message.anomalies().contains(anomaly);
-        match event.as_str() {
-            "http.invalid_transfer_encoding_value_in_request" => {
-                request && has(Anomaly::TransferEncodingUnknown)
-            }
-            "http.invalid_transfer_encoding_value_in_response" => {
-                !request && has(Anomaly::TransferEncodingUnknown)
-            }
-            "http.request_field_missing_colon" => request && has(Anomaly::HeaderWithoutColon),
-            "http.response_field_missing_colon" => !request && has(Anomaly::HeaderWithoutColon),
-            "http.request_field_too_long" => request && has(Anomaly::HeadTooLong),
-            "http.request_header_invalid" => {
-                request && (has(Anomaly::SpaceBeforeColon) || has(Anomaly::NulByte))
-            }
-            "http.invalid_content_length_field_in_request" => request && has(Anomaly::LengthInvalid),
-            "http.invalid_content_length_field_in_response" => !request && has(Anomaly::LengthInvalid),
-            "http.duplicate_content_length_field_in_request" => request && has(Anomaly::LengthConflict),
-            "http.duplicate_content_length_field_in_response" => !request && has(Anomaly::LengthConflict),
-            "http.invalid_request_chunk_len" => request && has(Anomaly::ChunkInvalid),
-            "http.invalid_response_chunk_len" => !request && has(Anomaly::ChunkInvalid),
-            "http.invalid_request_field_folding" => request && has(Anomaly::FoldedHeader),
-            "http.missing_host_header" => {
-                request && self.message.host_raw().is_none() && self.part(2) == Some(b"HTTP/1.1")
-            }
-            "http.request_auth_unrecognized" => request && self.authorization_is_unknown(),
-            _ => false,
-        }
+        self.is_odd(event.as_str(), direction)
     }
 }

@@ -38,6 +38,7 @@ mod shared;
 mod site;
 mod smb_view;
 mod smtp_view;
+mod ssh_view;
 mod stream_view;
 mod tls_view;
 

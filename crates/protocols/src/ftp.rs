@@ -129,7 +129,9 @@ mod tests {
 
     fn all(side: Side, pieces: &[&[u8]]) -> Vec<Said> {
         let (mut control, mut said) = (Control::default(), Vec::new());
-        pieces.iter().for_each(|piece| control.feed(side, piece, &mut said));
+        for piece in pieces {
+            control.feed(side, piece, &mut said);
+        }
         said
     }
 

@@ -11,6 +11,7 @@ pub mod http1;
 pub mod lines;
 pub mod smb;
 pub mod smtp;
+pub mod ssh;
 pub mod tls;
 
 /// Who says something: the side that opened the connection, or the other.

@@ -164,7 +164,9 @@ mod tests {
 
     fn all(side: Side, pieces: &[&[u8]]) -> Vec<Said> {
         let (mut session, mut said) = (Session::default(), Vec::new());
-        pieces.iter().for_each(|piece| session.feed(side, piece, &mut said));
+        for piece in pieces {
+            session.feed(side, piece, &mut said);
+        }
         said
     }
 

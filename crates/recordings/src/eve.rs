@@ -156,7 +156,7 @@ pub(crate) fn record(occasion: &Occasion<'_>, record: &Record, rule: Option<&Rul
                 json!({
                     "app_proto": record.protocol.map_or("unknown", Protocol::name),
                     "type": "applayer",
-                    "event": odd.event,
+                    "event": anomaly_name(record.protocol, odd.event),
                     "layer": odd.layer,
                 }),
             );
@@ -211,6 +211,14 @@ fn transaction(event: &mut Map<String, Value>, said: &Said, (number, dns): (u64,
         | Said::Refused(_) => return,
     };
     event.insert(name.to_owned(), fields);
+}
+
+/// The names of some protocols' oddities are written large.
+fn anomaly_name(protocol: Option<Protocol>, event: &str) -> String {
+    match protocol {
+        Some(Protocol::Http | Protocol::Tls | Protocol::Smtp) => event.to_ascii_uppercase(),
+        _ => event.to_owned(),
+    }
 }
 
 fn group(fields: &[(&'static str, Field)]) -> Value {

@@ -4,7 +4,7 @@ use crate::problem::Failure;
 use crate::table::harmless;
 use anyhow::Context as _;
 use sakimori_recordings::{Options, Replay, frames};
-use sakimori_signatures::{SourceFile, Variables, compile};
+use sakimori_signatures::{SourceFile, Variables, compile_with};
 use std::fs::File;
 use std::io::{self, BufWriter, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 /// The longest rule file; the longest published one has 20 MB.
 const RULE_FILE_BYTES: u64 = 256 << 20;
+/// Ends of files that rules may name as lists.
+const LISTS: [&str; 5] = ["lst", "csv", "txt", "list", "config"];
 /// Refused rules that are told of; the number is told anyway.
 const TOLD: usize = 20;
 
@@ -30,7 +32,11 @@ pub(super) fn execute(asked: &Inspect) -> Result<(), Failure> {
         })?;
         variables.set(name, value);
     }
-    let compiled = compile(&files, &variables);
+    let mut lists = Vec::new();
+    for place in &asked.rules {
+        collect_lists(place, &mut lists)?;
+    }
+    let compiled = compile_with(&files, &variables, &lists);
     for finding in compiled.diagnostics.iter().take(TOLD) {
         say(&finding.to_string());
     }
@@ -84,4 +90,25 @@ fn collect(place: &Path, files: &mut Vec<SourceFile>) -> anyhow::Result<()> {
     places.sort();
     let is_rules = |place: &PathBuf| place.extension().is_some_and(|extension| extension == "rules");
     places.iter().filter(|place| is_rules(place)).try_for_each(|place| collect(place, files))
+}
+
+/// What stands beside the rules and may be named by them: sets of values, digests, classes.
+fn collect_lists(place: &Path, lists: &mut Vec<SourceFile>) -> anyhow::Result<()> {
+    let folder = if place.is_dir() { Some(place) } else { place.parent().filter(|folder| folder.is_dir()) };
+    let Some(folder) = folder else { return Ok(()) };
+    let told = || format!("reading {}", folder.display());
+    for entry in std::fs::read_dir(folder).with_context(told)? {
+        let path = entry.with_context(told)?.path();
+        let end = path.extension().and_then(|end| end.to_str());
+        if !path.is_file() || !end.is_none_or(|end| LISTS.contains(&end)) {
+            continue;
+        }
+        let Some(name) = path.file_name().and_then(|name| name.to_str()).map(str::to_owned) else { continue };
+        let mut text = Vec::new();
+        let file = File::open(&path).with_context(|| format!("reading {}", path.display()))?;
+        #[expect(clippy::disallowed_methods, reason = "it is capped")]
+        file.take(RULE_FILE_BYTES).read_to_end(&mut text).with_context(told)?;
+        lists.push(SourceFile { name, text });
+    }
+    Ok(())
 }

@@ -36,11 +36,15 @@ pub enum Anomaly {
     Http09,
     /// A Content-Encoding that is not undone: unknown, or one too many.
     ContentEncodingUnknown,
+    /// No protocol version, and header fields all the same.
+    VersionMissing,
+    /// Something behind the size of a chunk.
+    ChunkExtension,
 }
 
 impl Anomaly {
     /// All of them, in order of their bits.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Garbage,
         Self::HeadTooLong,
         Self::TooManyHeaders,
@@ -57,17 +61,24 @@ impl Anomaly {
         Self::Gap,
         Self::Http09,
         Self::ContentEncodingUnknown,
+        Self::VersionMissing,
+        Self::ChunkExtension,
     ];
 }
 
 /// A set of [`Anomaly`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Anomalies(u16);
+pub struct Anomalies(u32);
 
 impl Anomalies {
     /// Adds one.
     pub fn insert(&mut self, anomaly: Anomaly) {
         self.0 |= 1 << anomaly as u8;
+    }
+
+    /// Takes one out.
+    pub(crate) fn remove(&mut self, anomaly: Anomaly) {
+        self.0 &= !(1 << anomaly as u8);
     }
 
     /// Whether it is in the set.

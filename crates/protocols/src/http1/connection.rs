@@ -247,6 +247,9 @@ impl<S: Default> Half<S> {
                         None => (input, false),
                     };
                     line.extend_from_slice(piece.get(..CHUNK_LINE_BYTES).unwrap_or(piece));
+                    if ended && line.contains(&b';') {
+                        self.transaction.message.anomalies.insert(Anomaly::ChunkExtension);
+                    }
                     let size = if line.len() > CHUNK_LINE_BYTES {
                         Size::None
                     } else if step.direction == Direction::ToClient {
@@ -349,7 +352,13 @@ impl<S: Default> Half<S> {
                     self.garbage(step);
                     self.state = State::Start;
                 } else if message.anomalies.contains(Anomaly::Http09) {
-                    return (taken, self.head_complete(step));
+                    if begins_with_field(input.get(taken..).unwrap_or_default()) {
+                        // header fields follow: only the version was left out
+                        message.anomalies.remove(Anomaly::Http09);
+                        message.anomalies.insert(Anomaly::VersionMissing);
+                    } else {
+                        return (taken, self.head_complete(step));
+                    }
                 }
                 (taken, Control::Continue)
             }
@@ -481,6 +490,15 @@ impl<S: Default> Half<S> {
         self.transaction.state = S::default();
         self.state = State::Start;
     }
+}
+
+/// Whether a header field stands at the front.
+fn begins_with_field(bytes: &[u8]) -> bool {
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+    name.len() < line.len()
+        && !name.is_empty()
+        && name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
 /// At most `count` bytes from the front.

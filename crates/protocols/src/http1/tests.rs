@@ -79,7 +79,7 @@ fn chunks_are_joined_and_extensions_and_trailers_ignored() {
         "POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n3;x=y\r\nabc\r\n0002\r\nde\r\n0\r\nT: 1\r\n\r\nGET / HTTP/1.1\r\n\r\n",
         &[
             r#"> POST|/|HTTP/1.1 ["Transfer-Encoding=gzip, chunked"]"#,
-            r#"> end body="abcde" []"#,
+            r#"> end body="abcde" [ChunkExtension]"#,
             "> GET|/|HTTP/1.1 []",
             r#"> end body="" []"#,
         ],
@@ -115,6 +115,11 @@ fn http_0_9_has_no_headers() {
         "GET /a\r\nGET /b HTTP/1.1\r\n\r\n",
         &["> GET|/a| []", r#"> end body="" [Http09]"#, "> GET|/b|HTTP/1.1 []", r#"> end body="" []"#],
     );
+}
+
+#[test]
+fn a_version_may_be_left_out_before_fields() {
+    check("GET /a\r\nHost: b\r\n\r\n", &[r#"> GET|/a| ["Host=b"]"#, r#"> end body="" [VersionMissing]"#]);
 }
 
 #[test]
