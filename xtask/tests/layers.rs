@@ -117,7 +117,6 @@ const ENGINES: &[(&str, &[&str])] = &[
     ("sakimori-inspection", &["md-5"]),
     ("sakimori-reputation", &["siphasher"]),
     ("sakimori-firewall", &[]),
-    ("sakimori-inspection", &[]),
     ("sakimori-loginspect", &["aho-corasick", "regex"]),
     ("sakimori-antimalware", &["boreal", "sha2"]),
     ("sakimori-integrity", &["thiserror"]),

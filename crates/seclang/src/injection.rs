@@ -3,8 +3,10 @@
 //! Its port in Rust does not join keywords of several words, and takes an event handler's name only where it ends at once. Such
 //! input is looked at a second time, written as the port reads it.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use libinjectionrs::xss::{Html5Flags, Html5State, TokenType};
 use libinjectionrs::{detect_sqli, detect_xss};
 use regex::bytes::{Regex, RegexBuilder};
 
@@ -19,9 +21,11 @@ static KEYWORDS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(&format!(r"\b(?:{phrases})\b"))
 });
 
-/// An event handler's name with something behind it that a browser may drop, as in `onerror%0a=`.
-static HANDLERS: LazyLock<Option<Regex>> =
-    LazyLock::new(|| pattern(r#"\b(on[a-z]{3,24})[^a-z\s=>/"'<][^\s=>/"'<]*(\s*=)"#));
+/// Names of attributes that are looked at a second time; more of them that begin like handlers are an attack.
+const HANDLERS: usize = 512;
+
+/// Letters of the longest event.
+const EVENT_LETTERS: usize = 26;
 
 /// A pattern of this file; none where it does not compile, which the tests would say.
 fn pattern(text: &str) -> Option<Regex> {
@@ -60,11 +64,76 @@ pub fn xss(input: &[u8]) -> bool {
     if memchr::memchr2(b'<', b'=', looked_at).is_none() {
         return false;
     }
-    detect_xss(looked_at).is_injection()
-        || HANDLERS
-            .as_ref()
-            .filter(|handlers| handlers.is_match(looked_at))
-            .is_some_and(|handlers| detect_xss(&handlers.replace_all(looked_at, &b"$1$2"[..])).is_injection())
+    detect_xss(looked_at).is_injection() || (may_have_handler(looked_at) && has_longer_handler(looked_at))
+}
+
+/// Whether a word begins with `on`, and there is a `=`.
+fn may_have_handler(input: &[u8]) -> bool {
+    if memchr::memchr(b'=', input).is_none() {
+        return false;
+    }
+    let mut before = b' ';
+    input.windows(3).any(|window| {
+        let begins = !before.is_ascii_alphanumeric();
+        before = window.first().copied().unwrap_or_default();
+        begins && matches!(window, [b'o' | b'O', b'n' | b'N', _])
+    })
+}
+
+/// Whether an attribute's name begins with that of an event handler and goes on: the library takes it for the handler, its port
+/// takes the handler's name alone.
+fn has_longer_handler(input: &[u8]) -> bool {
+    let mut known = BTreeMap::new();
+    [
+        Html5Flags::DataState,
+        Html5Flags::ValueNoQuote,
+        Html5Flags::ValueSingleQuote,
+        Html5Flags::ValueDoubleQuote,
+        Html5Flags::ValueBackQuote,
+    ]
+    .into_iter()
+    .any(|place| {
+        let mut state = Html5State::new(input, place);
+        let (mut handler, mut indirect) = (false, false);
+        while state.next() {
+            let text = state.token_start.get(..state.token_len).unwrap_or_default();
+            match state.token_type {
+                TokenType::AttrName => {
+                    handler = begins_with_event(text, &mut known);
+                    indirect = text.eq_ignore_ascii_case(b"attributename");
+                }
+                TokenType::AttrValue if handler || indirect && begins_with_event(text, &mut known) => {
+                    return true;
+                }
+                _ => (handler, indirect) = (false, false),
+            }
+        }
+        false
+    })
+}
+
+/// Whether a name is `on` and an event, with anything behind it; the port itself is asked which events there are.
+fn begins_with_event(name: &[u8], known: &mut BTreeMap<Vec<u8>, bool>) -> bool {
+    if name.len() < 5 || !name.get(..2).is_some_and(|on| on.eq_ignore_ascii_case(b"on")) {
+        return false;
+    }
+    let letters: Vec<u8> = name
+        .iter()
+        .filter(|byte| **byte != 0)
+        .take_while(|byte| byte.is_ascii_alphabetic())
+        .take(2 + EVENT_LETTERS)
+        .map(u8::to_ascii_lowercase)
+        .collect();
+    if let Some(known) = known.get(&letters) {
+        return *known;
+    }
+    let is_one = known.len() >= HANDLERS
+        || (5..=letters.len()).any(|length| {
+            let tag = [b"<a ", letters.get(..length).unwrap_or_default(), b"=x>"].concat();
+            detect_xss(&tag).is_injection()
+        });
+    known.insert(letters, is_one);
+    is_one
 }
 
 #[cfg(test)]
@@ -78,7 +147,14 @@ mod tests {
         {
             assert!(sqli(input.as_bytes()).is_some(), "{input}");
         }
-        for input in ["<img src=x onerror%0A=\"alert(1)\">", "<img src=x onerror%09=alert(1)>"] {
+        for input in [
+            "<img src=x onerror%0A=\"alert(1)\">",
+            "<img src=x onerror%09=alert(1)>",
+            " ONLOAD<! =//>",
+            " onerror<img<x=alert(1)",
+            "<x attributename=onloadx>",
+            " attributename = onerror?> style",
+        ] {
             assert!(xss(input.as_bytes()), "{input}");
         }
     }

@@ -37,12 +37,14 @@ pub(crate) struct TargetSet {
 }
 
 /// Targets after transformations.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct BatchPlan {
     pub(crate) targets: usize,
     pub(crate) pipeline: Vec<Transformation>,
     /// Which filters: of requests (0) or of responses (1).
     pub(crate) side: usize,
+    /// Whether any rule asks which filters the values pass.
+    pub(crate) filtered: bool,
 }
 
 /// A rule with its chain.
@@ -75,7 +77,7 @@ pub(crate) struct Link {
     pub(crate) multi_match: bool,
     pub(crate) operator: Option<Box<dyn Operator>>,
     pub(crate) negated: bool,
-    /// Its number among the filters of its side.
+    /// Its number among the filters of its side: what does not pass it cannot match the operator, so that a negated one matches.
     pub(crate) filter: Option<usize>,
     pub(crate) capture: bool,
     pub(crate) effects: Vec<Effect>,

@@ -360,3 +360,15 @@ fn patterns_may_have_macros() {
     assert_eq!(ask(&rules, "/?charset=UTF-8", &[], ""), (vec![], Verdict::Pass));
     assert_eq!(ask(&rules, "/?charset=utf-7", &[], ""), (vec![2], deny(2)));
 }
+
+#[test]
+fn a_negated_list_matches_what_has_none_of_it() {
+    let rules = ruleset(
+        "SecRule ARGS \"!@pm tea coffee\" \"id:1,phase:2,pass,log\"\n\
+         SecRule ARGS \"!@rx te+a\" \"id:2,phase:2,pass,log,multiMatch,t:none,t:lowercase\"",
+    );
+    assert_eq!(ask(&rules, "/?a=Green+Tea", &[], "").0, [2]);
+    assert_eq!(ask(&rules, "/?a=green+tea", &[], "").0, [] as [u64; 0]);
+    assert_eq!(ask(&rules, "/?a=water", &[], "").0, [1, 2]);
+    assert_eq!(ask(&rules, "/?a=tea&b=water", &[], "").0, [1, 2]);
+}

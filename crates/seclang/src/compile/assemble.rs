@@ -309,12 +309,17 @@ impl Assembly<'_> {
         }
         let needs = operator.as_ref().and_then(|operator| operator.needs());
         let filter = match needs {
-            Some(Needs::Any(any)) if !negated && stable => self.needs.get_mut(side).map(|list| {
+            Some(Needs::Any(any)) if stable => self.needs.get_mut(side).map(|list| {
                 list.push(any);
                 list.len() - 1
             }),
             _ => None,
         };
+        for batch in batches.iter().filter(|_| filter.is_some()) {
+            if let Some(plan) = self.batches.get_mut(*batch) {
+                plan.filtered = true;
+            }
+        }
         let mut link = Link {
             targets,
             batches,
@@ -414,10 +419,14 @@ impl Assembly<'_> {
     }
 
     fn batch(&mut self, targets: usize, pipeline: &[Transformation], side: usize) -> usize {
-        let plan = BatchPlan { targets, pipeline: pipeline.to_vec(), side };
-        if let Some(at) = self.batches.iter().position(|known| *known == plan) {
+        let known = self
+            .batches
+            .iter()
+            .position(|known| known.targets == targets && known.pipeline == pipeline && known.side == side);
+        if let Some(at) = known {
             return at;
         }
+        let plan = BatchPlan { targets, pipeline: pipeline.to_vec(), side, filtered: false };
         self.batches.push(plan);
         self.batches.len() - 1
     }

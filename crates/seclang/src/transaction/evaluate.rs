@@ -189,7 +189,8 @@ impl Transaction<'_> {
         for (step, batch) in link.batches.iter().enumerate() {
             self.refresh(*batch);
             let Some(current) = self.batches.get_mut(*batch) else { continue };
-            if link.filter.is_some_and(|filter| !current.passed.has(filter)) && !link.multi_match {
+            let none_passed = link.filter.is_some_and(|filter| !current.passed.has(filter));
+            if none_passed && !link.multi_match && !link.negated {
                 continue;
             }
             let targets = std::mem::take(&mut current.targets);
@@ -209,7 +210,9 @@ impl Transaction<'_> {
                     self.values.passed(target.value, side).is_some_and(|passed| passed.has(filter))
                 });
                 if possible {
-                    matched |= self.target(number, link, operator.as_ref(), *target, &mut found);
+                    matched |= self.target(number, link, Some(operator.as_ref()), *target, &mut found);
+                } else if link.negated {
+                    matched |= self.target(number, link, None, *target, &mut found);
                 }
             }
             if let Some(current) = self.batches.get_mut(*batch) {
@@ -250,20 +253,23 @@ impl Transaction<'_> {
         Some(true)
     }
 
+    /// Whether a value matches; without an operator it is known to.
     fn target(
         &mut self,
         number: usize,
         link: &Link,
-        operator: &dyn Operator,
+        operator: Option<&dyn Operator>,
         target: Gathered,
         found: &mut Option<&mut Match>,
     ) -> bool {
         if !self.removed_targets.is_empty() && self.is_removed(number, target.variable, target.name) {
             return false;
         }
-        let Some(captured) = self.matches_value(link, operator, self.values.bytes(target.value)) else {
-            return false;
+        let captured = match operator {
+            Some(operator) => self.matches_value(link, operator, self.values.bytes(target.value)),
+            None => Some(Vec::new()),
         };
+        let Some(captured) = captured else { return false };
         let hit = Hit {
             variable: target.variable,
             name: target.name.map(Held::Kept),

@@ -36,6 +36,9 @@ impl Transaction<'_> {
         }
         for target in &mut targets {
             target.value = self.values.transformed(target.value, &plan.pipeline);
+            if !plan.filtered {
+                continue;
+            }
             self.values.filter(target.value, plan.side, filters);
             if let Some(bits) = self.values.passed(target.value, plan.side) {
                 match &mut passed {
