@@ -104,7 +104,7 @@ const ENGINES: &[(&str, &[&str])] = &[
     ("sakimori-model", &["thiserror", "uuid"]),
     ("sakimori-packet", &[]),
     ("sakimori-stream", &["siphasher", "hashbrown"]),
-    ("sakimori-protocols", &["flate2", "memchr"]),
+    ("sakimori-protocols", &["flate2", "md-5", "memchr", "sha1", "sha2", "x509-parser"]),
     ("sakimori-expressions", &["fancy-regex", "regex", "regex-syntax"]),
     (
         "sakimori-seclang",
