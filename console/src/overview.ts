@@ -20,6 +20,7 @@ export function totalsOf(counts: readonly { key: string; count: number }[]): Tot
 /** By which member an event of a kind names its rule, as the manager counts them. */
 const MEMBERS: Record<string, string> = {
   intrusion: "sid",
+  "web-attack": "message",
   firewall: "rule",
   malware: "signature",
   integrity: "set",
@@ -39,5 +40,5 @@ export function ruleOf(key: string): { kind: string; value: string; filter: stri
 /** The events that came from an address, as the manager counts them. */
 export function sourceFilter(address: string): string {
   const value = quoted(address);
-  return `(kind = intrusion AND detail.client = ${value}) OR (kind = firewall AND detail.source = ${value}) OR (kind = log AND detail.sourceAddress = ${value})`;
+  return `(kind = intrusion AND detail.client = ${value}) OR (kind = web-attack AND detail.client = ${value}) OR (kind = firewall AND detail.source = ${value}) OR (kind = log AND detail.sourceAddress = ${value})`;
 }

@@ -48,7 +48,7 @@ const child = policy(
 
 describe("settings of modules", () => {
   it("begin with the mode, and every property has a default", () => {
-    expect(CONFIGURABLE).toHaveLength(8);
+    expect(CONFIGURABLE).toHaveLength(9);
     for (const module of CONFIGURABLE) {
       expect(propertiesOf(module)[0]?.name).toBe("mode");
       for (const property of propertiesOf(module)) expect(property.default, property.name).toBeDefined();

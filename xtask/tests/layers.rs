@@ -22,6 +22,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "sakimori-inspection",
         &[
+            "sakimori-seclang",
             "sakimori-reputation",
             "sakimori-model",
             "sakimori-packet",
@@ -30,6 +31,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "sakimori-signatures",
         ],
     ),
+    ("sakimori-waf", &["sakimori-model", "sakimori-modules", "sakimori-seclang", "sakimori-inspection"]),
     (
         "sakimori-recordings",
         &[
@@ -60,6 +62,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "sakimori-inspection",
             "sakimori-firewall",
             "sakimori-firewall-settings",
+            "sakimori-waf",
             "sakimori-reputation",
             "sakimori-signatures",
             "sakimori-antimalware",
@@ -78,6 +81,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "sakimori-modules",
             "sakimori-content",
             "sakimori-firewall-settings",
+            "sakimori-waf",
             "sakimori-signatures",
             "sakimori-protocol",
             "sakimori-query",
@@ -88,7 +92,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "sakimori-cli",
-        &["sakimori-api", "sakimori-modules", "sakimori-trust", "sakimori-signatures", "sakimori-recordings"],
+        &[
+            "sakimori-api",
+            "sakimori-model",
+            "sakimori-modules",
+            "sakimori-trust",
+            "sakimori-signatures",
+            "sakimori-inspection",
+            "sakimori-waf",
+            "sakimori-recordings",
+        ],
     ),
     ("sakimori-demo-blog", &[]),
     ("sakimori-testkit", &["sakimori-model", "sakimori-content", "sakimori-signatures"]),

@@ -43,6 +43,7 @@ export type Rule = Schemas["Rule"];
 export type Session = Schemas["Session"];
 export type SettingChange = Schemas["SettingChange"];
 export type SettingsPatch = Schemas["SettingsPatch"];
+export type WebAttackDetail = Schemas["WebAttackDetail"];
 export type WebReputationDetail = Schemas["WebReputationDetail"];
 
 export const STATUSES = [
@@ -66,6 +67,7 @@ export const ACTIONS = ["blocked", "detected", "noted"] as const;
 export const MODULES = [
   "firewall",
   "intrusion-prevention",
+  "web-application-firewall",
   "anti-malware",
   "integrity-monitoring",
   "log-inspection",
@@ -98,6 +100,7 @@ export interface Details {
   malware: MalwareDetail;
   integrity: IntegrityDetail;
   log: LogDetail;
+  "web-attack": WebAttackDetail;
   "web-reputation": WebReputationDetail;
   recommendation: RecommendationDetail;
   gap: GapDetail;
@@ -112,6 +115,7 @@ const KINDS: ReadonlySet<string> = new Set<keyof Details>([
   "malware",
   "integrity",
   "log",
+  "web-attack",
   "web-reputation",
   "recommendation",
   "gap",

@@ -908,6 +908,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/events/{id}/waf-exclusions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes narrow exclusions of an event: each rule that it names leaves out the variable in which it found something, on
+         *     the event's path. They are put into the policy of the event's computer, or another one; with `dryRun` they and their
+         *     effect on the last day's events are only shown.
+         */
+        post: operations["excludeWafEvent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/firewall/explain": {
         parameters: {
             query?: never;
@@ -1608,6 +1629,62 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/waf-exclusions/effect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What exclusions would have made of the last day's events. */
+        post: operations["tryWafExclusions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/waf-rule-sets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The rule sets of the web application firewall, the newest first. */
+        get: operations["listWafRuleSets"];
+        put?: never;
+        /**
+         * Imports a rule set: an archive of rules (`.tar.gz`, `.tgz`, `.tar`, `.zip`) or one file of them as the body. Everything
+         *     compiles, or nothing is kept and every finding is named.
+         */
+        post: operations["importWafRuleSet"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/waf-rule-sets/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One rule set. */
+        get: operations["getWafRuleSet"];
+        put?: never;
+        post?: never;
+        /** Deletes a rule set that no policy uses. */
+        delete: operations["deleteWafRuleSet"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -2046,6 +2123,11 @@ export interface components {
             /** @description New tag. */
             tag?: string | null;
         };
+        /**
+         * @description What is done with a body beyond its limit.
+         * @enum {string}
+         */
+        BeyondLimit: "reject" | "partial";
         /** @description Assigned and enforced settings of a computer. */
         BundleState: {
             /** @description Name of the bundle that its policy resolves to. */
@@ -2926,7 +3008,7 @@ export interface components {
              */
             to: string;
         };
-        EventDetail: components["schemas"]["FirewallDetail"] | components["schemas"]["FirewallChangeDetail"] | components["schemas"]["ReconnaissanceDetail"] | components["schemas"]["IntrusionDetail"] | components["schemas"]["MalwareDetail"] | components["schemas"]["IntegrityDetail"] | components["schemas"]["LogDetail"] | components["schemas"]["WebReputationDetail"] | components["schemas"]["RecommendationDetail"] | components["schemas"]["GapDetail"] | components["schemas"]["NoticeDetail"] | Record<string, never>;
+        EventDetail: components["schemas"]["FirewallDetail"] | components["schemas"]["FirewallChangeDetail"] | components["schemas"]["ReconnaissanceDetail"] | components["schemas"]["IntrusionDetail"] | components["schemas"]["WebAttackDetail"] | components["schemas"]["MalwareDetail"] | components["schemas"]["IntegrityDetail"] | components["schemas"]["LogDetail"] | components["schemas"]["WebReputationDetail"] | components["schemas"]["RecommendationDetail"] | components["schemas"]["GapDetail"] | components["schemas"]["NoticeDetail"] | Record<string, never>;
         /** @description An HTTP request in one line. */
         EventHttp: {
             /** @description Host header. */
@@ -4738,6 +4820,96 @@ export interface components {
                  */
                 webRoots: string[];
             };
+            "web-application-firewall"?: {
+                /**
+                 * @description What is done with a longer body of a request.
+                 * @default reject
+                 */
+                beyondLimit: components["schemas"]["BeyondLimit"];
+                /**
+                 * @description Longest bodies of requests by path: `/api/import` or, for all that begins so, `/api/*`.
+                 * @default {}
+                 */
+                bodyLimits: {
+                    [key: string]: number | "excluded";
+                };
+                /**
+                 * Format: int32
+                 * @description The highest paranoia level whose rules are run and told of, not below `paranoiaLevel`.
+                 * @default 1
+                 */
+                detectionParanoiaLevel: number;
+                /**
+                 * @description What rules are not to look at, by name.
+                 * @default {}
+                 */
+                exclusions: {
+                    [key: string]: components["schemas"]["WafExclusion"] | "excluded";
+                };
+                /**
+                 * Format: int32
+                 * @description The score from which a request is blocked.
+                 * @default 5
+                 */
+                inboundThreshold: number;
+                /**
+                 * @description Whether responses are looked at: every packet of them is then inspected.
+                 * @default false
+                 */
+                inspectResponses: boolean;
+                /**
+                 * @description Off, report what would be blocked, or block.
+                 * @default off
+                 */
+                mode: components["schemas"]["Mode"];
+                /**
+                 * Format: int32
+                 * @description The score from which a response is blocked.
+                 * @default 4
+                 */
+                outboundThreshold: number;
+                /**
+                 * Format: int32
+                 * @description The highest paranoia level whose rules count for blocking, 1 to 4.
+                 * @default 1
+                 */
+                paranoiaLevel: number;
+                /**
+                 * @description What is known of applications, by profile: `wordpress`.
+                 * @default {}
+                 */
+                profiles: {
+                    [key: string]: boolean | "excluded";
+                };
+                /**
+                 * @description Whether requests are told of that stay below the threshold.
+                 * @default false
+                 */
+                reportBelowThreshold: boolean;
+                /**
+                 * Format: int32
+                 * @description Longest body of a request, without uploads, in bytes.
+                 * @default 524288
+                 */
+                requestBodyBytes: number;
+                /**
+                 * Format: int32
+                 * @description How much of a response's body is looked at, in bytes.
+                 * @default 524288
+                 */
+                responseBodyBytes: number;
+                /**
+                 * @description The rule set by its name; empty is the one that was imported last.
+                 * @default
+                 */
+                ruleSet: string;
+                /**
+                 * Format: int32
+                 * @description Longest body of an upload (`multipart/form-data`), in bytes.
+                 * @default 13107200
+                 */
+                uploadBytes: number;
+            };
             "web-reputation"?: {
                 /**
                  * @description Sites that are never blocked.
@@ -5238,6 +5410,26 @@ export interface components {
             percent?: number | null;
             /** @description Computers with this tag, `KEY` or `KEY=VALUE`. */
             tag?: string | null;
+        };
+        /** @description Asks for exclusions for what rules found in an event. */
+        NewWafExclusion: {
+            /**
+             * @description Only shows them and their effect.
+             * @default false
+             */
+            dryRun: boolean;
+            /**
+             * Format: uuid
+             * @description The policy that gets them; else the one of the event's computer.
+             * @default null
+             */
+            policyId: string | null;
+            /**
+             * Format: int64
+             * @description Of this rule only; else of all that the event names.
+             * @default null
+             */
+            rule: number | null;
         };
         /** @description One value for a sentence. */
         NoticeArgument: {
@@ -6452,6 +6644,46 @@ export interface components {
             /** @description Give it as `cursor` to get what follows; `null` at the end. */
             nextCursor: string | null;
         };
+        /** @description Part of a list. */
+        Page_WafRuleSet: {
+            /** @description The part's members. */
+            items: {
+                /** @description Names of its files, in the order of a configuration. */
+                files: string[];
+                /**
+                 * Format: uuid
+                 * @description Id.
+                 */
+                id: string;
+                /**
+                 * Format: date-time
+                 * @description When it was imported.
+                 */
+                importedAt: string;
+                /** @description The name by which policies call it. */
+                name: string;
+                /** @description Policies that use it. */
+                policies: string[];
+                /**
+                 * Format: int64
+                 * @description How many rules it has.
+                 */
+                rules: number;
+                /** @description SHA-256 of its document. */
+                sha256: string;
+                /**
+                 * Format: int64
+                 * @description Bytes of its document.
+                 */
+                size: number;
+                /** @description The version of the Core Rule Set that it says it is; empty where it does not. */
+                version: string;
+                /** @description What looks wrong in it. */
+                warnings: components["schemas"]["WafFinding"][];
+            }[];
+            /** @description Give it as `cursor` to get what follows; `null` at the end. */
+            nextCursor: string | null;
+        };
         /** @description Changes one's own password; ends all other sessions of the user. */
         PasswordChange: {
             /** @description The password until now. */
@@ -6926,6 +7158,7 @@ export interface components {
             "log-inspection": components["schemas"]["LogInspection"];
             "network-engine": components["schemas"]["NetworkEngine"];
             recommendation: components["schemas"]["Recommendation"];
+            "web-application-firewall": components["schemas"]["WebApplicationFirewall"];
             "web-reputation": components["schemas"]["WebReputation"];
         };
         /** @description Local settings to change: `null` inherits again, the word `excluded` at a key leaves out what is inherited under it. */
@@ -7008,6 +7241,29 @@ export interface components {
                 intervalMinutes?: number | null;
                 mode?: components["schemas"]["Mode"] | null;
                 webRoots?: string[] | null;
+            } | null;
+            "web-application-firewall"?: {
+                beyondLimit?: components["schemas"]["BeyondLimit"] | null;
+                bodyLimits?: {
+                    [key: string]: (number | "excluded") | null;
+                } | null;
+                detectionParanoiaLevel?: number | null;
+                exclusions?: {
+                    [key: string]: (components["schemas"]["WafExclusion"] | "excluded") | null;
+                } | null;
+                inboundThreshold?: number | null;
+                inspectResponses?: boolean | null;
+                mode?: components["schemas"]["Mode"] | null;
+                outboundThreshold?: number | null;
+                paranoiaLevel?: number | null;
+                profiles?: {
+                    [key: string]: (boolean | "excluded") | null;
+                } | null;
+                reportBelowThreshold?: boolean | null;
+                requestBodyBytes?: number | null;
+                responseBodyBytes?: number | null;
+                ruleSet?: string | null;
+                uploadBytes?: number | null;
             } | null;
             "web-reputation"?: {
                 allowed?: {
@@ -7600,6 +7856,358 @@ export interface components {
             kind: components["schemas"]["OriginKind"];
             /** @description Its name. */
             name: string;
+        };
+        /** @description What exclusions would have made of the last day's events, as far as those say what matched. */
+        WafEffect: {
+            /**
+             * Format: int64
+             * @description Of those, requests that were or would have been blocked.
+             */
+            blocked: number;
+            /**
+             * Format: int64
+             * @description Events that were looked at; at most 5,000, the newest.
+             */
+            events: number;
+            /** @description Requests that would pass: the newest. */
+            examples: components["schemas"]["WafEffectExample"][];
+            /** @description Whether there were more events than were looked at. */
+            more: boolean;
+            /**
+             * Format: int64
+             * @description Of those, requests that would pass with the exclusions.
+             */
+            passing: number;
+            /**
+             * Format: int64
+             * @description Events that no rule would be left of.
+             */
+            silenced: number;
+        };
+        /** @description A request that would pass. */
+        WafEffectExample: {
+            /** @description Who sent it. */
+            client: string;
+            /**
+             * Format: uuid
+             * @description The event.
+             */
+            eventId: string;
+            /** @description What was found in it. */
+            message: string;
+            /** @description Its method and path. */
+            request: string;
+        };
+        /** @description Exclusions whose effect is asked for. */
+        WafEffectQuestion: {
+            /**
+             * @description The exclusions by name.
+             * @default {}
+             */
+            exclusions: {
+                [key: string]: components["schemas"]["WafExclusion"];
+            };
+            /**
+             * Format: uuid
+             * @description Only events of computers with this policy.
+             * @default null
+             */
+            policyId: string | null;
+        };
+        /** @description One rule, or all with a tag, that does not look at a variable, or at nothing, on some paths. */
+        WafExclusion: {
+            /**
+             * @description Why.
+             * @default
+             */
+            note: string;
+            /**
+             * @description Where: a path, `/wp-admin/*` for all that begins so, empty for everywhere.
+             * @default
+             */
+            path: string;
+            /**
+             * Format: int64
+             * @description The rule, by its number; 0 where a tag is named.
+             * @default 0
+             */
+            rule: number;
+            /**
+             * @description Or all rules with this tag: `attack-sqli`.
+             * @default
+             */
+            tag: string;
+            /**
+             * @description What they do not look at: `ARGS:content`, `REQUEST_COOKIES:session`; empty is everything, that is, they do not
+             *     count at all.
+             * @default
+             */
+            variable: string;
+        };
+        /** @description Exclusions that were made of an event. */
+        WafExclusionMade: {
+            /** @description What they would have made of the last day's events. */
+            effect: components["schemas"]["WafEffect"];
+            /** @description The exclusions by name. */
+            exclusions: {
+                [key: string]: components["schemas"]["WafExclusion"];
+            };
+            /**
+             * Format: uuid
+             * @description The policy that has or would get them.
+             */
+            policyId: string;
+            /** @description Its name. */
+            policyName: string;
+            /** @description Whether they are in the policy now. */
+            saved: boolean;
+        };
+        /** @description Something that is or looks wrong in rules. */
+        WafFinding: {
+            /** @description Stable code: `W041`. */
+            code: string;
+            /** @description The file. */
+            file: string;
+            /** @description What to write instead. */
+            help: string;
+            /**
+             * Format: int32
+             * @description Its line, 0 where it is the file as a whole.
+             */
+            line: number;
+            /** @description What is wrong. */
+            title: string;
+        };
+        /** @description A rule set of the web application firewall. It never changes: another version is another one. */
+        WafRuleSet: {
+            /** @description Names of its files, in the order of a configuration. */
+            files: string[];
+            /**
+             * Format: uuid
+             * @description Id.
+             */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When it was imported.
+             */
+            importedAt: string;
+            /** @description The name by which policies call it. */
+            name: string;
+            /** @description Policies that use it. */
+            policies: string[];
+            /**
+             * Format: int64
+             * @description How many rules it has.
+             */
+            rules: number;
+            /** @description SHA-256 of its document. */
+            sha256: string;
+            /**
+             * Format: int64
+             * @description Bytes of its document.
+             */
+            size: number;
+            /** @description The version of the Core Rule Set that it says it is; empty where it does not. */
+            version: string;
+            /** @description What looks wrong in it. */
+            warnings: components["schemas"]["WafFinding"][];
+        };
+        /**
+         * @description Settings of the web application firewall. It looks at the HTTP ports of intrusion prevention, and follows its failure
+         *     response and its answer page, whatever that module's mode is.
+         */
+        WebApplicationFirewall: {
+            /**
+             * @description What is done with a longer body of a request.
+             * @default reject
+             */
+            beyondLimit: components["schemas"]["BeyondLimit"];
+            /**
+             * @description Longest bodies of requests by path: `/api/import` or, for all that begins so, `/api/*`.
+             * @default {}
+             */
+            bodyLimits: {
+                [key: string]: number;
+            };
+            /**
+             * Format: int32
+             * @description The highest paranoia level whose rules are run and told of, not below `paranoiaLevel`.
+             * @default 1
+             */
+            detectionParanoiaLevel: number;
+            /**
+             * @description What rules are not to look at, by name.
+             * @default {}
+             */
+            exclusions: {
+                [key: string]: components["schemas"]["WafExclusion"];
+            };
+            /**
+             * Format: int32
+             * @description The score from which a request is blocked.
+             * @default 5
+             */
+            inboundThreshold: number;
+            /**
+             * @description Whether responses are looked at: every packet of them is then inspected.
+             * @default false
+             */
+            inspectResponses: boolean;
+            /**
+             * @description Off, report what would be blocked, or block.
+             * @default off
+             */
+            mode: components["schemas"]["Mode"];
+            /**
+             * Format: int32
+             * @description The score from which a response is blocked.
+             * @default 4
+             */
+            outboundThreshold: number;
+            /**
+             * Format: int32
+             * @description The highest paranoia level whose rules count for blocking, 1 to 4.
+             * @default 1
+             */
+            paranoiaLevel: number;
+            /**
+             * @description What is known of applications, by profile: `wordpress`.
+             * @default {}
+             */
+            profiles: {
+                [key: string]: boolean;
+            };
+            /**
+             * @description Whether requests are told of that stay below the threshold.
+             * @default false
+             */
+            reportBelowThreshold: boolean;
+            /**
+             * Format: int32
+             * @description Longest body of a request, without uploads, in bytes.
+             * @default 524288
+             */
+            requestBodyBytes: number;
+            /**
+             * Format: int32
+             * @description How much of a response's body is looked at, in bytes.
+             * @default 524288
+             */
+            responseBodyBytes: number;
+            /**
+             * @description The rule set by its name; empty is the one that was imported last.
+             * @default
+             */
+            ruleSet: string;
+            /**
+             * Format: int32
+             * @description Longest body of an upload (`multipart/form-data`), in bytes.
+             * @default 13107200
+             */
+            uploadBytes: number;
+        };
+        /** @description A request, or the response to one, that rules matched. */
+        WebAttackDetail: {
+            /** @description Address that opened the connection. */
+            client: string;
+            /**
+             * Format: int32
+             * @description Port that opened the connection.
+             */
+            clientPort: number;
+            /**
+             * Format: int64
+             * @description The rule that decided, 0 where it is a limit of the policy.
+             */
+            decidedBy: number;
+            /**
+             * Format: int32
+             * @description The score with rules of the detection paranoia level.
+             */
+            detectionScore: number;
+            /** @description The request. */
+            http: components["schemas"]["EventHttp"];
+            /** @description What a blocked visitor is shown: `SKM-0123-4567-89AB-CDEF`. */
+            incident: string;
+            /** @description What is decisive: the message of the severest rule. */
+            message: string;
+            /**
+             * Format: int32
+             * @description Rules that matched beyond those.
+             */
+            moreRules: number;
+            /**
+             * Format: int32
+             * @description The blocking paranoia level.
+             */
+            paranoiaLevel: number;
+            /** @description The path as rules see it: decoded, without the query. */
+            path: string;
+            /** @description The numbers of the rules, severest first. */
+            ruleIds: string[];
+            /** @description The rule set's name. */
+            ruleSet: string;
+            /** @description Rules that matched, severest first. */
+            rules: components["schemas"]["WebAttackRule"][];
+            /**
+             * Format: int32
+             * @description The score that counts for blocking.
+             */
+            score: number;
+            /** @description `request` or `response`. */
+            seenIn: string;
+            /** @description Address that was connected to. */
+            server: string;
+            /**
+             * Format: int32
+             * @description Port that was connected to.
+             */
+            serverPort: number;
+            /**
+             * Format: int32
+             * @description The score from which it is blocked.
+             */
+            threshold: number;
+            /** @description Whether a blocking policy stops it; an event that is only detected says so of what would have been. */
+            wouldBlock: boolean;
+        };
+        /** @description A rule that matched. */
+        WebAttackRule: {
+            /** @description The file that it stands in. */
+            file: string;
+            /**
+             * Format: int64
+             * @description Its number.
+             */
+            id: number;
+            /**
+             * Format: int32
+             * @description Its line.
+             */
+            line: number;
+            /** @description Its message. */
+            message: string;
+            /**
+             * Format: int32
+             * @description Its paranoia level, 0 where it has none.
+             */
+            paranoiaLevel: number;
+            /** @description `critical`, `error`, `warning`, `notice`, or empty. */
+            severity: string;
+            /** @description Its tags. */
+            tags: string[];
+            /** @description What matched. */
+            targets: components["schemas"]["WebAttackTarget"][];
+        };
+        /** @description A value that a rule matched. */
+        WebAttackTarget: {
+            /** @description What the rule says of it: `Matched Data: … found within ARGS:id: …`. */
+            data: string;
+            /** @description Its bytes after the rule's transformations, cut, with bytes that are no text as `\xhh`. */
+            value: string;
+            /** @description The variable with its name: `ARGS:id`. */
+            variable: string;
         };
         /** @description Settings of web reputation. */
         WebReputation: {
@@ -10386,6 +10994,48 @@ export interface operations {
             };
         };
     };
+    excludeWafEvent: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewWafExclusion"];
+            };
+        };
+        responses: {
+            /**
+             * @description Makes narrow exclusions of an event: each rule that it names leaves out the variable in which it found something, on
+             *     the event's path. They are put into the policy of the event's computer, or another one; with `dryRun` they and their
+             *     effect on the last day's events are only shown.
+             */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WafExclusionMade"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     explainFirewall: {
         parameters: {
             query?: never;
@@ -12231,6 +12881,178 @@ export interface operations {
         };
         responses: {
             /** @description Changes one's own password and ends one's other sessions. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tryWafExclusions: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WafEffectQuestion"];
+            };
+        };
+        responses: {
+            /** @description What exclusions would have made of the last day's events. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WafEffect"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listWafRuleSets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The rule sets of the web application firewall, the newest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_WafRuleSet"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    importWafRuleSet: {
+        parameters: {
+            query?: {
+                /** @description The name by which policies will call it; else one is made of its version. */
+                name?: string;
+                /** @description The uploaded file's name: `coreruleset-4.29.0.tar.gz`, `own.conf`. */
+                file?: string;
+                /** @description A rule set whose files the new one has beside these; a file of the same name counts in place of the older one. */
+                base?: string;
+            };
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The file. */
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /**
+             * @description Imports a rule set: an archive of rules (`.tar.gz`, `.tgz`, `.tar`, `.zip`) or one file of them as the body. Everything
+             *     compiles, or nothing is kept and every finding is named.
+             */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WafRuleSet"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getWafRuleSet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One rule set. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WafRuleSet"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteWafRuleSet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deletes a rule set that no policy uses. */
             204: {
                 headers: {
                     [name: string]: unknown;

@@ -10,6 +10,7 @@ import { modulesEn } from "./modules.en";
 import { notesEn } from "./notes";
 import { problemsEn } from "./problems";
 import { upgradesEn } from "./upgrades";
+import { wafEn } from "./waf";
 
 /** English texts. `ja.ts` has the same keys; a test compares them. */
 export const en = {
@@ -20,6 +21,7 @@ export const en = {
   ...firewallEn,
   ...modulesEn,
   ...upgradesEn,
+  ...wafEn,
   app: {
     skipToContent: "Skip to content",
     navigation: "Main navigation",

@@ -11,6 +11,7 @@ import { modulesJa } from "./modules.ja";
 import { notesJa } from "./notes";
 import { problemsJa } from "./problems";
 import { upgradesJa } from "./upgrades";
+import { wafJa } from "./waf";
 
 /** Japanese texts. */
 export const ja: Texts = {
@@ -21,6 +22,7 @@ export const ja: Texts = {
   ...firewallJa,
   ...modulesJa,
   ...upgradesJa,
+  ...wafJa,
   app: {
     skipToContent: "本文へスキップ",
     navigation: "メインナビゲーション",

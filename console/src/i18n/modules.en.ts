@@ -5,6 +5,7 @@ export const modulesEn = {
   module: {
     firewall: "Firewall",
     "intrusion-prevention": "Intrusion prevention",
+    "web-application-firewall": "Web application firewall",
     "anti-malware": "Anti-malware",
     "integrity-monitoring": "Integrity monitoring",
     "log-inspection": "Log inspection",
@@ -18,13 +19,16 @@ export const modulesEn = {
     firewall:
       "Which connections may be opened at all. Established connections, loopback and the agent's way to its manager are always open.",
     "intrusion-prevention": "Signatures over network traffic, among them virtual patches.",
+    "web-application-firewall":
+      "Rules of the OWASP Core Rule Set over HTTP requests. It looks at the HTTP ports of intrusion prevention, whatever that module's mode is.",
     "anti-malware": "Files are scanned when they are written or opened, by schedule or by hand.",
     "integrity-monitoring":
       "Tells when files change that should not. A change is never undone: Prevent does the same as Detect.",
     "log-inspection":
       "Reads the computer's logs for signs of attacks. A log line is never stopped: Prevent does the same as Detect.",
     "web-reputation": "The computer does not talk to sites that are known to be bad.",
-    "network-engine": "What the firewall, intrusion prevention and web reputation share.",
+    "network-engine":
+      "What the firewall, intrusion prevention, the web application firewall and web reputation share.",
     recommendation:
       "Looks at what is installed and says which rules the computer needs. It stops nothing: Prevent does the same as Detect.",
     agent: "The program on the computer that does all of this.",
@@ -57,6 +61,23 @@ export const modulesEn = {
       assigned: "Rules assigned by hand",
       ruleModes: "Modes by rule",
       ruleContexts: "Contexts by rule",
+    },
+    "web-application-firewall": {
+      mode: "Mode",
+      ruleSet: "Rule set",
+      paranoiaLevel: "Paranoia level that blocks",
+      detectionParanoiaLevel: "Paranoia level that is told of",
+      inboundThreshold: "Score from which a request is blocked",
+      outboundThreshold: "Score from which a response is blocked",
+      inspectResponses: "Look at responses",
+      reportBelowThreshold: "Tell of requests below the threshold too",
+      profiles: "Profiles of applications",
+      exclusions: "Exclusions",
+      requestBodyBytes: "Longest body of a request in bytes",
+      uploadBytes: "Longest body of an upload in bytes",
+      responseBodyBytes: "Bytes of a response's body that are looked at",
+      beyondLimit: "A longer body",
+      bodyLimits: "Longest bodies by path",
     },
     "anti-malware": {
       mode: "Mode",
@@ -125,6 +146,15 @@ export const modulesEn = {
       assigned: "By number. “No” is never assigned, whatever is recommended.",
       ruleContexts: "By number. Where none of its contexts holds, the rule is off.",
     },
+    "web-application-firewall": {
+      ruleSet: "Its name; empty is the one that was imported last.",
+      paranoiaLevel: "From 1, few false alarms, to 4, many.",
+      detectionParanoiaLevel: "Not below the level that blocks.",
+      inspectResponses: "Every packet of responses is then inspected.",
+      profiles: "By name: wordpress.",
+      exclusions: "What rules do not look at. From an event they are made with one click.",
+      bodyLimits: "A path, or its beginning with * at the end: /api/*",
+    },
     "anti-malware": {
       action: "Where the mode is Prevent.",
       maxFileBytes: "Of a larger file only the beginning is scanned.",
@@ -153,6 +183,10 @@ export const modulesEn = {
     },
   },
   choice: {
+    BeyondLimit: {
+      reject: "Is refused",
+      partial: "Is looked at in its first part",
+    },
     NetworkEngineMode: {
       inline: "Inline: each module does what its own mode says",
       tap: "Tap: nothing is stopped, what would be is reported",
@@ -242,6 +276,13 @@ export const modulesEn = {
     },
   },
   member: {
+    WafExclusion: {
+      rule: "Rule by its number",
+      tag: "Or rules with the tag",
+      variable: "Variable",
+      path: "Path",
+      note: "Note",
+    },
     value: "Value",
     FirewallStateful: statefulEn.member,
     FirewallRule: {
@@ -282,6 +323,11 @@ export const modulesEn = {
     },
   },
   memberHint: {
+    WafExclusion: {
+      rule: "0 where a tag is named.",
+      variable: "ARGS:content, REQUEST_COOKIES:session; empty is everything.",
+      path: "A path, or its beginning with * at the end; empty is everywhere.",
+    },
     FirewallStateful: statefulEn.memberHint,
     FirewallRule: {
       action:
@@ -371,6 +417,10 @@ export const modulesEn = {
         "The log rules do not compile; the former ones stay in force. Correct what the findings name.",
       "logs-unavailable": "Log inspection could not be started on this computer.",
     },
+    "web-application-firewall": {
+      "no-rule-set":
+        "There is no rule set to judge by: import one, and name it in the policy where there are several.",
+    },
     "web-reputation": {
       "no-lists": "There is no list to judge by: assign content, or name sites in the policy.",
       "containers-not-seen":
@@ -392,6 +442,10 @@ export const modulesEn = {
     prevent: "Prevent",
   },
   counter: {
+    "waf-requests": "Requests judged by the web application firewall",
+    "waf-blocked": "Requests and responses blocked",
+    "waf-detected": "Requests and responses detected",
+    "waf-bodies-not-inspected": "Bodies not inspected whole for want of memory",
     packets: "Packets inspected",
     bytes: "Bytes inspected",
     "packets-uninspected": "Packets passed without inspection",

@@ -5,6 +5,7 @@ export const modulesJa = {
   module: {
     firewall: "ファイアウォール",
     "intrusion-prevention": "侵入防御",
+    "web-application-firewall": "Web アプリケーション ファイアウォール",
     "anti-malware": "不正プログラム対策",
     "integrity-monitoring": "変更監視",
     "log-inspection": "セキュリティログ監視",
@@ -18,13 +19,16 @@ export const modulesJa = {
     firewall:
       "どの接続を許可するかを決めます。確立済みの接続、ループバック、エージェントからマネージャへの通信は常に許可されます。",
     "intrusion-prevention": "仮想パッチを含むシグネチャでネットワーク通信を検査します。",
+    "web-application-firewall":
+      "OWASP Core Rule Set のルールで HTTP リクエストを検査します。侵入防御のモードにかかわらず、侵入防御の HTTP ポートが対象です。",
     "anti-malware": "書き込み時、オープン時、予約、手動でファイルを検索します。",
     "integrity-monitoring":
       "変更されるべきでないファイルの変更を通知します。変更は元に戻さないため、「防御」は「検出のみ」と同じです。",
     "log-inspection":
       "コンピュータのログから攻撃の兆候を見つけます。ログは止められないため、「防御」は「検出のみ」と同じです。",
     "web-reputation": "危険なことがわかっているサイトへの通信を防ぎます。",
-    "network-engine": "ファイアウォール、侵入防御、Web レピュテーションに共通の設定です。",
+    "network-engine":
+      "ファイアウォール、侵入防御、Web アプリケーション ファイアウォール、Web レピュテーションに共通の設定です。",
     recommendation:
       "インストールされているソフトウェアを調べ、必要なルールを推奨します。何も止めないため、「防御」は「検出のみ」と同じです。",
     agent: "コンピュータ上ですべてを実行するプログラムです。",
@@ -57,6 +61,23 @@ export const modulesJa = {
       assigned: "手動で割り当てたルール",
       ruleModes: "ルール別のモード",
       ruleContexts: "ルールごとのコンテキスト",
+    },
+    "web-application-firewall": {
+      mode: "モード",
+      ruleSet: "ルールセット",
+      paranoiaLevel: "遮断するパラノイアレベル",
+      detectionParanoiaLevel: "検出するパラノイアレベル",
+      inboundThreshold: "リクエストを遮断するスコア",
+      outboundThreshold: "応答を遮断するスコア",
+      inspectResponses: "応答を検査する",
+      reportBelowThreshold: "しきい値未満のリクエストも記録する",
+      profiles: "アプリケーションのプロファイル",
+      exclusions: "除外",
+      requestBodyBytes: "リクエスト本文の上限 (バイト)",
+      uploadBytes: "アップロード本文の上限 (バイト)",
+      responseBodyBytes: "検査する応答本文の長さ (バイト)",
+      beyondLimit: "上限を超える本文",
+      bodyLimits: "パスごとの本文の上限",
     },
     "anti-malware": {
       mode: "モード",
@@ -125,6 +146,15 @@ export const modulesJa = {
       assigned: "番号で指定します。「いいえ」のルールは、推奨されても割り当てません。",
       ruleContexts: "番号で指定します。どのコンテキストにも該当しない場所では、ルールは無効になります。",
     },
+    "web-application-firewall": {
+      ruleSet: "名前で指定します。空の場合は最後にインポートしたものを使用します。",
+      paranoiaLevel: "1 (誤検出が少ない) から 4 (多い) までです。",
+      detectionParanoiaLevel: "遮断するレベル以上を指定します。",
+      inspectResponses: "応答のすべてのパケットを検査します。",
+      profiles: "名前で指定します: wordpress",
+      exclusions: "ルールが検査しないものです。イベントから 1 クリックで作成できます。",
+      bodyLimits: "パス、または末尾に * を付けたパスの先頭です: /api/*",
+    },
     "anti-malware": {
       action: "モードが「防御」の場合に適用されます。",
       maxFileBytes: "より大きいファイルは先頭部分のみ検索します。",
@@ -153,6 +183,10 @@ export const modulesJa = {
     },
   },
   choice: {
+    BeyondLimit: {
+      reject: "拒否する",
+      partial: "先頭部分のみを検査する",
+    },
     NetworkEngineMode: {
       inline: "インライン: 各モジュールのモードに従う",
       tap: "タップ: 何も遮断せず、遮断対象だったものを記録する",
@@ -242,6 +276,13 @@ export const modulesJa = {
     },
   },
   member: {
+    WafExclusion: {
+      rule: "ルール番号",
+      tag: "またはルールのタグ",
+      variable: "変数",
+      path: "パス",
+      note: "メモ",
+    },
     value: "値",
     FirewallStateful: statefulJa.member,
     FirewallRule: {
@@ -282,6 +323,11 @@ export const modulesJa = {
     },
   },
   memberHint: {
+    WafExclusion: {
+      rule: "タグを指定する場合は 0 です。",
+      variable: "ARGS:content、REQUEST_COOKIES:session など。空はすべてです。",
+      path: "パス、または末尾に * を付けたパスの先頭。空はすべてのパスです。",
+    },
     FirewallStateful: statefulJa.memberHint,
     FirewallRule: {
       action:
@@ -370,6 +416,10 @@ export const modulesJa = {
         "ログルールをコンパイルできないため、以前のルールが有効です。指摘された箇所を修正してください。",
       "logs-unavailable": "このコンピューターでセキュリティログ監視を開始できませんでした。",
     },
+    "web-application-firewall": {
+      "no-rule-set":
+        "判定に使うルールセットがありません。ルールセットをインポートし、複数ある場合はポリシーで名前を指定してください。",
+    },
     "web-reputation": {
       "no-lists":
         "判定に使うリストがありません。コンテンツを割り当てるか、ポリシーでサイトを指定してください。",
@@ -392,6 +442,10 @@ export const modulesJa = {
     prevent: "防御",
   },
   counter: {
+    "waf-requests": "Web アプリケーション ファイアウォールが判定したリクエスト",
+    "waf-blocked": "遮断したリクエストと応答",
+    "waf-detected": "検出したリクエストと応答",
+    "waf-bodies-not-inspected": "メモリ不足で全体を検査できなかった本文",
     packets: "検査したパケット",
     bytes: "検査したバイト数",
     "packets-uninspected": "検査せずに通過したパケット",

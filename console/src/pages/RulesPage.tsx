@@ -12,6 +12,7 @@ import { PageHeading } from "../ui/PageHeading";
 import { ruleTitle } from "../ui/ruleText";
 import { SearchBox } from "../ui/SearchBox";
 import { Empty, LoadError, Loading, NoMatch } from "../ui/states";
+import { WafRuleSets } from "./rules/WafRuleSets";
 
 const route = getRouteApi("/app/rules");
 
@@ -93,6 +94,7 @@ export function RulesPage() {
         }
       />
       <PageSection>
+        <WafRuleSets />
         <Toolbar inset={{ default: "insetNone" }}>
           <ToolbarContent>
             <ToolbarItem>

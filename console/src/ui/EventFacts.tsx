@@ -23,6 +23,7 @@ import { endpoint, protocolName } from "./eventText";
 import { Fact, Facts } from "./Facts";
 import { Cves } from "./Outside";
 import { spoken } from "./ruleText";
+import { WebAttackFacts } from "./WebAttackFacts";
 
 /** A fact that some events do not have: nothing where the text is empty. */
 function Maybe({ name, code, children }: { name: string; code?: boolean; children: string }) {
@@ -337,6 +338,8 @@ export function EventFacts({ event }: { event: Event }) {
       return <IntegrityFacts detail={known.detail} />;
     case "log":
       return <LogFacts detail={known.detail} />;
+    case "web-attack":
+      return <WebAttackFacts id={event.id} detail={known.detail} />;
     case "web-reputation":
       return <WebReputationFacts detail={known.detail} />;
     case "recommendation":

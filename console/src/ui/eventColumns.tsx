@@ -20,6 +20,7 @@ function addressOf(event: Event): string | undefined {
     case "reconnaissance":
       return known.detail.source;
     case "intrusion":
+    case "web-attack":
     case "web-reputation":
       return known.detail.client;
     case "log":
@@ -73,6 +74,21 @@ const COLUMNS: Record<string, EventColumn[]> = {
       "server",
       (t) => t("event.server"),
       (detail) => endpoint(detail.server, detail.serverPort),
+    ),
+  ],
+  "web-application-firewall": [
+    SOURCE,
+    column(
+      "web-attack",
+      "score",
+      (t) => t("waf.score"),
+      (detail) => `${detail.score} / ${detail.threshold}`,
+    ),
+    column(
+      "web-attack",
+      "path",
+      (t) => t("event.target"),
+      (detail) => detail.path,
     ),
   ],
   "anti-malware": [

@@ -13,6 +13,7 @@ export function eventHeadline(event: Event): string {
     case "reconnaissance":
       return `${textOfCode("choice.Probe", known.detail.probe)}: ${known.detail.source}`;
     case "intrusion":
+    case "web-attack":
       return known.detail.message;
     case "malware":
       return `${known.detail.signature}: ${known.detail.path}`;

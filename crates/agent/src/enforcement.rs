@@ -1,11 +1,12 @@
 //! What puts a bundle in force, as the control side sees it: an enforcing part, or a stand-in in a test.
 use crate::connection::explain;
-use crate::network::{Network, NetworkPlan, Placed, RuleFile};
+use crate::network::{Network, NetworkPlan, Placed, RuleFile, WafPlan};
 use sakimori_model::PortRange;
 use sakimori_modules::firewall::Firewall;
 use sakimori_modules::intrusion_prevention::IntrusionPrevention;
+use sakimori_modules::web_application_firewall::WebApplicationFirewall;
 use sakimori_modules::web_reputation::WebReputation;
-use sakimori_modules::{Settings, intrusion_prevention, web_reputation};
+use sakimori_modules::{Settings, intrusion_prevention, web_application_firewall, web_reputation};
 use sakimori_protocol::{Hash, Mode, ModuleState, ModuleStatus};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -169,7 +170,9 @@ impl Network {
         use crate::network::ApplyError;
         let (settings, files) = plan.module::<IntrusionPrevention>(intrusion_prevention::MODULE.id)?;
         let (web, lists) = plan.module::<WebReputation>(web_reputation::MODULE.id)?;
+        let (waf, documents) = plan.module::<WebApplicationFirewall>(web_application_firewall::MODULE.id)?;
         let plan = NetworkPlan {
+            waf: WafPlan { settings: waf, rules: documents.to_vec() },
             placed: Placed::of(&settings),
             settings: settings.into(),
             rules: files.to_vec(),

@@ -23,6 +23,7 @@ mod schedule;
 mod session;
 mod tally;
 mod translate;
+mod waf;
 mod withheld;
 pub mod worker;
 
@@ -42,7 +43,7 @@ use sakimori_kernel::{clock, spawn};
 use sakimori_model::{Diagnostic, IntrusionPrevention, Mode, PortRange, Sid};
 use sakimori_modules::firewall::{Direction, Firewall};
 use sakimori_modules::web_reputation::WebReputation;
-use sakimori_modules::{Context, firewall, intrusion_prevention, web_reputation};
+use sakimori_modules::{Context, firewall, intrusion_prevention, web_application_firewall, web_reputation};
 use sakimori_protocol::{Event, Hash, ModuleState, ModuleStatus};
 use schedule::{Schedule, WallClock};
 use std::collections::BTreeMap;
@@ -55,6 +56,7 @@ use std::sync::mpsc::{Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
+pub use waf::WafPlan;
 
 /// The first queue number that is tried; other programs use low ones by habit.
 const FIRST_QUEUE: u16 = 23_130;
@@ -85,6 +87,8 @@ pub struct NetworkPlan {
     pub web: WebReputation,
     /// The block lists beside those in the settings, in their order.
     pub lists: Vec<RuleFile>,
+    /// The web application firewall's.
+    pub waf: WafPlan,
     /// The bundle's name; given back in [`Applied::generation`].
     pub generation: Hash,
 }
@@ -100,13 +104,14 @@ impl NetworkPlan {
             always: Vec::new(),
             web: WebReputation::default(),
             lists: Vec::new(),
+            waf: WafPlan::default(),
             generation,
         }
     }
 
     /// Whether no module has anything to do.
     fn is_off(&self) -> bool {
-        self.settings.mode == Mode::Off && !self.has_firewall() && !self.has_web()
+        self.settings.mode == Mode::Off && !self.has_firewall() && !self.has_web() && !self.waf.judges()
     }
 
     fn has_firewall(&self) -> bool {
@@ -286,7 +291,7 @@ struct Fixed {
 /// What [`Network`]'s questions are answered from.
 #[derive(Debug)]
 struct View {
-    /// Of intrusion prevention, the firewall and web reputation, in this order.
+    /// Of intrusion prevention, the firewall, web reputation and the web application firewall, in this order.
     statuses: Vec<ModuleStatus>,
     ports: Vec<PortRange>,
 }
@@ -336,6 +341,7 @@ impl Network {
             firewall: sakimori_firewall::Plan::default(),
             rules: 0,
             sites: 0,
+            waf_rules: 0,
             needs_responses: false,
             session: None,
             totals: Totals::default(),
@@ -452,7 +458,7 @@ impl Network {
             .unwrap_or_else(|| idle(intrusion_prevention::MODULE.id))
     }
 
-    /// How intrusion prevention, the firewall and web reputation are.
+    /// How each module of this part is.
     pub fn statuses(&self) -> Vec<ModuleStatus> {
         self.look(|view| view.statuses.clone())
     }
@@ -566,7 +572,13 @@ fn open_samples() -> Option<SampleSocket> {
 
 /// The statuses before the first plan.
 fn off() -> Vec<ModuleStatus> {
-    [intrusion_prevention::MODULE.id, firewall::MODULE.id, web_reputation::MODULE.id].map(idle).to_vec()
+    let modules = [
+        intrusion_prevention::MODULE.id,
+        firewall::MODULE.id,
+        web_reputation::MODULE.id,
+        web_application_firewall::MODULE.id,
+    ];
+    modules.map(idle).to_vec()
 }
 
 fn idle(module: &str) -> ModuleStatus {

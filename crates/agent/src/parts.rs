@@ -74,7 +74,7 @@ pub fn all() -> Vec<Part> {
 fn network() -> Part {
     Part {
         name: "network",
-        modules: &["firewall", "intrusion-prevention", "web-reputation"],
+        modules: &["firewall", "intrusion-prevention", "web-reputation", "web-application-firewall"],
         unavailable: "queue-unavailable",
         start: Box::new(|with| {
             let network = Network::start(&with.run_dir, events_into(Arc::clone(&with.spool)));

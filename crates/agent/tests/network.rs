@@ -18,6 +18,8 @@ mod modules;
 mod probes;
 #[path = "network/stateful.rs"]
 mod stateful;
+#[path = "network/waf.rs"]
+mod waf;
 
 use lab::{Lab, PORT, RULE, SERVER, able, counter, get, kill, plan, request, start, until, worker_id};
 use sakimori_model::{FailureResponse, Level, Mode, PortRange};

@@ -32,6 +32,7 @@ pub mod session;
 pub mod task;
 pub mod token;
 pub mod upgrade;
+pub mod waf;
 
 pub use access::{Access, NotAScope, Resource, Scope};
 pub use alert::{
@@ -96,6 +97,9 @@ pub use token::{ActivationToken, CreatedActivationToken, NewActivationToken};
 pub use upgrade::{
     AgentPackage, NewUpgrade, NewUpgradeRing, Upgrade, UpgradeComputer, UpgradePlan, UpgradeRing,
     UpgradeRollBack, UpgradeState, UpgradeWindow,
+};
+pub use waf::{
+    NewWafExclusion, WafEffect, WafEffectExample, WafEffectQuestion, WafExclusionMade, WafFinding, WafRuleSet,
 };
 
 /// The committed `OpenAPI` document.

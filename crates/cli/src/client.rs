@@ -138,6 +138,23 @@ impl Client {
         self.json(response).await
     }
 
+    /// POST of bytes.
+    pub(crate) async fn send_bytes<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        bytes: Vec<u8>,
+    ) -> Result<T, Failure> {
+        let request = self
+            .request(Method::POST, path)
+            .query(query)
+            .timeout(UPLOAD_TIMEOUT)
+            .header(header::CONTENT_TYPE, "application/octet-stream")
+            .body(bytes);
+        let response = self.send(request).await?;
+        self.json(response).await
+    }
+
     /// Logs in: gives the session and the cookie that stands for it.
     pub(crate) async fn log_in(
         &self,

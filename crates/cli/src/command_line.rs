@@ -8,6 +8,7 @@ pub(crate) mod fleet;
 pub(crate) mod operations;
 pub(crate) mod policies;
 pub(crate) mod upgrades;
+pub(crate) mod waf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -99,6 +100,9 @@ pub(crate) enum Command {
     /// Rules of the content packs.
     #[command(subcommand)]
     Rules(policies::Rules),
+    /// Rule sets of the web application firewall, exclusions, and what rules say of recorded requests.
+    #[command(subcommand)]
+    Waf(waf::Waf),
     /// Who changed what.
     #[command(subcommand)]
     Audit(Audit),

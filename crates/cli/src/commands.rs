@@ -18,6 +18,7 @@ mod policy_files;
 mod policy_history;
 mod tasks;
 mod upgrades;
+mod waf;
 
 use crate::client::Client;
 use crate::command_line::{Command, CommandLine, Output};
@@ -62,6 +63,7 @@ pub(crate) async fn execute(line: CommandLine) -> Result<ExitCode, Failure> {
         Command::Users(command) => access::users(out, &client()?, command).await,
         Command::ApiKeys(command) => access::api_keys(out, &client()?, command).await,
         Command::Rules(command) => policies::rules(out, &client()?, command).await,
+        Command::Waf(command) => return waf::execute(out, client, command).await,
         Command::Audit(command) => access::audit(out, &client()?, command).await,
         Command::Agent(command) => return agent::execute(out, command),
         Command::Inspect(asked) => inspect::execute(&asked),

@@ -159,6 +159,8 @@ pub(crate) struct Asking<'a> {
     pub(crate) raw: Raw<'a>,
     /// Whether the rules of intrusion prevention are asked.
     pub(crate) attacked: bool,
+    /// Whether it is a connection to a server here or behind here.
+    pub(crate) served: bool,
     /// Whether requests are looked up in the reputation lists.
     pub(crate) visit: bool,
 }

@@ -5,6 +5,8 @@ use crate::packets::DatagramFlow;
 use crate::record::Record;
 use crate::shared::{Ports, Shared};
 use crate::site::{Path, Sighting, WebReputation};
+use crate::waf::{self, WebFirewall};
+use crate::waf_report::WebAttack;
 use sakimori_model::{Event, IntrusionPrevention, Mode, Now};
 pub use sakimori_packet::Checksums;
 use sakimori_packet::Oddities;
@@ -147,6 +149,14 @@ pub struct Counters {
     pub sites_blocked: u64,
     /// Places with a bad reputation whose visit was only reported.
     pub sites_detected: u64,
+    /// Requests that the web application firewall judged.
+    pub waf_requests: u64,
+    /// Requests and responses that it stopped.
+    pub waf_blocked: u64,
+    /// Those that it only reported.
+    pub waf_detected: u64,
+    /// Bodies that it could not look at whole for want of memory.
+    pub waf_unread: u64,
     /// Events that found no room.
     pub events_lost: u64,
     /// The flow table's.
@@ -193,6 +203,7 @@ impl Engine {
                 blocked: None,
                 web: WebReputation::default(),
                 sightings: Vec::new(),
+                waf: waf::State::default(),
                 records: None,
                 expected: crate::expected::Expected::default(),
             },
@@ -219,10 +230,16 @@ impl Engine {
         self.tell_flows();
     }
 
+    /// Puts another web application firewall in force between two packets, or none. What is known of clients stays.
+    pub fn set_web_firewall(&mut self, web: Option<WebFirewall>) {
+        self.shared.waf.web = web.filter(|web| web.mode != Mode::Off);
+        self.tell_flows();
+    }
+
     /// What the flow table has to know of the settings and rules.
     fn tell_flows(&mut self) {
         self.flows.set_server_ports(self.ports.http.iter().chain(&self.ports.web).copied().collect());
-        self.flows.set_enforcing(self.shared.settings.mode == Mode::Prevent && self.shared.limits.strict);
+        self.flows.set_enforcing(self.shared.enforces() && self.shared.limits.strict);
         self.flows.set_responses(self.needs_responses());
         let packets = self.shared.rules.needs().packets && self.shared.settings.mode != Mode::Off;
         self.flows.set_packets(packets);
@@ -261,6 +278,11 @@ impl Engine {
         self.shared.sightings.drain(..)
     }
 
+    /// The requests and responses since the last call that rules of the web application firewall matched, oldest first.
+    pub fn drain_web_attacks(&mut self) -> impl Iterator<Item = WebAttack> + '_ {
+        self.shared.waf.attacks.drain(..)
+    }
+
     /// Keeps records of what is said from now on, to be drained after each packet; they have no bound of their own.
     pub fn keep_records(&mut self) {
         self.shared.records.get_or_insert_default();
@@ -279,7 +301,7 @@ impl Engine {
             && (needs.response
                 || needs.stream_to_client
                 || self.shared.rules.asks(Place::Packet, signatures::Direction::ToClient));
-        asked || self.shared.records.is_some()
+        asked || self.shared.waf.needs_responses() || self.shared.records.is_some()
     }
 
     /// What was counted.

@@ -83,6 +83,17 @@ impl InspectedFlow {
         self.attacked && shared.settings.mode != Mode::Off
     }
 
+    /// Whether the web application firewall looks at bytes of this direction.
+    fn is_shown_to_waf(&self, shared: &Shared, direction: Direction) -> bool {
+        let spoken = match &self.spoken {
+            Spoken::Is(dialogue) => dialogue.protocol() == Protocol::Http,
+            Spoken::Silent | Spoken::Held(_) => true,
+            Spoken::Over(_) | Spoken::Unknown => false,
+        };
+        let looks = direction == Direction::ToServer || shared.waf.needs_responses();
+        self.attacked && shared.waf.is_on() && spoken && looks
+    }
+
     /// Whether any rule could still look at bytes of this direction.
     fn wanted(&self, shared: &Shared, direction: Direction) -> bool {
         let needs = shared.rules.needs();
@@ -90,6 +101,9 @@ impl InspectedFlow {
             return true;
         }
         if shared.records.is_some() {
+            return true;
+        }
+        if self.is_shown_to_waf(shared, direction) {
             return true;
         }
         if !self.is_judged(shared) {
@@ -309,12 +323,13 @@ impl InspectedFlow {
         piece: &[u8],
         take: impl FnOnce(&mut dyn crate::dialogue::Dialogue, &mut Asking<'_>) -> Step,
     ) -> Decision {
-        let judged = self.is_judged(shared);
+        let (judged, served) = (self.is_judged(shared), self.attacked);
         let Self { spoken, facts, transport, rules, windows, lengths, visit, .. } = self;
         let Spoken::Is(dialogue) = spoken else { return Decision::Continue };
         let [to_server, to_client] = windows;
         let mut asking = Asking {
             attacked: judged,
+            served,
             visit: visit.is_http() && shared.web.mode != Mode::Off,
             facts,
             rules,

@@ -4,6 +4,8 @@ use crate::http_recorder::Recorder;
 use crate::http_view::{self, HttpView};
 use crate::record::{Anomaly, Said};
 use crate::site;
+use crate::waf;
+use crate::waf_response::{self, Exchange};
 use sakimori_protocols::http1;
 use sakimori_signatures::{Direction, Protocol, Stage};
 use sakimori_stream::Decision;
@@ -36,6 +38,7 @@ const METHOD_BYTES: usize = 32;
 #[derive(Debug, Default)]
 pub(crate) struct Http {
     connection: http1::Connection<Memory>,
+    exchange: Exchange,
     recorder: Recorder,
 }
 
@@ -47,6 +50,7 @@ struct Memory {
     asked: bool,
     /// Oddities that were told of.
     odd: Vec<&'static str>,
+    waf: waf::Memo,
 }
 
 fn probe(direction: Direction, bytes: &[u8]) -> Probe {
@@ -99,8 +103,16 @@ impl Dialogue for Http {
     }
 
     fn data(&mut self, asking: &mut Asking<'_>, direction: Direction, bytes: &[u8]) -> Step {
-        let limits = asking.shared.limits.http;
-        let mut sink = HttpSink { asking, recorder: &mut self.recorder, tunnel: false };
+        let mut limits = asking.shared.limits.http;
+        if direction == Direction::ToServer && asking.served {
+            let kept = self.connection.current(http1::Direction::ToServer).message.body().len();
+            limits.body_bytes = asking.shared.waf.body_bytes(limits.body_bytes, kept);
+        } else if asking.served {
+            let kept = self.connection.current(http1::Direction::ToClient).message.body().len();
+            limits.body_bytes = asking.shared.waf.response_bytes(limits.body_bytes, kept);
+        }
+        let mut sink =
+            HttpSink { asking, recorder: &mut self.recorder, exchange: &mut self.exchange, tunnel: false };
         let control = self.connection.feed(side(direction), bytes, &limits, &mut sink);
         let tunnel = sink.tunnel;
         Self::told(control, tunnel)
@@ -114,7 +126,12 @@ impl Dialogue for Http {
     fn end(&mut self, asking: &mut Asking<'_>, blocked: bool) {
         if !blocked {
             let limits = asking.shared.limits.http;
-            let mut sink = HttpSink { asking, recorder: &mut self.recorder, tunnel: false };
+            let mut sink = HttpSink {
+                asking,
+                recorder: &mut self.recorder,
+                exchange: &mut self.exchange,
+                tunnel: false,
+            };
             // What lasts until the end of its connection.
             let _over = self.connection.close(&limits, &mut sink);
         }
@@ -127,6 +144,7 @@ impl Dialogue for Http {
 struct HttpSink<'a, 'b> {
     asking: &'a mut Asking<'b>,
     recorder: &'a mut Recorder,
+    exchange: &'a mut Exchange,
     /// A request opened a tunnel.
     tunnel: bool,
 }
@@ -138,6 +156,7 @@ impl http1::Sink<Memory> for HttpSink<'_, '_> {
         transaction: &mut http1::Transaction<Memory>,
         stage: http1::Stage,
     ) -> http1::Control {
+        let reached = stage;
         let (side, stage) = step(direction, stage);
         let message = &transaction.message;
         self.count(message, stage);
@@ -148,6 +167,24 @@ impl http1::Sink<Memory> for HttpSink<'_, '_> {
                 Decision::Block => control = http1::Control::Stop,
                 Decision::Done => self.tunnel = true,
                 _ => {}
+            }
+        }
+        if control == http1::Control::Continue && self.asking.served {
+            let (shared, facts) = (&mut *self.asking.shared, self.asking.facts);
+            let memo = &mut transaction.state.waf;
+            let decided = match direction {
+                http1::Direction::ToServer => {
+                    if stage == Stage::RequestEnd {
+                        self.exchange.ask(&shared.waf, message);
+                    }
+                    waf::progress(shared, facts, message, memo, reached)
+                }
+                http1::Direction::ToClient => {
+                    waf_response::progress(shared, facts, self.exchange, message, memo, reached)
+                }
+            };
+            if decided == Decision::Block {
+                control = http1::Control::Stop;
             }
         }
         if control == http1::Control::Continue {

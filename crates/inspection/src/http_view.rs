@@ -150,7 +150,8 @@ impl Transaction for HttpView<'_> {
             Buffer::HttpContentType => m.header("content-type"),
             Buffer::HttpContentLen => m.header("content-length"),
             Buffer::HttpRequestBody | Buffer::HttpResponseBody | Buffer::FileData => {
-                Some(m.body()).filter(|body| !body.is_empty())
+                let body = m.body();
+                Some(body.get(..self.body_limit).unwrap_or(body)).filter(|body| !body.is_empty())
             }
             Buffer::HttpRequestLine | Buffer::HttpResponseLine => Some(m.start_line()),
             Buffer::HttpProtocol => self.part(if request { 2 } else { 0 }),

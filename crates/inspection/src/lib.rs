@@ -41,6 +41,9 @@ mod smtp_view;
 mod ssh_view;
 mod stream_view;
 mod tls_view;
+mod waf;
+mod waf_report;
+mod waf_response;
 
 pub use engine::{
     Checksums, Config, Counters, Engine, FlowMark, Frame, Injection, Judgement, Limits, Verdict,
@@ -48,3 +51,5 @@ pub use engine::{
 pub use packet_view::Vlans;
 pub use record::{Anomaly, Field, FileRecord, HttpRecord, MatchRecord, Record, Said, Told};
 pub use site::{Path, SeenIn, Sighting, WebReputation};
+pub use waf::{BodyLimits, WebFirewall};
+pub use waf_report::{WebAttack, WebRule};

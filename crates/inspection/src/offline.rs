@@ -47,6 +47,8 @@ pub fn play(rules: &Arc<RuleSet>, settings: &IntrusionPrevention, bytes: &[u8], 
 pub struct Conversation {
     port: u16,
     sequence: u32,
+    /// Bytes of the server so far.
+    answered: u32,
     packets: u64,
     path: Path,
 }
@@ -61,7 +63,7 @@ const SERVER_SEQUENCE: u32 = 9000;
 impl Conversation {
     /// A connection to a server port, not yet opened.
     pub const fn new(port: u16) -> Self {
-        Self { port, sequence: 1000, packets: 0, path: Path::Serving }
+        Self { port, sequence: 1000, answered: 0, packets: 0, path: Path::Serving }
     }
 
     /// The same, met somewhere else.
@@ -97,6 +99,24 @@ impl Conversation {
         engine.inspect_on(now, &packet, Checksums::Ignore, self.path)
     }
 
+    /// The next bytes of the server.
+    pub fn answer(&mut self, engine: &mut Engine, payload: &[u8]) -> Judgement {
+        let packet = Segment {
+            source: SERVER,
+            destination: CLIENT,
+            source_port: self.port,
+            destination_port: CLIENT_PORT,
+            sequence: SERVER_SEQUENCE.wrapping_add(self.answered),
+            acknowledgement: self.sequence,
+            flags: Flags::ACK.with(Flags::PSH),
+            ..self.segment(payload)
+        }
+        .packet();
+        self.answered = self.answered.wrapping_add(u32::try_from(payload.len()).unwrap_or(0));
+        let now = self.now();
+        engine.inspect_on(now, &packet, Checksums::Ignore, self.path)
+    }
+
     fn segment<'a>(&self, payload: &'a [u8]) -> Segment<'a> {
         Segment {
             source: CLIENT,
@@ -104,7 +124,7 @@ impl Conversation {
             source_port: CLIENT_PORT,
             destination_port: self.port,
             sequence: self.sequence,
-            acknowledgement: SERVER_SEQUENCE,
+            acknowledgement: SERVER_SEQUENCE.wrapping_add(self.answered),
             flags: Flags::ACK,
             window: 512,
             timestamps: None,

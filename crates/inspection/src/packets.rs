@@ -264,9 +264,7 @@ impl Engine {
             }
             stream::Verdict::Pass => Verdict::Accept,
             // Nothing is dropped by an engine that only detects; a blocked visit is the other module's doing.
-            stream::Verdict::Drop
-                if self.shared.settings.mode != Mode::Prevent && outcome.decision != Decision::Block =>
-            {
+            stream::Verdict::Drop if !self.shared.enforces() && outcome.decision != Decision::Block => {
                 Verdict::Accept
             }
             stream::Verdict::Drop => {

@@ -6,7 +6,8 @@ use crate::judge::{Nothing, judge};
 use crate::packet_view::{About, Header, Headers, PacketView};
 use crate::record::Record;
 use crate::site::{Sighting, WebReputation};
-use sakimori_model::{Event, IncidentId, IntrusionPrevention, Now, PortRange};
+use crate::waf;
+use sakimori_model::{Event, IncidentId, IntrusionPrevention, Mode, Now, PortRange};
 use sakimori_packet::Oddities;
 use sakimori_signatures::{
     Direction, FlowState, Hosts, Match, Memory, RuleSet, Scratch, Stage, TransactionState,
@@ -43,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) blocked: Option<Blocked>,
     pub(crate) web: WebReputation,
     pub(crate) sightings: Vec<Sighting>,
+    pub(crate) waf: waf::State,
     /// Where records are kept, what was said and not drained yet.
     pub(crate) records: Option<Vec<Record>>,
     /// Connections that others have announced.
@@ -68,6 +70,11 @@ pub(crate) struct Ports {
 // === impl Shared ===
 
 impl Shared {
+    /// Whether anything may be stopped at all.
+    pub(crate) fn enforces(&self) -> bool {
+        self.settings.mode == Mode::Prevent || self.waf.enforces()
+    }
+
     pub(crate) fn next_incident(&mut self) -> IncidentId {
         let incident = self.incident();
         self.incidents += 1;

@@ -7,7 +7,8 @@ use crate::settings::LocalSettings;
 use crate::store::{BundleRow, ComputerSettingsRow, PolicyRow, Store, StoreError, TenantCtx, VariantRow};
 use sakimori_model::Timestamp;
 use sakimori_modules::intrusion_prevention::{self, IntrusionPrevention};
-use sakimori_protocol::{Bundle, Hash, ModulePart, SignedBundle};
+use sakimori_modules::web_application_firewall;
+use sakimori_protocol::{BlobRef, Bundle, Hash, ModulePart, SignedBundle};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -273,6 +274,14 @@ impl Compiler<'_> {
     }
 }
 
+/// The document of the rule set that these settings name. Nothing is fetched while the module is off.
+fn rule_set(tree: &Tree, values: &serde_json::Map<String, Value>) -> Option<BlobRef> {
+    let text = |name: &str| values.get(name).and_then(Value::as_str).unwrap_or_default();
+    let row = tree.rule_set(text("ruleSet")).filter(|_| text("mode") != "off")?;
+    let (hash, size) = (row.hash.parse().ok()?, u64::try_from(row.size).unwrap_or_default());
+    Some(BlobRef { name: row.name.clone(), hash, size })
+}
+
 fn json(bundle: &Bundle) -> Result<String, StoreError> {
     serde_json::to_string(bundle).map_err(|e| StoreError::Damaged("bundle", e))
 }
@@ -300,7 +309,10 @@ fn compile(
         }
     }
     let modules = resolved.into_iter().map(|(id, effective)| {
-        let content = content.of_module(id);
+        let mut content = content.of_module(id);
+        if id == web_application_firewall::MODULE.id {
+            content.extend(rule_set(tree, &effective.values));
+        }
         (id.to_owned(), ModulePart { settings: Value::Object(effective.values), content })
     });
     let bundle = Bundle {

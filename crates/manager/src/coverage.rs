@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 /// Most ports that a sentence names.
 const PORTS_NAMED: usize = 12;
 /// Modules that can stop something: in the mode 'detect' they do less than they could.
-const STOPPING: [&str; 4] = ["firewall", "intrusion-prevention", "anti-malware", "web-reputation"];
+const STOPPING: [&str; 5] =
+    ["firewall", "intrusion-prevention", "web-application-firewall", "anti-malware", "web-reputation"];
 /// Modules that need the kernel's queue.
-const QUEUED: [&str; 2] = ["intrusion-prevention", "web-reputation"];
+const QUEUED: [&str; 3] = ["intrusion-prevention", "web-application-firewall", "web-reputation"];
 
 fn finding(code: &str, en: impl Into<String>, ja: impl Into<String>) -> CoverageFinding {
     CoverageFinding { code: code.to_owned(), text: Explanation::new(en.into(), ja.into()) }

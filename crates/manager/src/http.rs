@@ -41,6 +41,8 @@ mod sessions;
 mod tasks;
 mod tokens;
 mod upgrades;
+mod waf_exclusions;
+mod waf_rule_sets;
 
 pub(crate) use extract::{Message, too_large};
 pub(crate) use sessions::LogInFailures;
@@ -137,6 +139,10 @@ fn api() -> OpenApiRouter<Arc<App>> {
             .routes(routes!(rules::list))
             .routes(routes!(rules::get))
             .routes(routes!(rules::content))
+            .routes(routes!(waf_rule_sets::list, waf_rule_sets::import))
+            .routes(routes!(waf_rule_sets::get, waf_rule_sets::delete))
+            .routes(routes!(waf_exclusions::of_event))
+            .routes(routes!(waf_exclusions::effect))
             .routes(routes!(events::list))
             .routes(routes!(events::get))
             .routes(routes!(events::stream))

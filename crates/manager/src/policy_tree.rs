@@ -4,10 +4,13 @@
 use crate::problem::Refused;
 use crate::settings::{self, LocalSettings};
 use crate::store::{
-    AssignmentRow, CommonObjectRow, ComputerSettingsRow, PolicyRow, Store, StoreError, TenantCtx, Write,
+    AssignmentRow, CommonObjectRow, ComputerSettingsRow, PolicyRow, Store, StoreError, TenantCtx,
+    WafRuleSetRow, Write,
 };
 use sakimori_api as api;
-use sakimori_modules::{Effective, Objects, configurable, members, module, network_engine, objects};
+use sakimori_modules::{
+    Effective, Objects, configurable, members, module, network_engine, objects, web_application_firewall,
+};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
@@ -24,6 +27,8 @@ pub(crate) struct Tree {
     pub(crate) computers: Vec<ComputerSettingsRow>,
     /// The common objects, by name.
     pub(crate) objects: Vec<CommonObjectRow>,
+    /// Rule sets of the web application firewall, the newest first.
+    pub(crate) rule_sets: Vec<WafRuleSetRow>,
 }
 
 /// Settings in force with where they come from.
@@ -66,6 +71,7 @@ impl Tree {
             policies: store.policies(ctx).await?,
             computers: store.computer_settings(ctx).await?,
             objects: store.common_objects(ctx).await?,
+            rule_sets: store.waf_rule_sets(ctx).await?,
         })
     }
 
@@ -75,6 +81,7 @@ impl Tree {
             policies: write.policies().await?,
             computers: write.computer_settings().await?,
             objects: write.common_objects().await?,
+            rule_sets: write.waf_rule_sets().await?,
         })
     }
 
@@ -162,7 +169,9 @@ impl Tree {
             if !self.lineage(row).iter().any(|above| changed.contains(&above.id)) {
                 continue;
             }
-            let found = settings::check(&self.in_force(row, None).modules, &lists);
+            let in_force = self.in_force(row, None);
+            errors.extend(self.unknown_rule_set(&in_force).map(|error| with_arg(error, "policy", &row.name)));
+            let found = settings::check(&in_force.modules, &lists);
             errors.extend(found.into_iter().map(|error| with_arg(error, "policy", &row.name)));
             for own in self.computers.iter().filter(|own| own.policy == row.id) {
                 let found = settings::check(&self.in_force(row, Some(own)).modules, &lists);
@@ -171,6 +180,30 @@ impl Tree {
         }
         errors.truncate(100);
         if errors.is_empty() { Ok(()) } else { Err(Refused::fields(errors)) }
+    }
+
+    /// The rule set that settings of the web application firewall name: the newest, where they name none.
+    pub(crate) fn rule_set(&self, named: &str) -> Option<&WafRuleSetRow> {
+        self.rule_sets.iter().find(|row| named.is_empty() || row.name == named)
+    }
+
+    /// What a policy's rule set is called; empty where it takes the newest.
+    pub(crate) fn named_rule_set(in_force: &InForce) -> &str {
+        let waf = in_force.modules.get(web_application_firewall::MODULE.id);
+        waf.and_then(|waf| waf.values.get("ruleSet")?.as_str()).unwrap_or_default()
+    }
+
+    /// A rule set that is named and not there.
+    fn unknown_rule_set(&self, in_force: &InForce) -> Option<api::FieldError> {
+        let named = Self::named_rule_set(in_force);
+        let unknown = !named.is_empty() && self.rule_set(named).is_none();
+        unknown.then(|| api::FieldError {
+            pointer: format!("/settings/{}/ruleSet", web_application_firewall::MODULE.id),
+            code: "no-such-rule-set".to_owned(),
+            message: "There is no rule set of this name: import it, or leave the name empty for the newest."
+                .to_owned(),
+            args: BTreeMap::from([("value".to_owned(), named.to_owned())]),
+        })
     }
 
     /// Who refers to a common object.

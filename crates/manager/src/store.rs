@@ -28,6 +28,7 @@ mod searches;
 mod tasks;
 mod tokens;
 mod upgrades;
+mod waf_rule_sets;
 
 pub use access::{AccountRow, ApiKeyRow, SessionRow};
 pub use alerts::{AlertChangeRow, AlertRow, AlertsWanted, ConditionRow};
@@ -51,6 +52,7 @@ pub use searches::{AutoTagRuleRow, KeptFilter, SavedSearchRow, owner_key};
 pub use tasks::{TaskRow, TaskRunComputerRow, TaskRunRow};
 pub use tokens::TokenRow;
 pub use upgrades::{UpgradeComputerRow, UpgradeComputersWanted, UpgradeCount, UpgradeRow};
+pub use waf_rule_sets::WafRuleSetRow;
 
 use db::{Db, On, Scope, Tx, query};
 use sakimori_model::Timestamp;

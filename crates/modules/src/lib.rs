@@ -23,6 +23,7 @@ pub mod recommendation;
 pub mod resolve;
 pub mod schedule;
 pub mod settings;
+pub mod web_application_firewall;
 pub mod web_reputation;
 pub mod words;
 
@@ -74,6 +75,7 @@ pub struct Reason {
 pub static MODULES: &[&Module] = &[
     &firewall::MODULE,
     &intrusion_prevention::MODULE,
+    &web_application_firewall::MODULE,
     &anti_malware::MODULE,
     &integrity_monitoring::MODULE,
     &log_inspection::MODULE,

@@ -1,9 +1,9 @@
-//! The network engine, which the firewall, intrusion prevention and web reputation share: whether it stands in the
-//! traffic's way at all. No module of its own: it bounds what those three do, before agents are told.
+//! The network engine, which the firewall, intrusion prevention, the web application firewall and web reputation share:
+//! whether it stands in the traffic's way at all. No module of its own: it bounds what those four do, before agents are told.
 use crate::Module;
 use crate::settings::{Finding, Settings, SettingsKind};
 use crate::words::Text;
-use crate::{firewall, intrusion_prevention, web_reputation};
+use crate::{firewall, intrusion_prevention, web_application_firewall, web_reputation};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -49,8 +49,13 @@ impl Settings for NetworkEngine {
 
 /// What a module's settings in force come to under the network engine's: a tap makes Prevent to Detect, and fails open.
 pub fn bound(engine: &Map<String, Value>, module: &str, settings: &mut Map<String, Value>) {
-    let of_network =
-        [firewall::MODULE.id, intrusion_prevention::MODULE.id, web_reputation::MODULE.id].contains(&module);
+    let of_network = [
+        firewall::MODULE.id,
+        intrusion_prevention::MODULE.id,
+        web_application_firewall::MODULE.id,
+        web_reputation::MODULE.id,
+    ]
+    .contains(&module);
     if !of_network || engine.get("mode").is_none_or(|mode| mode != "tap") {
         return;
     }
@@ -79,7 +84,7 @@ mod tests {
             || json!({"mode": "prevent", "failureResponse": "closed", "rules": {"a": {"mode": "prevent"}}});
         let detect =
             json!({"mode": "detect", "failureResponse": "open", "rules": {"a": {"mode": "prevent"}}});
-        for module in ["firewall", "intrusion-prevention", "web-reputation"] {
+        for module in ["firewall", "intrusion-prevention", "web-application-firewall", "web-reputation"] {
             assert_eq!(bounded(&tap, module, prevent()), detect, "{module}");
             assert_eq!(bounded(&json!({"mode": "inline"}), module, prevent()), prevent(), "{module}");
             assert_eq!(bounded(&tap, module, json!({"mode": "off"})), json!({"mode": "off"}), "{module}");

@@ -16,6 +16,7 @@ const ATTACKS = "severity >= low";
 
 const MODULE_OF: Record<string, string> = {
   intrusion: "intrusion-prevention",
+  "web-attack": "web-application-firewall",
   firewall: "firewall",
   malware: "anti-malware",
   integrity: "integrity-monitoring",

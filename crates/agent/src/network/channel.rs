@@ -19,6 +19,7 @@ use super::RuleFile;
 use super::probes::Looking;
 use super::samples::Label;
 use crate::pipe;
+use sakimori_modules::web_application_firewall::WebApplicationFirewall;
 use sakimori_modules::web_reputation::WebReputation;
 
 /// The longest order: 64 MiB of rules is twice the largest public rule set.
@@ -33,12 +34,19 @@ pub(super) enum Order {
     Configure {
         /// The module's settings.
         settings: Settings,
-        /// Name and length of each rule file, then of each list; the bytes follow the JSON.
+        /// Name and length of each rule file, then of each list, then of each rule set of the web application firewall;
+        /// the bytes follow the JSON.
         files: Vec<(String, u32)>,
         /// How many of the files are lists of web reputation.
         lists: usize,
         /// Web reputation's settings.
         web: Box<WebReputation>,
+        /// How many of the files are rule sets of the web application firewall.
+        #[serde(default)]
+        rule_sets: usize,
+        /// Its settings.
+        #[serde(default)]
+        waf: Box<WebApplicationFirewall>,
         /// The firewall's rules by the labels of their samples.
         labels: BTreeMap<String, Label>,
         /// What makes a scan.
@@ -60,6 +68,9 @@ pub(super) enum Answer {
         rules: u32,
         /// Entries of web reputation's lists.
         sites: u64,
+        /// Rules of the web application firewall.
+        #[serde(default)]
+        waf_rules: u32,
         /// Whether a rule looks at responses.
         needs_responses: bool,
         /// Warnings.
@@ -339,6 +350,8 @@ mod tests {
             files: pipe::describe(files.iter().copied()),
             lists: 1,
             web: Box::default(),
+            rule_sets: 0,
+            waf: Box::default(),
             labels: BTreeMap::new(),
             looking: Looking::default(),
         };

@@ -94,6 +94,8 @@ pub(super) struct Guard {
     pub(super) rules: u32,
     /// Entries of web reputation's lists.
     pub(super) sites: u64,
+    /// Rules of the web application firewall.
+    pub(super) waf_rules: u32,
     pub(super) needs_responses: bool,
     pub(super) session: Option<Session>,
     pub(super) totals: Totals,
@@ -374,6 +376,7 @@ impl Guard {
             Ok((session, configured)) => {
                 self.rules = configured.rules;
                 self.sites = configured.sites;
+                self.waf_rules = configured.waf_rules;
                 self.enter_service(session);
                 if attempt > 0 && self.put_table(TableState::Queue).is_err() {
                     tracing::error!("the packet filter table could not be put back");
@@ -447,6 +450,7 @@ impl Guard {
             Ok((fresh, configured)) => {
                 self.rules = configured.rules;
                 self.sites = configured.sites;
+                self.waf_rules = configured.waf_rules;
                 self.retire();
                 self.enter_service(fresh);
             }
@@ -514,6 +518,7 @@ impl Guard {
         }
         self.rules = configured.rules;
         self.sites = configured.sites;
+        self.waf_rules = configured.waf_rules;
         let generation = self.plan.as_ref().map(|plan| plan.generation);
         if let Some(plan) = &self.plan {
             self.schedule.entered(plan, &moment);
@@ -574,7 +579,7 @@ impl Guard {
         let ranges = |ports: &[PortRange]| -> Vec<RangeInclusive<u16>> {
             ports.iter().map(|range| range.first..=range.last).collect()
         };
-        let inspected = plan.settings.mode != Mode::Off;
+        let inspected = plan.settings.mode != Mode::Off || plan.waf.judges();
         let outgoing = if plan.has_web() { translate::web_ports(&plan.web) } else { Vec::new() };
         self.events.accounts.follow(&self.firewall);
         self.events.blocks.follow(&plan.firewall, &plan.always);
@@ -627,6 +632,7 @@ impl Guard {
         self.outage = None;
         self.rules = 0;
         self.sites = 0;
+        self.waf_rules = 0;
         self.firewall = sakimori_firewall::Plan::default();
         self.tracks = false;
         self.needs_responses = false;

@@ -12,7 +12,8 @@ use super::guard::{Guard, Totals};
 use super::schedule::Schedule;
 use super::session::{Session, SessionFiles};
 use super::{
-    Fixed, NetworkPlan, Placed, RuleFile, SharedEvents, StartError, View, open_samples, resource, translate,
+    Fixed, NetworkPlan, Placed, RuleFile, SharedEvents, StartError, View, WafPlan, open_samples, resource,
+    translate,
 };
 use sakimori_kernel::clock;
 use sakimori_kernel::nflog::SampleSocket;
@@ -22,6 +23,7 @@ use sakimori_kernel::ring::RingFiles;
 use sakimori_kernel::spawn::{bequeath as leave, inherited};
 use sakimori_model::Sid;
 use sakimori_modules::firewall::Firewall;
+use sakimori_modules::web_application_firewall::WebApplicationFirewall;
 use sakimori_modules::web_reputation::WebReputation;
 use sakimori_modules::{Context, Mode};
 use serde::{Deserialize, Serialize};
@@ -83,6 +85,10 @@ struct PlanState {
     web: WebReputation,
     #[serde(default)]
     lists: Vec<(String, Vec<u8>)>,
+    #[serde(default)]
+    waf: WebApplicationFirewall,
+    #[serde(default)]
+    waf_rules: Vec<(String, Vec<u8>)>,
 }
 
 /// Leaves everything to the next program of this process; gives what it has to be told.
@@ -138,6 +144,8 @@ pub(super) fn bequeath(guard: Guard) -> Result<OsString, StartError> {
             always: plan.always,
             web: plan.web,
             lists: plan.lists.into_iter().map(|file| (file.name, file.text)).collect(),
+            waf: plan.waf.settings,
+            waf_rules: plan.waf.rules.into_iter().map(|file| (file.name, file.text)).collect(),
         }),
         rules,
         needs_responses,
@@ -207,6 +215,10 @@ pub(super) fn inherit(
             always: plan.always,
             web: plan.web,
             lists: plan.lists.into_iter().map(|(name, text)| RuleFile { name, text }).collect(),
+            waf: WafPlan {
+                settings: plan.waf,
+                rules: plan.waf_rules.into_iter().map(|(name, text)| RuleFile { name, text }).collect(),
+            },
         }),
     };
     // It was fine when it was put in force; a rule that this version sees otherwise is told at the next plan.
@@ -241,6 +253,7 @@ pub(super) fn inherit(
         next_interfaces: std::time::Duration::ZERO,
         rules: state.rules,
         sites: 0,
+        waf_rules: 0,
         needs_responses: state.needs_responses,
         session,
         totals,

@@ -27,6 +27,7 @@ use sakimori_modules::EventDetail as _;
 use sakimori_modules::agent::{Gap, Notice};
 use sakimori_modules::firewall::{self, FirewallEvent, Reconnaissance};
 use sakimori_modules::intrusion_prevention::{self, Intrusion};
+use sakimori_modules::web_application_firewall::{self, WebAttack};
 use sakimori_modules::web_reputation::{self, WebReputationEvent};
 use sakimori_protocol::Event;
 use std::io;
@@ -85,6 +86,7 @@ pub(super) struct Session {
 pub(super) struct Configured {
     pub(super) rules: u32,
     pub(super) sites: u64,
+    pub(super) waf_rules: u32,
     pub(super) needs_responses: bool,
     pub(super) warnings: Vec<Diagnostic>,
 }
@@ -204,7 +206,7 @@ impl Session {
 
     /// Sends a plan; [`Self::take_answer`] takes what came of it.
     pub(super) fn send_plan(&self, plan: &NetworkPlan, firewall: &Plan) -> Result<(), ConfigureError> {
-        let files: Vec<&RuleFile> = plan.rules.iter().chain(&plan.lists).collect();
+        let files: Vec<&RuleFile> = plan.rules.iter().chain(&plan.lists).chain(&plan.waf.rules).collect();
         let label = |counter: &Counter| {
             let rule = accounts::name_of(counter);
             (counter.name.clone(), Label { rule, inward: counter.direction == Direction::In })
@@ -214,6 +216,8 @@ impl Session {
             files: describe(files.iter().copied()),
             lists: plan.lists.len(),
             web: Box::new(plan.web.clone()),
+            rule_sets: plan.waf.rules.len(),
+            waf: Box::new(plan.waf.settings.clone()),
             labels: firewall.all_counters().map(label).collect(),
             looking: Looking::from(&sensitivity(&plan.firewall)),
         };
@@ -223,10 +227,10 @@ impl Session {
     /// Takes the answer to a plan.
     pub(super) fn take_answer(&mut self) -> Result<Configured, ConfigureError> {
         match self.control.receive_answer() {
-            Ok(Some(Answer::Configured { rules, sites, needs_responses, findings, cage })) => {
+            Ok(Some(Answer::Configured { rules, sites, waf_rules, needs_responses, findings, cage })) => {
                 self.cage = Some(cage);
                 let warnings = findings.into_iter().map(Into::into).collect();
-                Ok(Configured { rules, sites, needs_responses, warnings })
+                Ok(Configured { rules, sites, waf_rules, needs_responses, warnings })
             }
             Ok(Some(Answer::Refused(findings))) => {
                 Err(ConfigureError::Rules(findings.into_iter().map(Into::into).collect()))
@@ -443,6 +447,7 @@ fn accept(bytes: &[u8]) -> Option<Event> {
     let known: &[&str] = match event.module.as_str() {
         module if module == intrusion_prevention::MODULE.id => &[Intrusion::KIND, Gap::KIND, Notice::KIND],
         module if module == web_reputation::MODULE.id => &[WebReputationEvent::KIND],
+        module if module == web_application_firewall::MODULE.id => &[WebAttack::KIND],
         module if module == firewall::MODULE.id => {
             name_interface(&mut event)?;
             &[FirewallEvent::KIND, Reconnaissance::KIND]

@@ -4,7 +4,7 @@ use sakimori_inspection::Counters;
 use sakimori_kernel::ring::counters::CounterPage;
 
 /// Places in the page; the wire between a worker and its supervisor, so only ever appended to.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 20] = [
     "packets",
     "bytes",
     "flows",
@@ -21,6 +21,10 @@ const NAMES: [&str; 16] = [
     "events-lost",
     "sites-blocked",
     "sites-detected",
+    "waf-requests",
+    "waf-blocked",
+    "waf-detected",
+    "waf-bodies-not-inspected",
 ];
 /// The judging thread's heartbeat: grows with every turn of its loop.
 const HEARTBEAT: usize = 32;
@@ -44,6 +48,10 @@ pub(super) fn publish(page: &CounterPage, c: &Counters) {
         c.events_lost,
         c.sites_blocked,
         c.sites_detected,
+        c.waf_requests,
+        c.waf_blocked,
+        c.waf_detected,
+        c.waf_unread,
     ];
     for (at, value) in values.into_iter().enumerate() {
         page.store(at, value);

@@ -11,10 +11,11 @@ use super::gathering::Gathering;
 use super::probes::{Looking, Probes};
 use super::samples::{Gathered, Label};
 use super::withheld::Withheld;
-use super::{RuleFile, tally, translate};
+use super::{RuleFile, tally, translate, waf};
 use crate::pipe::cut;
 use sakimori_inspection::{
-    Checksums, Config, Engine, FlowMark, Judgement, Path, Sighting, Verdict, WebReputation, coverage,
+    Checksums, Config, Engine, FlowMark, Judgement, Path, Sighting, Verdict, WebFirewall, WebReputation,
+    coverage,
 };
 use sakimori_kernel::nflog::SampleReader;
 use sakimori_kernel::nfqueue::{Batch, Hook, QueueMessage, QueueReader, QueuedPacket};
@@ -27,6 +28,7 @@ use sakimori_kernel::ring::verdicts::{VerdictEntry, VerdictProducer};
 use sakimori_kernel::sandbox::{self, Cage, SystemCalls};
 use sakimori_kernel::{clock, spawn};
 use sakimori_model::{Diagnostic, IntrusionPrevention, Level, Mode, Now, Timestamp};
+use sakimori_modules::web_application_firewall::WebApplicationFirewall;
 use sakimori_modules::web_reputation::{self, WebReputation as Settings, WebReputationEvent};
 use sakimori_protocol::Event;
 use sakimori_reputation::Builder;
@@ -72,6 +74,8 @@ struct Fresh {
     settings: IntrusionPrevention,
     rules: Arc<RuleSet>,
     web: WebReputation,
+    /// The web application firewall, and its rule set's name.
+    waf: (Option<WebFirewall>, String),
     labels: BTreeMap<String, Label>,
     looking: Looking,
 }
@@ -113,6 +117,7 @@ fn serve() -> io::Result<()> {
     drop(counters);
     let judge = Judge {
         engine: None,
+        rule_set: String::new(),
         reader: QueueReader::from_fd(queue),
         raw: RawSender::from_fds(raw4, raw6),
         verdicts: VerdictProducer::open(RingFiles { memory: verdicts, wake: verdict_wake })?,
@@ -173,9 +178,18 @@ fn desk(control: &Channel, judge: &Sender<Change>, entered: &Receiver<sandbox::S
     loop {
         let Ok(Some((order, raw))) = control.receive_order() else { std::process::exit(0) };
         let answer = match order {
-            Order::Configure { settings, files, lists, web, labels, looking } => configure(
+            Order::Configure { settings, files, lists, web, rule_sets, waf, labels, looking } => configure(
                 judge,
-                Ordered { settings: settings.into(), files, lists, web: *web, labels, looking },
+                Ordered {
+                    settings: settings.into(),
+                    files,
+                    lists,
+                    web: *web,
+                    rule_sets,
+                    waf: *waf,
+                    labels,
+                    looking,
+                },
                 &raw,
                 &cage,
             ),
@@ -203,6 +217,8 @@ struct Ordered {
     files: Vec<(String, u32)>,
     lists: usize,
     web: Settings,
+    rule_sets: usize,
+    waf: WebApplicationFirewall,
     labels: BTreeMap<String, Label>,
     looking: Looking,
 }
@@ -214,6 +230,7 @@ fn configure(
     cage: &sandbox::SandboxReport,
 ) -> Option<Answer> {
     let mut files = cut(ordered.files, raw)?;
+    let rule_sets = files.split_off(files.len().checked_sub(ordered.rule_sets)?);
     let lists = files.split_off(files.len().checked_sub(ordered.lists)?);
     if ordered.settings.mode == Mode::Off {
         files.clear();
@@ -228,10 +245,13 @@ fn configure(
         .unseen(&names, |rule| settings.rule_mode(rule.sid) == Mode::Off || coverage::is_fed_inline(rule));
     let (web, more) = web_reputation(&ordered.web, &lists)?;
     drop(lists);
+    let waf = waf::compile(&ordered.waf, &rule_sets);
+    let rule_set = rule_sets.into_iter().next().map(|document| document.name).unwrap_or_default();
     let is_error = |d: &Diagnostic| d.level == Level::Error;
     let mut findings = compiled.diagnostics;
     findings.extend(unseen);
     findings.extend(more);
+    findings.extend(waf.findings);
     let broken = findings.iter().any(is_error);
     let findings = findings.into_iter().map(Into::into).collect();
     if broken {
@@ -245,6 +265,7 @@ fn configure(
         settings: ordered.settings,
         rules: Arc::new(compiled.rules),
         web,
+        waf: (waf.web, rule_set),
         labels: ordered.labels,
         looking: ordered.looking,
     };
@@ -254,6 +275,7 @@ fn configure(
     Some(Answer::Configured {
         rules: u32::try_from(rules).unwrap_or(u32::MAX),
         sites,
+        waf_rules: waf.rules,
         needs_responses,
         findings,
         cage: cage.clone().into(),
@@ -291,6 +313,8 @@ fn web_reputation(settings: &Settings, lists: &[RuleFile]) -> Option<(WebReputat
 
 struct Judge {
     engine: Option<Engine>,
+    /// The name of the web application firewall's rule set.
+    rule_set: String,
     reader: QueueReader,
     raw: RawSender,
     verdicts: VerdictProducer,
@@ -367,7 +391,7 @@ impl Judge {
     }
 
     fn configure(&mut self, fresh: Fresh) -> bool {
-        let Fresh { settings, rules, web, labels, looking } = fresh;
+        let Fresh { settings, rules, web, waf, labels, looking } = fresh;
         self.gathered.set_labels(labels);
         self.probes.set(&looking);
         if let Some(engine) = &mut self.engine {
@@ -377,6 +401,11 @@ impl Judge {
             let (incident_seed, hash_seed) = self.seeds;
             let engine = Engine::new(Config::new(settings, incident_seed, hash_seed), rules);
             self.engine.insert(engine).set_web_reputation(web);
+        }
+        let (firewall, rule_set) = waf;
+        self.rule_set = rule_set;
+        if let Some(engine) = &mut self.engine {
+            engine.set_web_firewall(firewall);
         }
         self.engine.as_ref().is_some_and(Engine::needs_responses)
     }
@@ -446,6 +475,7 @@ impl Judge {
         let Some(engine) = &mut self.engine else { return };
         let mut events: Vec<Event> = engine.drain_events().map(Event::from).collect();
         events.extend(engine.drain_sightings().map(|sighting| event(&sighting)));
+        events.extend(engine.drain_web_attacks().map(|attack| waf::event(&attack, &self.rule_set)));
         for event in &events {
             self.place_event(event);
         }

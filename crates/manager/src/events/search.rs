@@ -31,16 +31,18 @@ pub enum CountBy {
 const MOST_COUNTED: u32 = 20_000;
 
 /// By which member of its detail an event of a kind is told from others: kind, member of `SQLite`, of `PostgreSQL`.
-const RULES: [(&str, &str, &str); 6] = [
+const RULES: [(&str, &str, &str); 7] = [
     ("intrusion", "'$.sid'", "'sid'"),
+    ("web-attack", "'$.message'", "'message'"),
     ("firewall", "'$.rule'", "'rule'"),
     ("malware", "'$.signature'", "'signature'"),
     ("integrity", "'$.set'", "'set'"),
     ("log", "'$.rule'", "'rule'"),
     ("web-reputation", "'$.category'", "'category'"),
 ];
-const SOURCES: [(&str, &str, &str); 3] = [
+const SOURCES: [(&str, &str, &str); 4] = [
     ("intrusion", "'$.client'", "'client'"),
+    ("web-attack", "'$.client'", "'client'"),
     ("firewall", "'$.source'", "'source'"),
     ("log", "'$.sourceAddress'", "'sourceAddress'"),
 ];

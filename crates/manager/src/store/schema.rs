@@ -135,6 +135,11 @@ pub const STEPS: &[Step] = &[
         name: "ids of orders about firewalls",
         sql: Statements::Both(include_str!("../../migrations/0019_firewall_orders_id.sql")),
     },
+    Step {
+        version: 20,
+        name: "rule sets of the web application firewall",
+        sql: Statements::Both(include_str!("../../migrations/0020_waf_rule_sets.sql")),
+    },
 ];
 
 /// Brings the database to this version's schema, or to that of step `until`.

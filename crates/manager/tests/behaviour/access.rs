@@ -93,6 +93,8 @@ pub(crate) fn body(operation: &str) -> Option<Value> {
         | "updateComputer"
         | "updatePolicy"
         | "dryRunPolicy"
+        | "excludeWafEvent"
+        | "tryWafExclusions"
         | "lintFirewall"
         | "lintFirewallOfPolicy"
         | "lintFirewallOfComputer"

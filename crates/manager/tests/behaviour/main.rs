@@ -35,3 +35,4 @@ mod searches;
 pub(crate) mod support;
 mod tasks;
 mod upgrades;
+mod waf;

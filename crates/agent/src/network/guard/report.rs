@@ -10,7 +10,7 @@ use sakimori_kernel::{clock, interface};
 use sakimori_model::{Action, Mode, PortRange, Severity, Timestamp};
 use sakimori_modules::agent::Notice;
 use sakimori_modules::firewall::{Except, FirewallRule};
-use sakimori_modules::{Context, firewall, intrusion_prevention, web_reputation};
+use sakimori_modules::{Context, firewall, intrusion_prevention, web_application_firewall, web_reputation};
 use sakimori_protocol::{Event, ModuleState, ModuleStatus};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -158,14 +158,18 @@ impl Guard {
         let settings = self.plan.as_ref().map(|plan| &plan.settings);
         let mode = settings.map_or(Mode::Off, |s| s.mode);
         let (state, reasons) = self.state(mode);
-        let ports: Vec<PortRange> = match (state, settings) {
-            (ModuleState::Active | ModuleState::Degraded, Some(s)) if self.session.is_some() => {
-                s.http_ports.clone()
-            }
-            _ => Vec::new(),
-        };
         let (sites, counters): (Vec<_>, Vec<_>) =
             counters.into_iter().partition(|(name, _)| name.starts_with("sites-"));
+        let (waf, counters): (Vec<_>, Vec<_>) =
+            counters.into_iter().partition(|(name, _)| name.starts_with("waf-"));
+        let waf = self.waf_status(waf);
+        let works = |state| matches!(state, ModuleState::Active | ModuleState::Degraded);
+        let judges = self.plan.as_ref().is_some_and(|plan| plan.waf.judges());
+        let looks = works(state) || works(waf.state) && judges;
+        let ports: Vec<PortRange> = match settings {
+            Some(settings) if looks && self.session.is_some() => settings.http_ports.clone(),
+            _ => Vec::new(),
+        };
         let status = ModuleStatus {
             module: intrusion_prevention::MODULE.id.to_owned(),
             state,
@@ -174,7 +178,7 @@ impl Guard {
             rules: self.rules,
             counters,
         };
-        let statuses = vec![status, self.firewall_status(), self.web_status(sites)];
+        let statuses = vec![status, self.firewall_status(), self.web_status(sites), waf];
         if let Ok(mut view) = self.view.lock() {
             view.statuses = statuses;
             view.ports = ports;
@@ -295,6 +299,24 @@ impl Guard {
             mode: wire(mode),
             reasons,
             rules: u32::try_from(self.sites).unwrap_or(u32::MAX),
+            counters,
+        }
+    }
+
+    fn waf_status(&self, counters: Vec<(String, u64)>) -> ModuleStatus {
+        let mode = self.plan.as_ref().map_or(Mode::Off, |plan| plan.waf.settings.mode.into());
+        let (mut state, mut reasons) = self.state(mode);
+        if mode != Mode::Off && self.plan.as_ref().is_some_and(|plan| !plan.waf.judges()) {
+            // Without a plan for the worker there is none, and nothing is the matter with it.
+            reasons = vec!["no-rule-set".to_owned()];
+            state = ModuleState::Degraded;
+        }
+        ModuleStatus {
+            module: web_application_firewall::MODULE.id.to_owned(),
+            state,
+            mode: wire(mode),
+            reasons,
+            rules: self.waf_rules,
             counters,
         }
     }
