@@ -35,6 +35,7 @@ pub(crate) fn test(filters: &[String]) -> anyhow::Result<()> {
                 debian::SYSLOG,
                 debian::SCANNER,
                 debian::FTP,
+                debian::PROXY,
             ]
             .concat(),
         )?;

@@ -21,6 +21,7 @@ pub(crate) fn everything() -> anyhow::Result<()> {
         debian::SYSLOG,
         debian::SCANNER,
         debian::FTP,
+        debian::PROXY,
     ]
     .concat();
     debian::require(&all)?;

@@ -562,6 +562,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/computers/{id}/firewall/let-in": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets a source in again that a computer keeps out because it looked for ways in. */
+        post: operations["letSourceIn"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/computers/{id}/firewall/lint": {
         parameters: {
             query?: never;
@@ -3515,6 +3532,14 @@ export interface components {
             };
             /** @description What it is called. */
             title: components["schemas"]["Explanation"];
+        };
+        /** @description A source that is to be let in again. */
+        FirewallSource: {
+            /**
+             * @description Its address, or an IPv6 network as it is shown: `2001:db8::/64`.
+             * @example 203.0.113.9
+             */
+            source: string;
         };
         /**
          * @description How the last change of a computer's firewall stands.
@@ -10079,6 +10104,44 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["FirewallAnswer"];
+                };
+            };
+            /** @description Refused; `code` and `detail` say why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    letSourceIn: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A text of your own, such as a random UUID: the same request sent again with it within 24 hours is not carried out again and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FirewallSource"];
+            };
+        };
+        responses: {
+            /** @description Lets a source in again that a computer keeps out because it looked for ways in. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FirewallOrder"];
                 };
             };
             /** @description Refused; `code` and `detail` say why and what to do. */

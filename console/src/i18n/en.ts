@@ -314,6 +314,8 @@ export const en = {
     contexts: "Contexts",
     blocked: "Blocked sources",
     blockedUntil: "{{address}} until {{until}}",
+    letIn: "Let in again",
+    letInSource: "Let {{address}} in again",
     contextHolds: "{{name}}: holds",
     contextNot: "{{name}}: does not hold",
     counters: "Since the agent started",

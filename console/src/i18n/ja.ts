@@ -314,6 +314,8 @@ export const ja: Texts = {
     contexts: "コンテキスト",
     blocked: "遮断中の送信元",
     blockedUntil: "{{address}} ({{until}} まで)",
+    letIn: "遮断を解除",
+    letInSource: "{{address}} の遮断を解除",
     contextHolds: "{{name}}: 該当する",
     contextNot: "{{name}}: 該当しない",
     counters: "エージェント起動後の累計",

@@ -36,7 +36,7 @@ function Parts({ computer }: { computer: Computer }) {
   const part = {
     overview: () => <ComputerOverview computer={computer} />,
     coverage: () => <ComputerCoverage id={computer.id} />,
-    modules: () => <ComputerModules modules={computer.modules} />,
+    modules: () => <ComputerModules computer={computer} />,
     settings: () => <ComputerSettings computer={computer} />,
     ports: () => <ComputerPorts ports={computer.ports} />,
     inventory: () => <ComputerInventory computerId={computer.id} />,

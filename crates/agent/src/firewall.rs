@@ -7,6 +7,8 @@
 //!
 //! A person at the computer can empty the firewall for a time ([`release`]).
 
+mod bell;
+mod hour;
 mod keeper;
 mod kept;
 mod probe;
@@ -18,17 +20,19 @@ use crate::enforcement::{Enforcement, Ordered, Plan, Refusal};
 use crate::network::Network;
 use crate::parts::Surroundings;
 use crate::supervisor::events_into;
+use bell::Bell;
 use jiff::Timestamp as Moment;
-use kept::{Decision, Kept, Release, Why, micros};
+use kept::{Decision, Kept, Release, Trial, Why, micros};
 use release::{LetIn, Wish};
 use sakimori_model::{Action, PortRange, Severity};
+use sakimori_modules::Mode;
 use sakimori_modules::firewall::{self, ChangeStep, Firewall, FirewallChange};
 use sakimori_protocol::{Event, ModuleState, ModuleStatus};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -51,6 +55,8 @@ pub const RESTORE: &str = "here firewall-restore";
 pub const RETRY: &str = "firewall-retry";
 /// Lets a source in again that is kept out; a [`LetIn`] follows.
 pub const LET_IN: &str = "here firewall-let-in ";
+/// The same by an operator; the source's address follows.
+const LET_IN_FROM_AFAR: &str = "firewall-let-in ";
 /// An operator confirms a change; its number follows.
 const CONFIRM: &str = "firewall-confirm ";
 /// An operator takes a change back; its number follows.
@@ -77,8 +83,8 @@ struct Inner {
     in_force: Mutex<InForce>,
     /// Ends that were seen, by monotonic time: a clock that is set back keeps no trial going.
     ends: Mutex<BTreeMap<i64, Duration>>,
-    alarm: Mutex<Alarm>,
-    ring: Condvar,
+    /// Has the keeper look.
+    bell: Arc<Bell>,
     events: Mutex<Sink>,
     news: Arc<Notify>,
 }
@@ -99,12 +105,6 @@ enum Occasion {
     Again,
     /// A release is over, for this reason.
     Restore(&'static str),
-}
-
-#[derive(Debug, Default)]
-struct Alarm {
-    rung: bool,
-    ending: bool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -147,11 +147,12 @@ impl SafeNetwork {
             wanted: Mutex::default(),
             in_force: Mutex::default(),
             ends: Mutex::default(),
-            alarm: Mutex::default(),
-            ring: Condvar::new(),
+            bell: Arc::default(),
             events: Mutex::new(Box::new(events_into(Arc::clone(&with.spool)))),
             news: Arc::clone(&with.news),
         });
+        let bell = Arc::clone(&inner.bell);
+        inner.network.hours().look_after(move || bell.ring());
         let keeping = Arc::clone(&inner);
         let keeper = std::thread::Builder::new().name("firewall".into()).spawn(move || keeping.keep());
         Ok(Self { inner, keeper: Some(keeper.map_err(|error| error.to_string())?) })
@@ -159,8 +160,7 @@ impl SafeNetwork {
 
     /// Ends the keeper; gives the network part.
     fn end(mut self) -> Option<Network> {
-        lock(&self.inner.alarm).ending = true;
-        self.inner.ring.notify_all();
+        self.inner.bell.end();
         if let Some(keeper) = self.keeper.take() {
             let _panicked = keeper.join();
         }
@@ -204,7 +204,9 @@ impl Enforcement for SafeNetwork {
                 } else if let Some(number) = order.strip_prefix(REVERT) {
                     self.inner.revert(number)
                 } else if let Some(wish) = order.strip_prefix(LET_IN) {
-                    self.inner.let_in(wish)
+                    self.inner.let_in_here(wish)
+                } else if let Some(source) = order.strip_prefix(LET_IN_FROM_AFAR) {
+                    self.inner.let_in_from_afar(source)
                 } else {
                     self.inner.release(order.strip_prefix(RELEASE)?)
                 }
@@ -275,10 +277,13 @@ impl Inner {
                 wanted.clone()
             }
         };
+        kept.hours_under(&decision, wanted, clock::wall().0, &mut told);
+        self.hold_hours(&kept);
         let before_put = clock::wall().0;
         let result = match put(firewall) {
             Ok(result) => result,
             Err(refusal) => {
+                self.hold_hours(&before);
                 if decision == Decision::Try
                     && let Err(error) = before.store(&self.state_dir)
                 {
@@ -288,7 +293,12 @@ impl Inner {
             }
         };
         match (&decision, &mut kept.trial) {
-            (Decision::Plain, _) => kept.confirm(wanted),
+            (Decision::Plain, _) => {
+                kept.confirm(wanted);
+                if wanted.mode == Mode::Prevent {
+                    kept.proven.get_or_insert_with(|| self.network.hours().in_force());
+                }
+            }
             (Decision::Try, Some(trial)) => {
                 // Its time begins now: compiling rules may have taken a while.
                 let late = clock::wall().0.saturating_sub(before_put).max(0);
@@ -299,7 +309,7 @@ impl Inner {
                     let change = FirewallChange::new(ChangeStep::Applied, trial.number, "");
                     told.push((FirewallChange { until: text(until), ..change }, Severity::Medium));
                 } else if trial.manager_until.is_none() {
-                    kept.confirm(wanted);
+                    self.proven(&mut kept, wanted);
                 }
             }
             _ => {}
@@ -324,8 +334,7 @@ impl Inner {
             *lock(&self.kept) = kept;
             self.news.notify_one();
         }
-        lock(&self.alarm).rung = true;
-        self.ring.notify_all();
+        self.bell.ring();
     }
 
     /// Puts the firewall in force with everything else as it is.
@@ -345,6 +354,9 @@ impl Inner {
     // === orders ===
 
     fn retry(&self, number: Option<&str>) -> Result<(), String> {
+        if self.hours_again(number) {
+            return Ok(());
+        }
         let reverted = lock(&self.kept).reverted.as_ref().map(|reverted| reverted.number.to_string());
         match (reverted, number) {
             (None, _) => Err("no change of the firewall was taken back".to_owned()),
@@ -362,19 +374,29 @@ impl Inner {
     }
 
     fn confirm(&self, number: &str) -> Result<(), String> {
+        if number.parse().is_ok_and(|number| self.confirm_hours(number).is_some()) {
+            return Ok(());
+        }
         let _turn = lock(&self.turn);
         let before = lock(&self.kept).clone();
         let mut kept = before.clone();
         let trial = kept.trial.as_mut().filter(|trial| trial.number.to_string() == number);
         let Some(trial) = trial else { return Err(not_on_trial(number)) };
         trial.operator_until = None;
-        let told = settled(&mut kept);
+        let told = self.settled(&mut kept);
         self.settle(&before, kept, &told);
         Ok(())
     }
 
     fn revert(&self, number: &str) -> Result<(), String> {
-        let on_trial = lock(&self.kept).trial.as_ref().map(|trial| trial.number);
+        let (on_trial, hours) = {
+            let kept = lock(&self.kept);
+            let hours = kept.hours_on_trial().map(|(hours, _until)| hours.number);
+            (kept.trial.as_ref().map(|trial| trial.number), hours)
+        };
+        if let Some(hours) = hours.filter(|hours| hours.to_string() == number) {
+            return self.take_hours_back(hours, Why::ByOperator).map_err(|refusal| refusal.reason);
+        }
         match on_trial.filter(|on_trial| on_trial.to_string() == number) {
             Some(number) => self.take_back(number, Why::ByOperator).map_err(|refusal| refusal.reason),
             None => Err(not_on_trial(number)),
@@ -392,27 +414,39 @@ impl Inner {
         let until = clock::wall().0.saturating_add(micros(Duration::from_secs(for_secs)));
         let release = Release { until, who, note, told: true, policy: wanted };
         let told = vec![released(&release)];
-        let kept = Kept { trial: None, release: Some(release), ..before.clone() };
+        let hours = before.hours_reverted().cloned();
+        let kept = Kept { trial: None, release: Some(release), hours, ..before.clone() };
         self.settle(&before, kept, &told);
         Ok(())
     }
 
-    /// Lets a source in again that looked for ways in.
-    fn let_in(&self, wish: &str) -> Result<(), String> {
+    /// A person at the computer lets a source in again that looked for ways in.
+    fn let_in_here(&self, wish: &str) -> Result<(), String> {
         let LetIn { source, who } =
             serde_json::from_str(wish).map_err(|error| format!("not an order: {error}"))?;
-        if !self.network.let_in(source)? {
-            return Err(format!("{source} is not blocked: 'sakimori-agent firewall blocked' shows who is"));
+        if self.let_in(source, who, "by-hand")? {
+            return Ok(());
         }
-        let change = FirewallChange {
-            who,
-            note: source.to_string(),
-            ..FirewallChange::new(ChangeStep::LetIn, 0, "by-hand")
-        };
-        let (at, module) = (clock::wall(), firewall::MODULE.id);
-        (lock(&self.events))(&[Event::new(at, module, Severity::Info, Action::Noted, &change)]);
-        self.news.notify_one();
-        Ok(())
+        Err(format!("{source} is not blocked: 'sakimori-agent firewall blocked' shows who is"))
+    }
+
+    /// An operator does. Where it has ended meanwhile, or the order comes twice, there is nothing to do.
+    fn let_in_from_afar(&self, source: &str) -> Result<(), String> {
+        let source = source.parse().map_err(|_not_one| format!("'{source}' is no address"))?;
+        self.let_in(source, String::new(), "by-operator").map(drop)
+    }
+
+    /// Lets a source in again, and tells; whether it was blocked.
+    fn let_in(&self, source: IpAddr, who: String, reason: &str) -> Result<bool, String> {
+        let was = self.network.let_in(source)?;
+        if was {
+            let note = source.to_string();
+            let change = FirewallChange { who, note, ..FirewallChange::new(ChangeStep::LetIn, 0, reason) };
+            let (at, module) = (clock::wall(), firewall::MODULE.id);
+            (lock(&self.events))(&[Event::new(at, module, Severity::Info, Action::Noted, &change)]);
+            self.news.notify_one();
+        }
+        Ok(was)
     }
 
     fn restore(&self, reason: &'static str) -> Result<(), String> {
@@ -431,10 +465,25 @@ impl Inner {
         }
         let mut kept = before.clone();
         kept.take_back(why);
+        self.hold_hours(&kept);
         self.put(kept.former())?;
         let told: Vec<_> = taken_back(&kept).into_iter().collect();
         self.settle(&before, kept, &told);
         Ok(())
+    }
+
+    /// Where nothing is waited for any more, the change stays.
+    fn settled(&self, kept: &mut Kept) -> Vec<(FirewallChange, Severity)> {
+        let waits = |trial: &Trial| trial.manager_until.is_some() || trial.operator_until.is_some();
+        let Some(trial) = kept.trial.clone().filter(|trial| !waits(trial)) else { return Vec::new() };
+        self.proven(kept, &trial.settings);
+        vec![(FirewallChange::new(ChangeStep::Confirmed, trial.number, ""), Severity::Info)]
+    }
+
+    /// The policy's rules stay, and those that do not always count as they count now.
+    fn proven(&self, kept: &mut Kept, settings: &Firewall) {
+        kept.confirm(settings);
+        kept.proven = Some(self.network.hours().in_force());
     }
 
     // === status ===
@@ -470,6 +519,10 @@ fn amend(status: &mut ModuleStatus, kept: &Kept) {
             }
         }
         status.reasons.push(UNCONFIRMED.to_owned());
+    } else if let Some((hours, until)) = kept.hours_on_trial() {
+        count("change-number", hours.number);
+        count("change-manager-until", seconds(until));
+        status.reasons.push(UNCONFIRMED.to_owned());
     }
     if let Some(release) = &kept.release {
         count("released-until", seconds(release.until));
@@ -477,6 +530,10 @@ fn amend(status: &mut ModuleStatus, kept: &Kept) {
         less = true;
     } else if let Some(reverted) = &kept.reverted {
         count("change-number", reverted.number);
+        status.reasons.push(REVERTED.to_owned());
+        less = true;
+    } else if let Some(hours) = kept.hours_reverted() {
+        count("change-number", hours.number);
         status.reasons.push(REVERTED.to_owned());
         less = true;
     }
@@ -489,15 +546,6 @@ fn not_on_trial(number: &str) -> String {
     format!(
         "change {number} of the firewall does not wait for a word: it was confirmed, taken back or changed again"
     )
-}
-
-/// Where nothing is waited for any more, the change stays.
-fn settled(kept: &mut Kept) -> Vec<(FirewallChange, Severity)> {
-    let done =
-        kept.trial.as_ref().filter(|trial| trial.manager_until.is_none() && trial.operator_until.is_none());
-    let Some(trial) = done.cloned() else { return Vec::new() };
-    kept.confirm(&trial.settings);
-    vec![(FirewallChange::new(ChangeStep::Confirmed, trial.number, ""), Severity::Info)]
 }
 
 fn taken_back(kept: &Kept) -> Option<(FirewallChange, Severity)> {

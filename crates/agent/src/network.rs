@@ -15,6 +15,7 @@ mod context;
 mod gathering;
 mod guard;
 mod hand_over;
+pub(crate) mod hours;
 mod outage;
 mod probes;
 mod queue_head;
@@ -33,6 +34,7 @@ use accounts::Accounts;
 use blocks::Blocks;
 use context::Observer;
 use guard::{Command, Guard, Totals};
+use hours::Hours;
 use outage::Outage;
 use sakimori_kernel::nflog::SampleSocket;
 use sakimori_kernel::nfqueue::{OpenError, QueueOptions, QueueSocket, read_statistics};
@@ -275,6 +277,8 @@ pub struct Network {
     observer: Observer,
     /// Sources that are kept out.
     blocks: Blocks,
+    /// Which rules are held at what they are, whatever their hours say.
+    hours: Hours,
 }
 
 /// Descriptors that stay the same over all workers, and the queue's number.
@@ -366,6 +370,7 @@ impl Network {
         let view = Arc::clone(&guard.view);
         let (wall, observer) = (guard.schedule.clock(), guard.schedule.observer());
         let blocks = guard.events.blocks.clone();
+        let hours = guard.schedule.hours();
         let mechanism = match guard.capabilities.mechanism {
             Mechanism::NftQueue => "nft-queue",
             Mechanism::XtNfqueue => "xt-nfqueue",
@@ -386,7 +391,13 @@ impl Network {
             wall,
             observer,
             blocks,
+            hours,
         })
+    }
+
+    /// The rules that begin and end to count, for who looks after changes of the firewall.
+    pub(crate) const fn hours(&self) -> &Hours {
+        &self.hours
     }
 
     /// Tells where the agent's state is: the way to its manager is never closed.

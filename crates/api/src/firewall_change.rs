@@ -43,6 +43,15 @@ pub struct FirewallChangeRef {
     pub number: u64,
 }
 
+/// A source that is to be let in again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FirewallSource {
+    /// Its address, or an IPv6 network as it is shown: `2001:db8::/64`.
+    #[schema(example = "203.0.113.9")]
+    pub source: String,
+}
+
 /// What an operator said is on its way to the computer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

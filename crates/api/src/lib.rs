@@ -60,7 +60,9 @@ pub use firewall::{
     FirewallAnswer, FirewallDecider, FirewallDecision, FirewallFinding, FirewallFindings, FirewallLint,
     FirewallQuestion, FirewallRuleAnswer, FirewallVerdict,
 };
-pub use firewall_change::{FirewallChangeRef, FirewallChangeState, FirewallOrder, FirewallStanding};
+pub use firewall_change::{
+    FirewallChangeRef, FirewallChangeState, FirewallOrder, FirewallSource, FirewallStanding,
+};
 pub use fleet::{
     ComputerCoverage, CoverageFinding, CoverageState, FleetBrake, FleetCoverage, FleetFinding,
     FleetModuleCoverage, FleetSettings, FleetSettingsPatch, ModuleCoverage,

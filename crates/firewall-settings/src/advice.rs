@@ -33,7 +33,7 @@ pub fn advise(
     operator: Option<IpAddr>,
     management_port: u16,
 ) -> Vec<Advice> {
-    let (policy, unreadable) = translate::policy(settings, always, |_| true);
+    let (policy, unreadable) = translate::policy(settings, always, |_, _| true);
     let compiled = engine::compile(&policy);
     let mut advice: Vec<Advice> =
         unreadable.iter().chain(&compiled.diagnostics).filter_map(of_diagnostic).collect();

@@ -143,7 +143,7 @@ pub fn explain(
     question: &Question,
 ) -> Result<Answered, Vec<Diagnostic>> {
     let counts = |rule: &FirewallRule| counts(rule, question);
-    let (plan, _warnings) = translate::compile(settings, always, |rule| {
+    let (plan, _warnings) = translate::compile(settings, always, |_, rule| {
         matches!(counts(rule), Counts::Yes | Counts::Unknown(_))
     })?;
     if settings.mode == Mode::Off {

@@ -18,7 +18,7 @@ use std::str::FromStr;
 pub fn compile(
     settings: &Firewall,
     always: &[SocketAddr],
-    counts: impl Fn(&FirewallRule) -> bool,
+    counts: impl Fn(&str, &FirewallRule) -> bool,
 ) -> Result<(engine::Plan, Vec<Diagnostic>), Vec<Diagnostic>> {
     let (policy, mut findings) = policy(settings, always, counts);
     let compiled = engine::compile(&policy);
@@ -35,13 +35,13 @@ pub fn compile(
 pub(crate) fn policy(
     settings: &Firewall,
     always: &[SocketAddr],
-    counts: impl Fn(&FirewallRule) -> bool,
+    counts: impl Fn(&str, &FirewallRule) -> bool,
 ) -> (Policy, Vec<Diagnostic>) {
     let mut findings = Vec::new();
     let mut rules = Vec::new();
     for (name, rule) in &settings.rules {
         match one(name, rule) {
-            Ok(translated) => rules.push(Rule { counts: counts(rule), ..translated }),
+            Ok(translated) => rules.push(Rule { counts: counts(name, rule), ..translated }),
             Err(more) => findings.extend(more),
         }
     }
@@ -207,7 +207,7 @@ mod tests {
     fn what_is_out_of_its_hours_still_closes_its_direction() {
         let json = r#"{"mode":"prevent","rules":{"web":{"action":"allow","direction":"in","protocol":"tcp","ports":["80"]}}}"#;
         let settings: Firewall = serde_json::from_str(json).unwrap();
-        let plan = |counts: bool| compile(&settings, &[], |_| counts).unwrap().0.to_string();
+        let plan = |counts: bool| compile(&settings, &[], |_, _| counts).unwrap().0.to_string();
         assert!(plan(true).contains("{ 80 }") && plan(true).contains("drop"), "{}", plan(true));
         assert!(!plan(false).contains("{ 80 }") && plan(false).contains("drop"), "{}", plan(false));
     }

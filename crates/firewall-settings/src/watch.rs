@@ -3,6 +3,7 @@ use sakimori_firewall::scan::{Kind, Sensitivity, Watch};
 use sakimori_firewall::{Among, Network};
 use sakimori_modules::firewall::{Firewall, Probe, Response};
 use std::collections::BTreeSet;
+use std::net::Ipv6Addr;
 use std::time::Duration;
 
 /// The kinds of probes that are looked for.
@@ -46,11 +47,12 @@ pub(crate) fn watch(settings: &Firewall) -> Option<Watch> {
     })
 }
 
-/// What makes a scan.
-pub fn sensitivity(settings: &Firewall) -> Sensitivity {
+/// What makes a scan, at a computer with these addresses.
+pub fn sensitivity(settings: &Firewall, near: Vec<Ipv6Addr>) -> Sensitivity {
     Sensitivity {
         kinds: kinds(settings),
         places: usize::try_from(settings.reconnaissance_targets).unwrap_or(usize::MAX),
         within: Duration::from_secs(settings.reconnaissance_within_secs.into()),
+        near,
     }
 }

@@ -14,7 +14,7 @@ use crate::ranges::{addresses, narrowed};
 use crate::rule::Among;
 use sakimori_model::{Now, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -71,6 +71,20 @@ pub struct Sensitivity {
     pub places: usize,
     /// In this time.
     pub within: Duration,
+    /// Addresses of our own: their neighbours count one by one, everybody else's by the network that one customer has.
+    pub near: Vec<Ipv6Addr>,
+}
+
+/// The part of an IPv6 address that names a network: whoever has one has all of its addresses (RFC 7421).
+const NETWORK: u128 = u128::MAX << 64;
+
+/// Who a source counts as: an IPv6 address as its /64, written as the first address of it, where it is no neighbour of
+/// one of ours.
+pub fn counted(source: IpAddr, near: &[Ipv6Addr]) -> IpAddr {
+    let IpAddr::V6(v6) = source else { return source };
+    let network = v6.to_bits() & NETWORK;
+    let is_near = || near.iter().any(|own| own.to_bits() & NETWORK == network);
+    if v6.is_unicast_link_local() || is_near() { source } else { Ipv6Addr::from_bits(network).into() }
 }
 
 /// A sampled packet.
@@ -125,7 +139,7 @@ pub enum Oddity {
 pub struct Sighting {
     /// What.
     pub kind: Kind,
-    /// Who.
+    /// Who: the one whose packet it was found by.
     pub source: IpAddr,
     /// Transport protocols, ascending.
     pub protocols: BTreeSet<u8>,
@@ -252,13 +266,14 @@ impl Detector {
 
     /// Counts a packet; what its source is found to do by it.
     pub fn see(&mut self, now: Now, seen: &Seen) -> Vec<Sighting> {
-        let Sensitivity { kinds, places, within } = &self.sensitivity;
+        let Sensitivity { kinds, places, within, near } = &self.sensitivity;
+        let counted = counted(seen.source, near);
         let (within, places) = (*within, (*places).clamp(1, PLACES));
         let at = now.monotonic;
-        if !self.sources.contains_key(&seen.source) && self.sources.len() >= SOURCES {
+        if !self.sources.contains_key(&counted) && self.sources.len() >= SOURCES {
             make_room(&mut self.sources, within, at);
         }
-        let source = self.sources.entry(seen.source).or_insert_with(|| Source::new(now));
+        let source = self.sources.entry(counted).or_insert_with(|| Source::new(now));
         source.forget(at, within);
         source.take(now, seen);
         while self.told.front().is_some_and(|told| at.saturating_sub(*told) >= AGAIN) {

@@ -446,15 +446,18 @@ impl Packet {
                 matches!(flags & LOOKED_AT, f if f & (SYN | ACK) == SYN && f & (FIN | RST) == 0
                 || f & (SYN | RST | FIN) == 0 && f & ACK != 0)
             }
-            (1, _, Some((kind, _))) => matches!(kind, 8 | 13 | 15 | 17),
-            (58, _, Some((kind, _))) => matches!(kind, 128 | 139),
+            // Of the other IP version's, tracking wants to know nothing.
+            (1, _, Some((kind, _))) => self.source.is_ipv4() && matches!(kind, 8 | 13 | 15 | 17),
+            (58, _, Some((kind, _))) => self.source.is_ipv6() && matches!(kind, 128 | 139),
             _ => true,
         }
     }
 
     /// Neighbour discovery and multicast membership have no connections. As Linux 6.18 has it, type by type.
     fn is_untracked(&self) -> bool {
-        self.protocol == 58 && self.icmp.is_some_and(|(kind, _)| matches!(kind, 130..=137 | 143 | 151 | 152))
+        self.protocol == 58
+            && self.source.is_ipv6()
+            && self.icmp.is_some_and(|(kind, _)| matches!(kind, 130..=137 | 143 | 151 | 152))
     }
 }
 

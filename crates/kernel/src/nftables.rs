@@ -28,6 +28,7 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 
 pub use blocked::Blocked;
+pub(crate) use blocked::is_network;
 pub use scan::{COUNTER_OF_BLOCKED, SCAN_LABEL};
 pub use table::{Table, probe};
 

@@ -106,6 +106,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
             .routes(routes!(firewall_changes::confirm))
             .routes(routes!(firewall_changes::revert))
             .routes(routes!(firewall_changes::retry))
+            .routes(routes!(firewall_changes::let_in))
             .routes(routes!(coverage::of_fleet))
             .routes(routes!(groups::list, groups::create))
             .routes(routes!(groups::get, groups::update, groups::delete))

@@ -29,6 +29,8 @@ pub const BENCH: &[&str] = &["nginx-light", "wrk"];
 pub const SCANNER: &[&str] = &["nmap"];
 /// The server that following FTP is tried with.
 pub const FTP: &[&str] = &["vsftpd"];
+/// The HTTP proxy that an agent reaches its manager through.
+pub const PROXY: &[&str] = &["tinyproxy-bin"];
 /// What the console's browser tests need.
 pub const BROWSER: &[&str] = &["chromium", "fonts-noto-cjk"];
 /// The server that the manager may keep its record in.

@@ -1,7 +1,9 @@
 //! The drill "lockout": firewall policies that cut the manager or the operator off, on a server that nobody can walk to.
 
+mod proxied;
+
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail, ensure};
 use serde_json::{Value, json};
@@ -47,6 +49,8 @@ pub fn play(programs: &Programs, windows: Windows) -> anyhow::Result<Report> {
     Ok(stage.report)
 }
 
+pub use proxied::play as play_through_a_proxy;
+
 struct Stage<'lab> {
     lab: &'lab Lab,
     programs: &'lab Programs,
@@ -68,6 +72,7 @@ impl<'lab> Stage<'lab> {
         self.killed_past_the_window()?;
         self.no_operator()?;
         self.operator()?;
+        self.at_its_hour()?;
         self.break_glass_without_manager()?;
         self.break_glass_without_agent()
     }
@@ -187,6 +192,41 @@ impl<'lab> Stage<'lab> {
         self.protected.enforce(BEFORE)?;
         self.step("confirmed", confirmed + 2)?;
         self.fact("the next policy is in force", self.stands());
+        Ok(())
+    }
+
+    /// A rule that cuts the manager off begins to count after its policy was confirmed.
+    fn at_its_hour(&mut self) -> anyhow::Result<()> {
+        // The next minute, or the one after it: the policy is confirmed before.
+        let minute = (SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() + 20) / 60 + 1;
+        let at = |minute: u64| format!("{:02}:{:02}", minute / 60 % 24, minute % 60);
+        let hour = format!("mon-sun {}-{} UTC", at(minute), at(minute + 60));
+        let night = |direction: &str| json!({"action": "deny", "direction": direction, "schedule": [hour]});
+        let web = json!({"action": "allow", "direction": "in", "protocol": "tcp", "ports": ["80"]});
+        let rules = json!({"web": web, "night in": night("in"), "night out": night("out")});
+        self.policy("Night", &json!({"alwaysAllowManager": false, "rules": rules}))?;
+        let confirmed = self.steps("confirmed")?;
+        let reverted = self.steps("reverted")?;
+        self.protected.enforce("Night")?;
+        self.step("confirmed", confirmed + 1)?;
+        self.fact("before its hour the rule does nothing", self.is_served());
+        wait::until("the rule's hour", PATIENCE * 2, || Ok((!self.is_served()).then_some(())))?;
+        let start = Instant::now();
+        wait::until("the rule to be taken back", PATIENCE, || Ok(self.is_served().then_some(())))?;
+        let back = Target::AtMost(f64::from(self.windows.manager) + 3.0);
+        self.report.add("cut off at its hour, back after", start.elapsed().as_secs_f64(), "s", back);
+        let told = self.step("reverted", reverted + 1)?;
+        self.fact("at its hour: the event says why", text(&told, "/detail/reason") == "manager-unreachable");
+        wait::pause(Duration::from_secs(u64::from(self.windows.manager)))?;
+        self.fact("at its hour: it is not tried again by itself", self.is_served());
+        // The agent that is started anew knows it.
+        self.protected.agent.kill()?;
+        self.protected.agent = Agent::start(self.server())?;
+        wait::pause(Duration::from_secs(5))?;
+        self.fact("at its hour: also after a kill", self.is_served());
+        self.protected.enforce(BEFORE)?;
+        self.step("confirmed", confirmed + 2)?;
+        self.fact("at its hour: the next policy is in force", self.stands());
         Ok(())
     }
 

@@ -1,12 +1,13 @@
 import { Card, CardBody, CardTitle, Gallery, List, ListItem, Title } from "@patternfly/react-core";
 import { useTranslation } from "react-i18next";
-import { type ComputerModule, MODULES } from "../../api/types";
+import { type Computer, type ComputerModule, MODULES } from "../../api/types";
 import { useFormat } from "../../format";
 import { textOfCode } from "../../i18n";
 import { Fact, Facts } from "../../ui/Facts";
 import { ModeLabel, ModuleStateLabel } from "../../ui/labels";
 import { moduleReasonTexts } from "../../ui/reasons";
 import { Empty } from "../../ui/states";
+import { BlockedSource } from "./BlockedSource";
 
 /** The counters that say that something was missed: marked where they are not zero. */
 const WORRYING = new Set([
@@ -26,7 +27,7 @@ const CONTEXT = "context:";
 /** The same of sources that are blocked: when that ends, in seconds since 1970. */
 const BLOCKED = "blocked:";
 
-function OneModule({ module }: { module: ComputerModule }) {
+function OneModule({ computerId, module }: { computerId: string; module: ComputerModule }) {
   const { t } = useTranslation();
   const format = useFormat();
   const reasons = moduleReasonTexts(module);
@@ -73,10 +74,11 @@ function OneModule({ module }: { module: ComputerModule }) {
               <List isPlain>
                 {blocked.map(([name, until]) => (
                   <ListItem key={name}>
-                    {t("computer.blockedUntil", {
-                      address: name.slice(BLOCKED.length),
-                      until: format.time(new Date(until * 1000).toISOString()),
-                    })}
+                    <BlockedSource
+                      computerId={computerId}
+                      source={name.slice(BLOCKED.length)}
+                      until={until}
+                    />
                   </ListItem>
                 ))}
               </List>
@@ -105,7 +107,8 @@ function OneModule({ module }: { module: ComputerModule }) {
 }
 
 /** What each module of a computer does. */
-export function ComputerModules({ modules }: { modules: ComputerModule[] }) {
+export function ComputerModules({ computer }: { computer: Computer }) {
+  const { modules } = computer;
   const { t } = useTranslation();
   if (modules.length === 0) return <Empty title={t("computer.noModules")} />;
   const rank = (one: ComputerModule) => (MODULES as readonly string[]).indexOf(one.module);
@@ -113,7 +116,7 @@ export function ComputerModules({ modules }: { modules: ComputerModule[] }) {
   return (
     <Gallery hasGutter minWidths={{ default: "100%", lg: "28rem" }}>
       {inOrder.map((module) => (
-        <OneModule key={module.module} module={module} />
+        <OneModule key={module.module} computerId={computer.id} module={module} />
       ))}
     </Gallery>
   );

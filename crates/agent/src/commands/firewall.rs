@@ -31,9 +31,16 @@ pub(super) enum Order {
     Blocked,
     /// Let such a source in again. Recorded as an event.
     Unblock {
-        /// Its address.
+        /// Its address, or an IPv6 network as it is shown.
+        #[arg(value_parser = source)]
         source: IpAddr,
     },
+}
+
+/// Of an IPv6 network its first address stands for all of it.
+fn source(text: &str) -> Result<IpAddr, String> {
+    let address = text.strip_suffix("/64").unwrap_or(text).parse();
+    address.map_err(|_not_one| format!("'{text}' is no address: write one as 203.0.113.9 or 2001:db8::/64"))
 }
 
 pub(super) fn execute(dirs: &Dirs, order: Order) -> anyhow::Result<ExitCode> {
@@ -77,7 +84,7 @@ fn blocked() -> anyhow::Result<ExitCode> {
     }
     let lines: Vec<String> = all
         .iter()
-        .map(|one| format!("{} for {} more seconds", one.address, one.left.as_secs().max(1)))
+        .map(|one| format!("{} for {} more seconds", one.source(), one.left.as_secs().max(1)))
         .collect();
     say(&lines.join("\n"))
 }

@@ -1,16 +1,15 @@
 //! The thread that looks after the firewall's changes: trials and releases end, the manager is followed where it moves.
 use super::kept::{self, Kept, Why};
-use super::{Inner, PATIENCE, lock, probe, released, settled};
+use super::{Inner, PATIENCE, lock, probe, released};
 use crate::clock;
 use sakimori_kernel::clock::monotonic;
 use sakimori_modules::Mode;
-use std::sync::PoisonError;
 use std::time::Duration;
 
 /// The manager is looked for this often while a change is on trial.
-const AGAIN: Duration = Duration::from_secs(1);
+pub(super) const AGAIN: Duration = Duration::from_secs(1);
 /// A change whose trial was interrupted is begun again once the manager is reached, which is looked for this often.
-const ANEW: Duration = Duration::from_secs(10);
+pub(super) const ANEW: Duration = Duration::from_secs(10);
 /// The manager's name is resolved this often: where it moves to is let through as well.
 const RESOLVE: Duration = Duration::from_mins(5);
 /// Addresses of the manager and the proxy that are let through, at most.
@@ -20,16 +19,9 @@ impl Inner {
     pub(super) fn keep(&self) {
         loop {
             let wait = self.step();
-            let alarm = lock(&self.alarm);
-            if alarm.ending {
+            if self.bell.wait(wait) {
                 return;
             }
-            let rung = self.ring.wait_timeout_while(alarm, wait, |alarm| !alarm.rung && !alarm.ending);
-            let (mut alarm, _timed_out) = rung.unwrap_or_else(PoisonError::into_inner);
-            if alarm.ending {
-                return;
-            }
-            alarm.rung = false;
         }
     }
 
@@ -56,6 +48,15 @@ impl Inner {
         if let Some(trial) = &kept.trial {
             return self.watch(trial.number, trial.manager_until, trial.operator_until);
         }
+        if let Some((hours, until)) = kept.hours_on_trial() {
+            return self.watch_hours(hours.number, until);
+        }
+        if !self.network.hours().asked().is_empty() {
+            return self.try_hours();
+        }
+        if let Some(wait) = kept.hours_reverted().and_then(|hours| self.hours_taken_back(hours)) {
+            return wait;
+        }
         if kept.reverted.as_ref().is_some_and(kept::Reverted::is_worth_a_try) {
             if probe::reaches_manager(&self.state_dir, PATIENCE)
                 && let Err(reason) = self.retry(None)
@@ -78,7 +79,7 @@ impl Inner {
             let mut kept = before.clone();
             if let Some(trial) = kept.trial.as_mut().filter(|trial| trial.number == number) {
                 trial.manager_until = None;
-                let told = settled(&mut kept);
+                let told = self.settled(&mut kept);
                 self.settle(&before, kept, &told);
             }
             return Duration::ZERO;
@@ -137,6 +138,7 @@ impl Inner {
             kept.release.as_ref().map(|release| release.until),
             trial.and_then(|trial| trial.manager_until),
             trial.and_then(|trial| trial.operator_until),
+            kept.hours.as_ref().and_then(|hours| hours.until),
         ]
         .into_iter()
         .flatten()
@@ -151,7 +153,7 @@ impl Inner {
     }
 
     /// How long until a moment; nothing once it is over.
-    fn left(&self, until: i64) -> Option<Duration> {
+    pub(super) fn left(&self, until: i64) -> Option<Duration> {
         let wall = u64::try_from(until.saturating_sub(clock::wall().0)).unwrap_or_default();
         let noted = lock(&self.ends).get(&until).map(|end| end.saturating_sub(monotonic()));
         let left = noted.unwrap_or(Duration::MAX).min(Duration::from_micros(wall));

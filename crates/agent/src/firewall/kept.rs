@@ -1,5 +1,6 @@
 //! What is known of the firewall's changes, on disk: which rules were confirmed, which are on trial, which were taken
 //! back. What follows from it is decided here, without a clock and without touching anything.
+use crate::network::hours::Counting;
 use crate::state::{self, StateError};
 use sakimori_modules::Mode;
 use sakimori_modules::firewall::Firewall;
@@ -24,6 +25,28 @@ pub(super) struct Kept {
     pub(super) reverted: Option<Reverted>,
     /// What a person at the computer has emptied.
     pub(super) release: Option<Release>,
+    /// Rules that began or ended to count at their hours or places: on trial, or taken back.
+    pub(super) hours: Option<HourTrial>,
+    /// Which of the confirmed rules counted, of those that do not always, when the manager was last reached with them;
+    /// nothing where that is not known.
+    pub(super) proven: Option<Counting>,
+}
+
+/// Rules of a policy that is in force, which began or ended to count.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct HourTrial {
+    pub(super) number: u64,
+    /// Of which policy they are.
+    pub(super) settings: Firewall,
+    /// What they have become, or were to become.
+    pub(super) rules: Counting,
+    /// How often they were tried.
+    pub(super) attempt: u8,
+    /// By when the manager has to be reached; nothing once they were taken back.
+    pub(super) until: Option<i64>,
+    /// Why they were taken back, once they were.
+    pub(super) why: Option<Why>,
 }
 
 /// A change that is in force until it is confirmed or taken back.
@@ -134,6 +157,15 @@ pub(super) fn same(one: &Firewall, other: &Firewall) -> bool {
 
 pub(super) fn micros(time: Duration) -> i64 {
     i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
+}
+
+// === impl HourTrial ===
+
+impl HourTrial {
+    /// Whether they may be tried again by themselves once the manager is reached: they were only interrupted.
+    pub(super) fn is_worth_a_try(&self) -> bool {
+        self.why == Some(Why::Interrupted) && self.attempt < ATTEMPTS
+    }
 }
 
 // === impl Kept ===

@@ -5,6 +5,7 @@
 //! have an established connection (a forger cannot have one: a proxy in front of the server, an operator's session), and
 //! more than a few sources a minute. The kernel has the list, with the time of each; it stays when the agent restarts.
 
+use sakimori_firewall::scan::counted;
 use sakimori_kernel::conntrack::has_connection_from;
 use sakimori_kernel::nftables::{Blocked, Table};
 use sakimori_kernel::{clock, interface, routes};
@@ -13,7 +14,7 @@ use sakimori_modules::EventDetail as _;
 use sakimori_modules::firewall::{self, Firewall, Reconnaissance, Response};
 use sakimori_protocol::Event;
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -109,22 +110,23 @@ impl State {
         }
         let now = clock::monotonic();
         self.lately.retain(|then| now.saturating_sub(*then) < MINUTE);
-        if is_depended_on(address, &self.ways) {
+        let counted = counted(address, &own_v6());
+        if is_depended_on(counted, &self.ways) {
             return Some(Err("spared"));
         }
         if self.lately.len() >= A_MINUTE {
             return Some(Err("too-many"));
         }
         // Where it cannot be found out, there is none: the other bounds hold.
-        if has_connection_from(address).unwrap_or_default() {
+        if has_connection_from(counted).unwrap_or_default() {
             return Some(Err("connected"));
         }
         let time = MINUTE.saturating_mul(reaction.block_minutes);
-        let blocked = self.table().map(|table| table.block(address, time));
+        let blocked = self.table().map(|table| table.block(counted, time));
         Some(match blocked {
             Ok(Ok(())) => {
                 self.lately.push_back(now);
-                tracing::warn!(%address, seconds = time.as_secs(), probe = detail.probe.as_str(), "a source is blocked");
+                tracing::warn!(%counted, seconds = time.as_secs(), probe = detail.probe.as_str(), "a source is blocked");
                 Ok(time)
             }
             Ok(Err(error)) if is_full(&error) => Err("too-many"),
@@ -146,16 +148,23 @@ fn is_full(error: &sakimori_kernel::nftables::TableError) -> bool {
     matches!(error, sakimori_kernel::nftables::TableError::Refused { source, .. } if source.raw_os_error() == Some(ENFILE))
 }
 
-/// Whether the computer would cut itself off by it.
+/// The computer's own IPv6 addresses.
+pub(super) fn own_v6() -> Vec<Ipv6Addr> {
+    let addresses = interface::all().unwrap_or_default().into_iter().flat_map(|one| one.addresses);
+    addresses.filter_map(|address| if let IpAddr::V6(v6) = address { Some(v6) } else { None }).collect()
+}
+
+/// Whether the computer would cut itself off by it: by an address, or by the network of one.
 fn is_depended_on(address: IpAddr, ways: &[IpAddr]) -> bool {
     let special = match address {
         IpAddr::V4(v4) => v4.is_loopback() || v4.is_unspecified() || v4.is_multicast() || v4.is_broadcast(),
         IpAddr::V6(v6) => v6.is_loopback() || v6.is_unspecified() || v6.is_multicast(),
     };
+    let is_it = |one: &IpAddr| *one == address || counted(*one, &[]) == address;
     let own = || interface::all().unwrap_or_default().iter().any(|one| one.addresses.contains(&address));
     special
-        || ways.contains(&address)
-        || routes::gateways().contains(&address)
-        || routes::name_servers().contains(&address)
+        || ways.iter().any(is_it)
+        || routes::gateways().iter().any(is_it)
+        || routes::name_servers().iter().any(is_it)
         || own()
 }

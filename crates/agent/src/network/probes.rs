@@ -8,6 +8,7 @@ use sakimori_modules::firewall::{self, Protocol, Reconnaissance};
 use sakimori_protocol::Event;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::net::Ipv6Addr;
 use std::time::Duration;
 
 /// Bytes of one letter that are no accident.
@@ -19,6 +20,7 @@ pub(super) struct Looking {
     kinds: BTreeSet<firewall::Probe>,
     places: u32,
     within_secs: u64,
+    near: Vec<Ipv6Addr>,
 }
 
 /// Counts samples by source, and makes events of what comes of it.
@@ -33,6 +35,7 @@ impl From<&Sensitivity> for Looking {
             kinds: wanted.kinds.iter().map(|kind| probe(*kind)).collect(),
             places: u32::try_from(wanted.places).unwrap_or(u32::MAX),
             within_secs: wanted.within.as_secs(),
+            near: wanted.near.clone(),
         }
     }
 }
@@ -45,6 +48,7 @@ impl From<&Looking> for Sensitivity {
             kinds: KINDS.into_iter().filter(|kind| looking.kinds.contains(&probe(*kind))).collect(),
             places: usize::try_from(looking.places).unwrap_or(usize::MAX),
             within: Duration::from_secs(looking.within_secs),
+            near: looking.near.clone(),
         }
     }
 }
@@ -172,7 +176,8 @@ mod tests {
     #[test]
     fn a_scan_becomes_an_event() {
         let mut probes = Probes::default();
-        let looking = Looking { kinds: [firewall::Probe::Scan].into(), places: 20, within_secs: 300 };
+        let looking =
+            Looking { kinds: [firewall::Probe::Scan].into(), places: 20, within_secs: 300, near: Vec::new() };
         assert_eq!(Looking::from(&Sensitivity::from(&looking)), looking);
         probes.set(&looking);
         let now = Now { wall: Timestamp(7), monotonic: Duration::from_secs(1) };

@@ -1,6 +1,7 @@
 //! When the plan is made anew because a rule begins or ends to count: at a time of the week, or where the
 //! computer comes to a place or leaves it.
 use super::context::{Observer, Seen};
+use super::hours::{Counting, Hours};
 use super::{NetworkPlan, translate};
 use sakimori_kernel::clock;
 use sakimori_model::Timestamp;
@@ -27,6 +28,8 @@ pub(super) struct Moment {
     pub(super) at: Timestamp,
     /// The place.
     pub(super) seen: Seen,
+    /// Rules of the firewall that are held at what they are, wherever and whenever.
+    pub(super) held: Counting,
 }
 
 /// Which rules count in the plan in force, and when that is next looked at.
@@ -34,6 +37,7 @@ pub(super) struct Moment {
 pub(super) struct Schedule {
     clock: WallClock,
     observer: Observer,
+    hours: Hours,
     /// Each rule of the plan in force that does not always count, and whether it counts.
     in_force: Vec<(String, bool)>,
     /// Each context of the plan in force, and whether it holds.
@@ -70,21 +74,29 @@ impl Schedule {
         self.observer.clone()
     }
 
+    /// Who says whether rules may change.
+    pub(super) fn hours(&self) -> Hours {
+        self.hours.clone()
+    }
+
     /// Now and here, as far as this plan asks for it.
     pub(super) fn moment(&self, plan: &NetworkPlan) -> Moment {
         let asks = plan.contexts().next().is_some();
-        Moment { at: self.clock.now(), seen: if asks { self.observer.look() } else { Seen::default() } }
+        let seen = if asks { self.observer.look() } else { Seen::default() };
+        Moment { at: self.clock.now(), seen, held: self.hours.held() }
     }
 
     /// Notes what counts in the plan that was put in force at a moment.
     pub(super) fn entered(&mut self, plan: &NetworkPlan, moment: &Moment) {
         self.in_force = translate::conditional(plan, moment);
+        self.hours.entered(translate::firewall_counting(plan, moment));
         self.observer.only(Some(plan));
     }
 
     /// No plan is in force any more.
     pub(super) fn left(&mut self) {
         self.in_force.clear();
+        self.hours.entered(Counting::new());
         self.contexts.clear();
         self.observer.only(None);
     }
@@ -95,7 +107,13 @@ impl Schedule {
         if monotonic < self.next_look {
             return false;
         }
-        let moment = self.moment(plan);
+        let mut moment = self.moment(plan);
+        if plan.firewall.mode == sakimori_modules::Mode::Prevent {
+            moment.held.clear();
+            let now = translate::firewall_counting(plan, &moment);
+            self.hours.want(&now);
+            moment.held = self.hours.held();
+        }
         let changed = translate::conditional(plan, &moment) != self.in_force
             || translate::contexts(plan, &moment) != self.contexts;
         self.next_look = monotonic + if changed { AGAIN } else { EVERY };

@@ -5,6 +5,7 @@
 //! treat what they read as written by an attacker: a worker that writes nonsense is ended.
 
 use super::accounts;
+use super::blocks;
 use super::channel::{Answer, CageReport, Channel, Order, Settings};
 use super::probes::Looking;
 use super::samples::Label;
@@ -219,7 +220,7 @@ impl Session {
             rule_sets: plan.waf.rules.len(),
             waf: Box::new(plan.waf.settings.clone()),
             labels: firewall.all_counters().map(label).collect(),
-            looking: Looking::from(&sensitivity(&plan.firewall)),
+            looking: Looking::from(&sensitivity(&plan.firewall, blocks::own_v6())),
         };
         self.control.send_order(&order, &files).map_err(|e| ConfigureError::Worker(e.to_string()))
     }

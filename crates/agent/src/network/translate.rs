@@ -1,4 +1,5 @@
 //! From the modules' settings to what the engines take.
+use super::hours::Counting;
 use super::schedule::Moment;
 use super::{NetworkPlan, Placed};
 use sakimori_firewall::Plan;
@@ -15,14 +16,19 @@ const OWN_LIST: &str = "policy";
 
 /// The rules that do not always count, and whether they do at a moment: only at these edges the plan changes.
 pub(super) fn conditional(plan: &NetworkPlan, moment: &Moment) -> Vec<(String, bool)> {
-    let has_firewall = plan.has_firewall();
-    let rules = plan.firewall.rules.iter().filter(|(_, rule)| has_firewall && rule.is_conditional());
-    let rules = rules.map(|(name, rule)| (name.clone(), counts(rule, moment)));
+    let rules = firewall_counting(plan, moment).into_iter();
     let inspects = plan.settings.mode != model::Mode::Off;
     let signatures = plan.placed.iter().filter(|_| inspects);
     // No name of a firewall rule begins so.
     let signatures = signatures.map(|(sid, placed)| (format!("/signature/{sid}"), is_here(placed, moment)));
     rules.chain(signatures).collect()
+}
+
+/// The rules of the firewall that do not always count, and whether they do at a moment.
+pub(super) fn firewall_counting(plan: &NetworkPlan, moment: &Moment) -> Counting {
+    let has_firewall = plan.has_firewall();
+    let rules = plan.firewall.rules.iter().filter(|(_, rule)| has_firewall && rule.is_conditional());
+    rules.map(|(name, rule)| (name.clone(), counts(name, rule, moment))).collect()
 }
 
 /// Whether a signature counts where the computer is.
@@ -49,8 +55,9 @@ pub(super) fn contexts(plan: &NetworkPlan, moment: &Moment) -> BTreeMap<String, 
     contexts
 }
 
-fn counts(rule: &FirewallRule, moment: &Moment) -> bool {
-    rule.counts(moment.at.0, |fact| moment.seen.fact(fact))
+fn counts(name: &str, rule: &FirewallRule, moment: &Moment) -> bool {
+    let held = moment.held.get(name).copied().filter(|_| rule.is_conditional());
+    held.unwrap_or_else(|| rule.counts(moment.at.0, |fact| moment.seen.fact(fact)))
 }
 
 /// The firewall's plan at a moment, and what was noticed; errors where there is none. A rule that does not count now is
@@ -60,7 +67,8 @@ pub(super) fn firewall(
     always: &[SocketAddr],
     moment: &Moment,
 ) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let compiled = sakimori_firewall_settings::compile(settings, always, |rule| counts(rule, moment));
+    let compiled =
+        sakimori_firewall_settings::compile(settings, always, |name, rule| counts(name, rule, moment));
     compiled.map(|(mut plan, findings)| {
         if let (Some(watch), Some(ports)) = (&mut plan.watch, own_ports()) {
             watch.answered_at = ports;

@@ -33,6 +33,13 @@ pub(crate) enum Change {
         #[arg(long)]
         comment: Option<String>,
     },
+    /// Let a source in again that a computer keeps out because it looked for ways in.
+    LetIn {
+        /// Computer, by id or name.
+        computer: String,
+        /// Its address, or an IPv6 network as the computer shows it.
+        source: String,
+    },
     /// Have a computer try again the change that was taken back.
     Retry {
         /// Id or name.

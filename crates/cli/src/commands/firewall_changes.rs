@@ -5,8 +5,8 @@ use crate::command_line::firewall_changes::Change;
 use crate::problem::Failure;
 use crate::table::Table;
 use sakimori_api::{
-    FirewallChangeRef, FirewallChangeState, FirewallOrder, FirewallRuleGroup, FirewallStanding, PolicyPatch,
-    SettingsPatch,
+    FirewallChangeRef, FirewallChangeState, FirewallOrder, FirewallRuleGroup, FirewallSource,
+    FirewallStanding, PolicyPatch, SettingsPatch,
 };
 use sakimori_modules::firewall::FirewallRule;
 use serde_json::{Map, Value};
@@ -26,6 +26,12 @@ pub(super) async fn execute(out: Out, client: &Client, command: Change) -> Resul
         }
         Change::AddGroup { policy, group, remote, comment } => {
             add_group(out, client, &policy, &group, remote, comment).await
+        }
+        Change::LetIn { computer, source } => {
+            let id = computer_id(client, &computer).await?;
+            let path = format!("/computers/{id}/firewall/let-in");
+            let asked: FirewallOrder = client.post(&path, &FirewallSource { source }).await?;
+            out.show(&asked, told)
         }
         Change::Retry { computer } => {
             let id = computer_id(client, &computer).await?;

@@ -7,7 +7,12 @@ const THERE: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9));
 
 fn detector() -> Detector {
     let kinds = [Kind::Scan, Kind::Fingerprint, Kind::Null, Kind::Fin, Kind::Xmas, Kind::SynFin];
-    Detector::new(Sensitivity { kinds: kinds.into(), places: 20, within: Duration::from_mins(5) })
+    Detector::new(Sensitivity {
+        kinds: kinds.into(),
+        places: 20,
+        within: Duration::from_mins(5),
+        near: Vec::new(),
+    })
 }
 
 fn at(seconds: u64) -> Now {
@@ -130,10 +135,19 @@ fn two_signs_make_a_fingerprint_probe() {
 
 #[test]
 fn what_is_not_looked_for_is_not_told() {
-    let mut detector =
-        Detector::new(Sensitivity { kinds: [Kind::Null].into(), places: 5, within: Duration::from_mins(1) });
+    let mut detector = Detector::new(Sensitivity {
+        kinds: [Kind::Null].into(),
+        places: 5,
+        within: Duration::from_mins(1),
+        near: Vec::new(),
+    });
     assert!((1..100).all(|port| detector.see(at(1), &syn(THERE, port)).is_empty()));
-    detector.set(Sensitivity { kinds: [Kind::Scan].into(), places: 5, within: Duration::from_mins(1) });
+    detector.set(Sensitivity {
+        kinds: [Kind::Scan].into(),
+        places: 5,
+        within: Duration::from_mins(1),
+        near: Vec::new(),
+    });
     assert_eq!(detector.see(at(2), &syn(THERE, 1)).len(), 1);
 }
 
@@ -145,7 +159,7 @@ fn a_flood_of_forged_sources_hides_no_scanner_and_takes_no_more_room() {
     for port in 1..=25 {
         for _forged in 0..300 {
             number += 1;
-            let forged = Ipv6Addr::from(0x2001_0db8 << 96 | u128::from(number)).into();
+            let forged = Ipv6Addr::from(0x2001_0db8 << 96 | u128::from(number) << 64).into();
             told.extend(detector.see(at(1), &syn(forged, 80)).into_iter().map(|one| one.source));
         }
         told.extend(detector.see(at(1), &syn(THERE, port)).into_iter().map(|one| one.source));
@@ -204,4 +218,25 @@ proptest! {
             prop_assert_eq!((is, oddity), (Mark::Other, None));
         }
     }
+}
+
+#[test]
+fn who_has_a_network_is_one_source_and_neighbours_are_themselves() {
+    let from = |detector: &mut Detector, network: u128| -> Vec<IpAddr> {
+        let sources = (1..=20_u16).map(|host| Ipv6Addr::from(network | u128::from(host) * 0x1_0001));
+        sources
+            .zip(1..)
+            .flat_map(|(source, port)| detector.see(at(1), &syn(source.into(), port)))
+            .map(|one| one.source)
+            .collect()
+    };
+    let mut detector = detector();
+    let customer = 0x2001_0db8_0000_0001 << 64;
+    let told = from(&mut detector, customer);
+    assert_eq!(told, [IpAddr::from(Ipv6Addr::from(customer | 20 * 0x1_0001))], "named by its last address");
+    assert_eq!(detector.remembered(), 1);
+    assert_eq!(from(&mut detector, 0xfe80 << 112), [] as [IpAddr; 0], "neighbours of the same link");
+    let near = vec![Ipv6Addr::from(0x2001_0db8_0000_0002 << 64 | 9)];
+    detector.set(Sensitivity { near, ..detector.sensitivity.clone() });
+    assert_eq!(from(&mut detector, 0x2001_0db8_0000_0002 << 64), [] as [IpAddr; 0], "neighbours of ours");
 }

@@ -16,21 +16,44 @@ use crate::netlink::{self, NETFILTER_HEADER};
 /// A source that is blocked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Blocked {
-    /// Its address.
+    /// Its address, or the first address of an IPv6 network of 64 bits: all of that is blocked.
     pub address: IpAddr,
     /// For how long still.
     pub left: Duration,
 }
 
+impl Blocked {
+    /// As people write it.
+    pub fn source(&self) -> String {
+        if is_network(self.address) { format!("{}/64", self.address) } else { self.address.to_string() }
+    }
+}
+
+/// Whether an address is the first of an IPv6 network: then it stands for all of that. No host has it (RFC 4291 §2.6.1).
+pub(crate) fn is_network(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(v6) if v6.segments()[4..] == [0; 4])
+}
+
 impl Table {
-    /// Blocks a source for a time; refused where nothing is looked for, or where so many are blocked that there is no
+    /// Blocks a source, or the whole IPv6 network that this is the first address of, for a time; refused where nothing is looked for, or where so many are blocked that there is no
     /// room for one more.
     pub fn block(&mut self, address: IpAddr, time: Duration) -> Result<(), TableError> {
         self.run(&[Request::Block { address, time }])
     }
 
-    /// Lets a source in again; whether it was blocked.
+    /// Lets a source in again, with the IPv6 network that it is in; whether either was blocked.
     pub fn unblock(&mut self, address: IpAddr) -> Result<bool, TableError> {
+        let alone = self.forget(address)?;
+        match address {
+            IpAddr::V6(v6) if !is_network(address) => {
+                let network = Ipv6Addr::from_bits(v6.to_bits() & u128::MAX << 64);
+                Ok(self.forget(network.into())? || alone)
+            }
+            _ => Ok(alone),
+        }
+    }
+
+    fn forget(&mut self, address: IpAddr) -> Result<bool, TableError> {
         match self.run(&[Request::Unblock { address }]) {
             Ok(()) => Ok(true),
             Err(TableError::Refused { source, .. }) if source.raw_os_error() == Some(ENOENT) => Ok(false),

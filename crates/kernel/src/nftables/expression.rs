@@ -65,8 +65,8 @@ pub(super) enum Expression {
     Udp,
     /// The packet is of this IP version.
     Version(Version),
-    /// This end of the packet is in the named set.
-    Listed { set: NamedSet, side: Side },
+    /// This end of the packet is in the named set, or its IPv6 network is.
+    Listed { set: NamedSet, side: Side, by_network: bool },
     /// Puts this end of the packet into the named set, for the set's time.
     Remember { set: NamedSet, side: Side },
     /// The same, for so many milliseconds.
@@ -167,7 +167,7 @@ impl Expression {
                 meta(w, NFT_META_L4PROTO);
                 compare(w, NFT_CMP_EQ, &[17]);
             }
-            Self::Listed { set, side } => set.look_up(w, *side),
+            Self::Listed { set, side, by_network } => set.look_up(w, *side, *by_network),
             Self::Remember { set, side } => set.remember(w, *side, None),
             Self::RememberFor { set, side, milliseconds } => set.remember(w, *side, Some(*milliseconds)),
             Self::Socket(socket) => {
@@ -328,8 +328,11 @@ impl fmt::Display for Expression {
             Self::MarkClear(mark, bits) => write!(f, "{mark} set {mark} and 0x{:08x}", !bits),
             Self::Tcp => f.write_str("meta l4proto tcp"),
             Self::Udp => f.write_str("meta l4proto udp"),
-            Self::Listed { set, side } => {
+            Self::Listed { set, side, by_network } => {
                 set.show(f, *side)?;
+                if *by_network {
+                    f.write_str(" and ffff:ffff:ffff:ffff::")?;
+                }
                 write!(f, " @{}", set.name())
             }
             Self::Remember { set, side } => {

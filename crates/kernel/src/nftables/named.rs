@@ -8,7 +8,7 @@ use sakimori_firewall::Side;
 
 use super::expression::{
     NFT_CMP_EQ, NFT_META_L4PROTO, NFT_META_NFPROTO, NFT_PAYLOAD_NETWORK_HEADER, NFT_PAYLOAD_TRANSPORT_HEADER,
-    REGISTER, compare, element, meta,
+    REGISTER, bitwise, compare, element, meta,
 };
 use crate::netlink::Writer;
 
@@ -214,9 +214,12 @@ impl NamedSet {
         payload(w, register, NFT_PAYLOAD_NETWORK_HEADER, offset, self.address());
     }
 
-    /// The condition that this end of the packet is in the set.
-    pub(super) fn look_up(self, w: &mut Writer, side: Side) {
+    /// The condition that this end of the packet is in the set, or that its network is.
+    pub(super) fn look_up(self, w: &mut Writer, side: Side, by_network: bool) {
         self.load(w, side);
+        if by_network {
+            bitwise(w, &(u128::MAX << 64).to_be_bytes(), &[0; 16]);
+        }
         element(w, "lookup", |w| {
             w.string(NFTA_LOOKUP_SET, self.name());
             w.be32(NFTA_LOOKUP_SREG, REGISTER);

@@ -104,10 +104,11 @@ pub(super) fn content(requests: &mut Vec<Request>, plan: &TablePlan, blocked: Co
     }
     // Before all: who is put on that list is let in again at once.
     return_for(requests, Side::Source, &watch.except);
-    for v4 in [true, false] {
+    for (v4, by_network) in [(true, false), (false, false), (false, true)] {
         let set = NamedSet { kind: Kind::Blocked, v4 };
         let count = Expression::Count(COUNTER_OF_BLOCKED.into());
-        let rule = vec![Expression::Listed { set, side: Side::Source }, count, Expression::Drop];
+        let listed = Expression::Listed { set, side: Side::Source, by_network };
+        let rule = vec![listed, count, Expression::Drop];
         requests.push(Request::AddRule { chain: LOOK.into(), rule });
     }
     if let Some(group) = plan.sample_group.filter(|_| plan.capabilities.samples) {
@@ -180,7 +181,11 @@ fn look(requests: &mut Vec<Request>, watch: &Watch, group: u16) {
         return;
     }
     for v4 in [true, false] {
-        let served = Expression::Listed { set: NamedSet { kind: Kind::Served, v4 }, side: Side::Destination };
+        let served = Expression::Listed {
+            set: NamedSet { kind: Kind::Served, v4 },
+            side: Side::Destination,
+            by_network: false,
+        };
         requests.push(Request::AddRule { chain: LOOK.into(), rule: vec![served, Expression::Accept] });
     }
     sample(requests, group, vec![Expression::Tcp, Expression::TcpOpens]);

@@ -132,7 +132,7 @@ pub(super) fn content(requests: &mut Vec<Request>, table: &TablePlan) {
     add(APART, vec![Expression::Jump(ANSWERS.into())]);
 
     for set in NamedSet::of_answers() {
-        let listed = Expression::Listed { set, side: Side::Destination };
+        let listed = Expression::Listed { set, side: Side::Destination, by_network: false };
         let remember = |time| Expression::RememberFor { set, side: Side::Source, milliseconds: time };
         match set.kind {
             Kind::Asked => {

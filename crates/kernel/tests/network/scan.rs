@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sakimori_firewall::scan::{Kind, Watch};
 use sakimori_firewall::{Among, Plan};
 use sakimori_kernel::nflog::{SampleReader, SampleSocket};
-use sakimori_kernel::nftables::{COUNTER_OF_BLOCKED, SCAN_LABEL, Table, TablePlan};
+use sakimori_kernel::nftables::{Blocked, COUNTER_OF_BLOCKED, SCAN_LABEL, Table, TablePlan};
 
 use crate::support::{Namespace, apply, ip, plan, root};
 
@@ -157,6 +157,21 @@ fn a_blocked_source_is_kept_out_for_its_time_and_over_every_swap() {
         );
         assert!(table.unblock(v6).unwrap() && !table.unblock(v6).unwrap());
         assert!(pair.there.run(|| TcpStream::connect("[fd79::1]:80").is_ok()));
+        // All of a network, and nobody of another.
+        let reaches_v6 = || {
+            pair.there.run(|| TcpStream::connect_timeout(&"[fd79::1]:80".parse().unwrap(), BRIEFLY).is_ok())
+        };
+        table.block("fd79:0:0:1::".parse().unwrap(), Duration::from_mins(1)).unwrap();
+        assert!(reaches_v6());
+        table.block("fd79::".parse().unwrap(), Duration::from_mins(1)).unwrap();
+        let names: Vec<String> = table.blocked().unwrap().iter().map(Blocked::source).collect();
+        assert_eq!(names, ["fd79::/64", "fd79:0:0:1::/64"]);
+        assert!(!reaches_v6(), "its network is blocked");
+        table.apply(&watching()).unwrap();
+        assert!(!reaches_v6(), "over a swap too");
+        assert!(table.unblock(v6).unwrap() && !table.unblock(v6).unwrap(), "let in with its network");
+        assert!(reaches_v6());
+        assert!(table.unblock("fd79:0:0:1::".parse().unwrap()).unwrap());
         for host in 0..1024_u32 {
             let forged = std::net::Ipv4Addr::from(0x0A00_0000 + host).into();
             table.block(forged, Duration::from_mins(1)).unwrap();

@@ -8,10 +8,11 @@ use crate::{clock, fleet};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use sakimori_api::{FirewallChangeRef, FirewallChangeState, FirewallOrder, FirewallStanding};
+use sakimori_api::{FirewallChangeRef, FirewallChangeState, FirewallOrder, FirewallSource, FirewallStanding};
 use sakimori_model::Timestamp;
 use sakimori_modules::firewall;
 use sakimori_protocol::ModuleStatus;
+use std::net::IpAddr;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -66,6 +67,54 @@ pub(super) async fn retry(
     order(&app, &caller, id, "retry", None).await
 }
 
+/// Lets a source in again that a computer keeps out because it looked for ways in.
+#[utoipa::path(post, path = "/computers/{id}/firewall/let-in", tag = "computers",
+    operation_id = "letSourceIn", params(("id" = uuid::Uuid, Path)), request_body = FirewallSource,
+    responses((status = 202, body = FirewallOrder)))]
+pub(super) async fn let_in(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Id(id): Id,
+    Message(FirewallSource { source }): Message<FirewallSource>,
+) -> Result<(StatusCode, Json<FirewallOrder>), Refused> {
+    let ctx = caller.may(Resource::Computers, Access::Write)?;
+    let row = app.store.computer(ctx, id).await?.ok_or_else(|| Refused::not_found("computer"))?;
+    // Of an IPv6 network its first address stands for all of it.
+    let source: IpAddr = source.strip_suffix("/64").unwrap_or(&source).parse().map_err(|_not_one| {
+        Refused::invalid(
+            "source: not an address: write one as 203.0.113.9 or 2001:db8::9, or 2001:db8::/64 for the network of one",
+        )
+    })?;
+    // One word at a time: the one that waits may be about a change that is on trial.
+    if app.store.firewall_orders(ctx).await?.iter().any(|order| order.computer == id) {
+        return Err(Refused::conflict(
+            "order-waiting",
+            "The computer has not been told yet what was said before.",
+            "It is told as soon as it is in contact. Try again then.",
+        ));
+    }
+    let now = app.clock.now();
+    let mut write = app.store.begin(ctx, now).await?;
+    write.put_firewall_order(id, Uuid::now_v7(), &format!("firewall-let-in {source}")).await?;
+    write
+        .audit(Change {
+            action: "computer.firewall-let-in",
+            object_kind: "computer",
+            object_id: id.to_string(),
+            before: None,
+            after: Some(serde_json::json!({"source": source.to_string()})),
+        })
+        .await?;
+    write.commit().await?;
+    Ok(accepted(&app, &row, now))
+}
+
+/// It is said; the computer is told when it is in contact.
+fn accepted(app: &App, row: &ComputerRow, now: Timestamp) -> (StatusCode, Json<FirewallOrder>) {
+    let online = app.presence(row).is_some_and(|p| fleet::is_online(p.held, p.last_seen, now));
+    (StatusCode::ACCEPTED, Json(FirewallOrder { requested_at: clock::text(now), online }))
+}
+
 async fn order(
     app: &App,
     caller: &Caller,
@@ -109,8 +158,7 @@ async fn order(
         })
         .await?;
     write.commit().await?;
-    let online = app.presence(&row).is_some_and(|p| fleet::is_online(p.held, p.last_seen, now));
-    Ok((StatusCode::ACCEPTED, Json(FirewallOrder { requested_at: clock::text(now), online })))
+    Ok(accepted(app, &row, now))
 }
 
 /// As the computer last said.

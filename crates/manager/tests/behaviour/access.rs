@@ -72,6 +72,7 @@ pub(crate) fn body(operation: &str) -> Option<Value> {
         "applyPolicies" => json!({"document": {"sakimori": 1}}),
         "rollBackPolicy" => json!({"version": 1}),
         "confirmFirewallChange" | "revertFirewallChange" => json!({"number": 1}),
+        "letSourceIn" => json!({"source": "192.0.2.9"}),
         "explainFirewall" | "explainFirewallOfPolicy" | "explainFirewallOfComputer" => {
             json!({"from": "192.0.2.7", "port": 22})
         }

@@ -84,6 +84,34 @@ async fn a_word_on_the_change_that_is_on_trial_is_told_until_the_agent_has_answe
 }
 
 #[tokio::test]
+async fn a_source_that_is_kept_out_is_let_in_again() {
+    let site = Site::new().await;
+    let admin = site.admin().await;
+    let machine = site.machine(&admin).await;
+    let first = machine.check_in(None).await.unwrap();
+    let bundle = Hash::of(first.bundle.unwrap().bundle.as_bytes());
+    let path = format!("/computers/{}/firewall/let-in", machine.id());
+    for source in ["", "web.example", "192.0.2.0/24"] {
+        let (status, problem) = admin.post(&path, json!({"source": source})).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{problem}");
+    }
+    let (status, _) = admin.post(&path, json!({"source": "2001:db8:0:7::/64"})).await;
+    assert_eq!(status, StatusCode::ACCEPTED);
+    let (status, problem) = admin.post(&path, json!({"source": "192.0.2.9"})).await;
+    assert_eq!((status, &problem["code"]), (StatusCode::CONFLICT, &json!("order-waiting")));
+    let (_, answer) = machine.send_check_in(&machine.check_in_message(Some(bundle), 30)).await;
+    let answer: CheckInAnswer = serde_json::from_value(answer).unwrap();
+    let [Command::Order { run, order }] = &answer.commands[..] else { panic!("{answer:?}") };
+    assert_eq!(order, "firewall-let-in 2001:db8:0:7::");
+    machine.order_done(&OrderDone { run: *run, ..OrderDone::default() }).await;
+    let (status, _) = admin.post(&path, json!({"source": "192.0.2.9"})).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "once the computer has answered");
+    let audit = admin.list("/audit-records").await;
+    let record = audit.iter().find(|record| record["action"] == "computer.firewall-let-in");
+    assert!(record.unwrap().to_string().contains("192.0.2.9"), "{record:?}");
+}
+
+#[tokio::test]
 async fn ready_groups_fit_into_a_policy() {
     let site = Site::new().await;
     let admin = site.admin().await;

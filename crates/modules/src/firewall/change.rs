@@ -41,7 +41,7 @@ pub enum ChangeStep {
     Released,
     /// What was emptied is in force again.
     Restored,
-    /// A person at the computer let a source in again that was kept out; the note says which.
+    /// An operator, or a person at the computer, let a source in again that was kept out; the note says which.
     LetIn,
 }
 
@@ -107,6 +107,8 @@ impl EventDetail for FirewallChange {
         let Self { step, number, reason, who, note, until } = self;
         let (why, why_ja) = why(reason);
         let address = note;
+        let (operator, operator_ja) =
+            if who.is_empty() { ("an operator", "運用者") } else { (&**who, &**who) };
         let note = if note.is_empty() { String::new() } else { format!(" (“{note}”)") };
         let (en, ja) = match step {
             ChangeStep::Applied => (
@@ -150,10 +152,10 @@ impl EventDetail for FirewallChange {
             ),
             ChangeStep::LetIn => (
                 format!(
-                    "{who} let {address} in again at {computer}, which was blocked because of reconnaissance."
+                    "{address} was let in again by {operator} at {computer}, where it was blocked because of reconnaissance."
                 ),
                 format!(
-                    "{who} が、探索行為のため {computer} で遮断していた {address} の遮断を解除しました。"
+                    "{operator_ja} が、探索行為のため {computer} で遮断していた {address} の遮断を解除しました。"
                 ),
             ),
             ChangeStep::Restored => (

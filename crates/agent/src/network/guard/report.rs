@@ -260,7 +260,7 @@ impl Guard {
         let each = blocked
             .iter()
             .take(BLOCKED_SHOWN)
-            .map(|one| (format!("blocked:{}", one.address), now.saturating_add(one.left.as_secs())));
+            .map(|one| (format!("blocked:{}", one.source()), now.saturating_add(one.left.as_secs())));
         sums.into_iter().chain(each).collect()
     }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use sakimori_firewall::{
     Action, Among, Direction, Endpoint, Fallback, Frame, IcmpType, Mac, Network, Policy, Protocol, Rule,
-    TcpFlags, compile,
+    Stateful, TcpFlags, compile,
 };
 use sakimori_model::{Mode, PortRange};
 
@@ -43,6 +43,17 @@ pub(super) fn policy(dice: &mut Dice) -> Policy {
         if compile(&alone).plan.is_some() {
             policy.rules.extend(alone.rules);
         }
+    }
+    if dice.chance(40) {
+        const MODES: [Mode; 3] = [Mode::Off, Mode::Detect, Mode::Prevent];
+        policy.stateful = Stateful {
+            invalid: dice.one(&MODES),
+            out_of_connection: dice.one(&MODES),
+            congestion_flags: dice.one(&MODES),
+            fragments: dice.one(&MODES),
+            short_fragments: dice.one(&MODES),
+            ..Stateful::default()
+        };
     }
     policy
 }
