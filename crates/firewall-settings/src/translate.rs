@@ -171,14 +171,14 @@ mod tests {
             "mail":{"action":"deny","direction":"out","protocol":"tcp","ports":["25"],"remote":["192.0.2.0/24"],"mode":"detect"}}}"#;
         let mut settings: Firewall = serde_json::from_str(json).unwrap();
         let manager = ["[::ffff:198.51.100.7]:443".parse().unwrap()];
-        let (plan, findings) = compile(&settings, &manager, |_| true).unwrap();
+        let (plan, findings) = compile(&settings, &manager, |_, _| true).unwrap();
         assert_eq!(findings, []);
         let text = plan.to_string();
         assert!(text.contains("protocol 6 to port { 80 8000-8010 }"), "{text}");
         assert!(text.contains("protocol 6 to { 192.0.2.0-192.0.2.255 } to port { 25 }"), "{text}");
         assert!(text.contains("protocol 6 to { 198.51.100.7 } to port { 443 } accept"), "{text}");
         settings.rules.values_mut().for_each(|rule| rule.remote.push("nowhere".to_owned()));
-        assert_eq!(compile(&settings, &[], |_| true).unwrap_err().len(), 2);
+        assert_eq!(compile(&settings, &[], |_, _| true).unwrap_err().len(), 2);
     }
 
     #[test]
@@ -190,7 +190,7 @@ mod tests {
             "out":{"action":"bypass","direction":"out","protocol":"icmp","icmp":["8","3/4"],"interfaces":["wg0"],"not":["interfaces"]},
             "both":{"action":"deny","direction":"out","protocol":"tcp-udp","ports":["53"],"sourcePorts":["7"],"not":["ports"]}}}"#;
         let settings: Firewall = serde_json::from_str(json).unwrap();
-        let (plan, findings) = compile(&settings, &[], |_| true).unwrap();
+        let (plan, findings) = compile(&settings, &[], |_, _| true).unwrap();
         assert_eq!(findings, []);
         let text = plan.to_string();
         for part in [

@@ -223,7 +223,7 @@ proptest! {
 #[test]
 fn who_has_a_network_is_one_source_and_neighbours_are_themselves() {
     let from = |detector: &mut Detector, network: u128| -> Vec<IpAddr> {
-        let sources = (1..=20_u16).map(|host| Ipv6Addr::from(network | u128::from(host) * 0x1_0001));
+        let sources = (1..=20_u16).map(|host| Ipv6Addr::from(network | (u128::from(host) * 0x1_0001)));
         sources
             .zip(1..)
             .flat_map(|(source, port)| detector.see(at(1), &syn(source.into(), port)))
@@ -233,7 +233,7 @@ fn who_has_a_network_is_one_source_and_neighbours_are_themselves() {
     let mut detector = detector();
     let customer = 0x2001_0db8_0000_0001 << 64;
     let told = from(&mut detector, customer);
-    assert_eq!(told, [IpAddr::from(Ipv6Addr::from(customer | 20 * 0x1_0001))], "named by its last address");
+    assert_eq!(told, [IpAddr::from(Ipv6Addr::from(customer | (20 * 0x1_0001)))], "named by its last address");
     assert_eq!(detector.remembered(), 1);
     assert_eq!(from(&mut detector, 0xfe80 << 112), [] as [IpAddr; 0], "neighbours of the same link");
     let near = vec![Ipv6Addr::from(0x2001_0db8_0000_0002 << 64 | 9)];
