@@ -10,6 +10,8 @@
 
 #[path = "network/flood.rs"]
 mod flood;
+#[path = "network/frames.rs"]
+mod frames;
 #[path = "network/lab.rs"]
 mod lab;
 #[path = "network/modules.rs"]

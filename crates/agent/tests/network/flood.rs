@@ -113,3 +113,66 @@ fn a_flood_is_few_events_that_tell_of_every_packet() {
 fn get_as_client(lab: &Lab) -> String {
     lab.as_client(|| get("10.77.0.1:8080", "/", Duration::from_secs(3))).unwrap()
 }
+
+/// Packets of the flood from forged sources.
+const FORGED: u32 = 1_000_000;
+
+/// Sends TCP SYN with forged sources as fast as one thread can; how long it took.
+fn forged_flood(lab: &Lab) -> Duration {
+    use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, ipproto, sendto, socket_with};
+    lab.as_client(|| {
+        let raw = socket_with(AddressFamily::INET, SocketType::RAW, SocketFlags::CLOEXEC, Some(ipproto::RAW))
+            .unwrap();
+        let mut packet = [0_u8; 40];
+        packet[..10].copy_from_slice(&[0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, 6]);
+        packet[16..20].copy_from_slice(&[10, 77, 0, 1]);
+        packet[32..34].copy_from_slice(&[0x50, 0x02]);
+        let to = std::net::SocketAddrV4::new([10, 77, 0, 1].into(), 0);
+        let began = Instant::now();
+        for number in 0..FORGED {
+            packet[12..16].copy_from_slice(&(0xCB00_0000 + number % 500_000).to_be_bytes());
+            packet[20..22].copy_from_slice(&[0x9C, 0x40]);
+            let port = 1000 + u16::try_from(number % 60_000).unwrap();
+            packet[22..24].copy_from_slice(&port.to_be_bytes());
+            // A full queue of the card refuses a packet.
+            let _full = sendto(&raw, &packet, SendFlags::empty(), &to);
+        }
+        began.elapsed()
+    })
+}
+
+#[test]
+fn a_flood_from_forged_sources_drowns_neither_reconnaissance_nor_the_agent() {
+    if !able() {
+        return;
+    }
+    let lab = Lab::new();
+    let (network, events) = start();
+    let rules = r#"{"mode":"prevent","defaultInbound":"deny",
+        "stateful":{"invalid":"prevent","outOfConnection":"prevent"},
+        "reconnaissance":{"scan":{"response":"block"},"fingerprint":{},"null":{},"fin":{},"xmas":{},"syn-fin":{}},
+        "rules":{"web":{"action":"allow","direction":"in","protocol":"tcp","ports":["8080"]}}}"#;
+    let inspected = plan(Mode::Prevent, FailureResponse::Open, "");
+    network.apply(NetworkPlan { firewall: serde_json::from_str(rules).unwrap(), ..inspected }).unwrap();
+    let worker = worker_id().unwrap();
+    let own = std::process::id();
+    let (small, idle) = (memory(worker), cpu(worker));
+    let (own_small, own_idle) = (memory(own), cpu(own));
+    let flood = forged_flood(&lab);
+    assert!(get_as_client(&lab).contains("hello"), "what is allowed is judged as before");
+    let (grown, used) = (memory(worker).saturating_sub(small), cpu(worker) - idle);
+    // The supervisor is this process, and so is the flood's sender.
+    let (own_grown, both) = (memory(own).saturating_sub(own_small), cpu(own) - own_idle);
+    let number = events.lock().unwrap().len();
+    eprintln!(
+        "{FORGED} packets in {flood:?}, {:.0} a second: {number} events, worker +{grown} KiB, {used:.2} s of processor \
+         time; supervisor and sender +{own_grown} KiB, {both:.2} s",
+        f64::from(FORGED) / flood.as_secs_f64()
+    );
+    let windows = usize::try_from(flood.as_secs() / 2 + 2).unwrap();
+    assert!(number < windows * 200, "{number} events in {flood:?}");
+    assert!(grown < 12 << 10, "the worker grew by {grown} KiB");
+    assert!(own_grown < 16 << 10, "the supervisor grew by {own_grown} KiB");
+    assert!(used < (flood.as_secs_f64() / 2.0).max(1.0), "{used} s of processor time in {flood:?}");
+    network.stop();
+}

@@ -187,6 +187,37 @@ fn a_scanner_is_kept_out_for_a_time_and_who_is_connected_is_not() {
     assert_eq!(counter(&network, "blocked-sources"), Some(1));
     assert!(counter(&network, &format!("blocked:{OTHER}")).is_some());
     assert!(counter(&network, "blocked-source-packets").unwrap() > 0);
+    // Who has an IPv6 network has all of its addresses: another one for each packet.
+    let network_of = |number: u8| format!("2001:db8:77:1::{number:x}");
+    for number in 1..=25_u8 {
+        let add =
+            ["-n", &lab.client, "addr", "add", &format!("{}/128", network_of(number)), "dev", "v0", "nodad"];
+        assert!(Command::new("ip").args(add).status().unwrap().success());
+    }
+    let way = ["-n", &lab.server, "route", "add", "2001:db8:77:1::/64", "dev", "v0"];
+    assert!(Command::new("ip").args(way).status().unwrap().success());
+    for number in 1..=25_u8 {
+        nmap(
+            &lab,
+            &[
+                "-6",
+                "-sS",
+                "-S",
+                &network_of(number),
+                "-e",
+                "v0",
+                "-p",
+                &(600 + u16::from(number)).to_string(),
+                "fd77::1",
+            ],
+        );
+    }
+    let of_network = || told(&events).into_iter().find(|one| one.source.starts_with("2001:db8:77:1::"));
+    assert!(until(SOON, || of_network().is_some()), "{:?}", told(&events));
+    assert!(!of_network().unwrap().blocked_until.is_empty(), "{:?}", of_network());
+    assert!(counter(&network, "blocked:2001:db8:77:1::/64").is_some());
+    assert_eq!(network.let_in(network_of(7).parse().unwrap()), Ok(true));
+    assert_eq!(counter(&network, "blocked-sources"), Some(1));
     // Another policy, and another program in this one's place, change nothing of it.
     let mut other = blocking.clone();
     other["rules"] =
