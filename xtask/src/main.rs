@@ -148,6 +148,13 @@ enum Bench {
         #[arg(long)]
         rules: PathBuf,
     },
+    /// Rules of the Suricata language over made-up web traffic, beside Debian's Suricata: throughput of a core, time to load,
+    /// memory.
+    Ips {
+        /// Folder with `*.rules`, searched with its subfolders.
+        #[arg(long)]
+        rules: PathBuf,
+    },
     /// Memory and processor time of the agent at rest.
     Rest,
     /// One million connections at once: memory, and what finding one costs.
@@ -240,6 +247,10 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Bench { what: Bench::Inline } => measure(bench::inline),
         Command::Bench { what: Bench::Firewall } => measure(|programs, _| bench::firewall(programs)),
         Command::Bench { what: Bench::Flows } => build::example_meets("bench_flows", &[]),
+        Command::Bench { what: Bench::Ips { rules } } => {
+            debian::require(&[debian::BUILD, debian::PEERS].concat())?;
+            build::example_meets("bench_ips", &[rules])
+        }
         Command::Bench { what: Bench::Rest } => measure(|programs, _| bench::rest(programs)),
         Command::Drill { what: Drill::Autoscale(Passed { arguments }) } => simulate("autoscale", &arguments),
         Command::Drill { what: Drill::Outage(Passed { arguments }) } => simulate("outage", &arguments),

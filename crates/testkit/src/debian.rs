@@ -25,6 +25,8 @@ pub const WORDPRESS: &[&str] = &[
 ];
 /// What the benchmarks need.
 pub const BENCH: &[&str] = &["nginx-light", "wrk"];
+/// What unpacks peers beside the system, and tells what a program took.
+pub const PEERS: &[&str] = &["dpkg", "debian-archive-keyring", "python3-minimal"];
 /// The port scanner that the firewall's events are tried with.
 pub const SCANNER: &[&str] = &["nmap"];
 /// The server that following FTP is tried with.

@@ -15,6 +15,7 @@
 pub mod agent;
 pub mod attack;
 pub mod bench;
+pub mod beside;
 pub mod blog;
 pub mod command_line;
 pub mod debian;
