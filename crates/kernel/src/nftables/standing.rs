@@ -13,8 +13,8 @@
 //!   being opened or that has just ended. A listening socket is none, and what finds only that is asked about by the rules;
 //!   but for one that listens at a single address: the kernel cannot tell it from a connection. It answers what belongs to
 //!   no connection by a reset, as without a firewall.
-//! - UDP: from whom and where to a datagram was sent within two minutes; ten seconds where the other port is that of DNS or
-//!   ours is below 1024, as a server's is that answers many.
+//! - UDP: from whom and where to a datagram was sent within two minutes; ten seconds where the other port is that of DNS, or
+//!   ours is below 1024 and the other is not, as of a server that answers many.
 //! - ICMP: answers to echo requests of the last 30 seconds, and errors about what has a socket here.
 //! - Other protocols: from whom the same protocol was spoken to within ten minutes.
 //! - IPv6: fragments behind the first; without the first, which has the ports, nothing is put together of them.
@@ -140,12 +140,14 @@ pub(super) fn content(requests: &mut Vec<Request>, table: &TablePlan) {
                 let udp =
                     |more: Vec<Expression>, time| [vec![protocol(UDP)], more, vec![remember(time)]].concat();
                 add(SENT, udp(Vec::new(), UDP_MS));
-                let low = Ranges(vec![(0, 1023)]);
-                let field = Field::Port(Side::Source);
-                add(
-                    SENT,
-                    udp(vec![Expression::Within { field, set: None, ranges: low, not: false }], SOON_MS),
-                );
+                let ports = |side, first, last| Expression::Within {
+                    field: Field::Port(side),
+                    set: None,
+                    ranges: Ranges(vec![(first, last)]),
+                    not: false,
+                };
+                let serves = vec![ports(Side::Source, 0, 1023), ports(Side::Destination, 1024, 65_535)];
+                add(SENT, udp(serves, SOON_MS));
                 add(SENT, udp(vec![is(Field::Port(Side::Destination), DNS.into())], SOON_MS));
             }
             Kind::Pinged => {

@@ -408,6 +408,7 @@ fn who_looks_for_ways_in_is_sampled() {
         ip saddr 192.0.2.7 accept
         ip saddr @fw_blocked4 counter name "fw_blocked_source" drop
         ip6 saddr @fw_blocked6 counter name "fw_blocked_source" drop
+        ip6 saddr and ffff:ffff:ffff:ffff:: @fw_blocked6 counter name "fw_blocked_source" drop
         ip daddr { 0.0.0.0-198.51.99.255, 198.51.101.0-255.255.255.255 } accept
         ip6 daddr ::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff accept
         meta l4proto tcp tcp flags & 0x3f == 0x00 limit name "scan_samples" log prefix "scan" group 5 snaplen 128 accept
