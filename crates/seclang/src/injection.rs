@@ -1,36 +1,20 @@
 //! libinjection: SQL injection and cross-site scripting by tokens instead of patterns.
 //!
-//! Its port in Rust does not join keywords of several words, and takes an event handler's name only where it ends at once. Such
-//! input is looked at a second time, written as the port reads it.
+//! Its port in Rust takes an event handler's name only where it ends at once: such input is looked at a second time.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
 use libinjectionrs::xss::{Html5Flags, Html5State, TokenType};
 use libinjectionrs::{detect_sqli, detect_xss};
-use regex::bytes::{Regex, RegexBuilder};
 
 /// Bytes that are looked at: enough for any injection, and a bound for the tokeniser's time.
 pub const INSPECTED_BYTES: usize = 64 << 10;
-
-/// Keywords of several words; comments and white space may stand between these.
-static KEYWORDS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let between = r"(?:[\s\x00\xa0]|/\*.*?\*/)+";
-    let phrases = ["INTO (OUTFILE|DUMPFILE)", "LOCK IN SHARE MODE", "IN BOOLEAN MODE"];
-    let phrases = phrases.map(|phrase| phrase.replace(' ', between)).join("|");
-    pattern(&format!(r"\b(?:{phrases})\b"))
-});
 
 /// Names of attributes that are looked at a second time; more of them that begin like handlers are an attack.
 const HANDLERS: usize = 512;
 
 /// Letters of the longest event.
 const EVENT_LETTERS: usize = 26;
-
-/// A pattern of this file; none where it does not compile, which the tests would say.
-fn pattern(text: &str) -> Option<Regex> {
-    RegexBuilder::new(text).unicode(false).case_insensitive(true).dot_matches_new_line(true).build().ok()
-}
 
 /// The fingerprint of an SQL injection.
 pub fn sqli(input: &[u8]) -> Option<String> {
@@ -39,23 +23,9 @@ pub fn sqli(input: &[u8]) -> Option<String> {
     if looked_at.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_') {
         return None;
     }
-    fingerprint(looked_at).or_else(|| {
-        let keywords = KEYWORDS.as_ref().filter(|keywords| keywords.is_match(looked_at))?;
-        // to be written in capitals, with one space; INTO alone is a keyword of the same kind as the other phrases
-        let replaced =
-            keywords.replace_all(looked_at, |found: &regex::bytes::Captures<'_>| match found.get(1) {
-                Some(file) => [b"INTO ", file.as_bytes().to_ascii_uppercase().as_slice()].concat(),
-                None => b"INTO".to_vec(),
-            });
-        fingerprint(&replaced)
-    })
-}
-
-fn fingerprint(input: &[u8]) -> Option<String> {
-    let result = detect_sqli(input);
-    result
-        .is_injection()
-        .then(|| result.fingerprint.map(|print| print.as_str().to_owned()).unwrap_or_default())
+    let result = detect_sqli(looked_at);
+    let is_injection = result.is_injection();
+    is_injection.then(|| result.fingerprint.map(|print| print.as_str().to_owned()).unwrap_or_default())
 }
 
 /// Whether it is cross-site scripting.
