@@ -36,6 +36,7 @@ pub(crate) fn test(filters: &[String]) -> anyhow::Result<()> {
                 debian::SCANNER,
                 debian::FTP,
                 debian::PROXY,
+                debian::WAF_RULES,
             ]
             .concat(),
         )?;

@@ -22,6 +22,7 @@ pub(crate) fn everything() -> anyhow::Result<()> {
         debian::SCANNER,
         debian::FTP,
         debian::PROXY,
+        debian::WAF_RULES,
     ]
     .concat();
     debian::require(&all)?;

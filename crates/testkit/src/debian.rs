@@ -27,6 +27,8 @@ pub const WORDPRESS: &[&str] = &[
 pub const BENCH: &[&str] = &["nginx-light", "wrk"];
 /// What unpacks peers beside the system, and tells what a program took.
 pub const PEERS: &[&str] = &["dpkg", "debian-archive-keyring", "python3-minimal"];
+/// The rule set that the web application firewall is tried with.
+pub const WAF_RULES: &[&str] = &["modsecurity-crs"];
 /// The port scanner that the firewall's events are tried with.
 pub const SCANNER: &[&str] = &["nmap"];
 /// The server that following FTP is tried with.
