@@ -151,16 +151,16 @@ pub(crate) fn get(server: &str, path: &str, patience: Duration) -> io::Result<St
 
 /// One request on an open connection.
 pub(crate) fn request(connection: &mut TcpStream, path: &str, patience: Duration) -> io::Result<String> {
-    answer(connection, format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n").as_bytes(), patience)
+    ask(connection, format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n").as_bytes(), patience)
 }
 
 /// A request as it is written, on one connection; what came back.
 pub(crate) fn exchange(server: &str, request: &[u8], patience: Duration) -> io::Result<String> {
     let server: SocketAddr = server.parse().unwrap();
-    answer(&mut TcpStream::connect_timeout(&server, patience)?, request, patience)
+    ask(&mut TcpStream::connect_timeout(&server, patience)?, request, patience)
 }
 
-fn answer(connection: &mut TcpStream, request: &[u8], patience: Duration) -> io::Result<String> {
+fn ask(connection: &mut TcpStream, request: &[u8], patience: Duration) -> io::Result<String> {
     connection.set_read_timeout(Some(patience))?;
     connection.write_all(request)?;
     let mut answer = Vec::new();

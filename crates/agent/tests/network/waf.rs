@@ -109,7 +109,7 @@ const INJECTIONS: [&str; 32] = [
     "1%27%20AND%20SLEEP(5)--%20-",
     "-1%20UNION%20ALL%20SELECT%20NULL,@@version--",
     "1%27%20AND%20extractvalue(1,concat(0x7e,version()))--%20",
-    "admin%27--%20-",
+    "admin%27%20or%201=1--%20-",
     "1%27%20AND%20(SELECT%201%20FROM%20information_schema.tables)--",
     "1%20or%20benchmark(10000000,md5(1))",
     "1%27;EXEC%20xp_cmdshell(%27dir%27)--",
