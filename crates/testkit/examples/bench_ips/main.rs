@@ -43,10 +43,13 @@ struct Took {
     alerts: f64,
 }
 
+/// What runs over a capture.
+type Run<'a> = Box<dyn Fn(&Path) -> anyhow::Result<Took> + 'a>;
+
 /// One that is measured.
 struct Contender<'a> {
     name: String,
-    run: Box<dyn Fn(&Path) -> anyhow::Result<Took> + 'a>,
+    run: Run<'a>,
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -66,7 +69,7 @@ fn compare(folder: &Path) -> anyhow::Result<ExitCode> {
     let rules = target.join("all.rules");
     let count = gather(folder, &rules)?;
     let (capture, empty) = (target.join("web.pcap"), target.join("empty.pcap"));
-    traffic::write(&mut File::create(&empty)?, 0)?;
+    traffic::write(&mut File::create(&empty)?, 0.0)?;
     let bytes = traffic::write(&mut File::create(&capture)?, traffic::BYTES)?;
     println!("{count} rules; a capture of {:.0} MB of HTTP/1 over TCP/IPv4", bytes / 1e6);
     println!(

@@ -3,7 +3,8 @@
 use std::io::{BufWriter, Write};
 use std::net::{IpAddr, Ipv4Addr};
 
-use sakimori_packet::{Flags, Segment};
+use sakimori_packet::Flags;
+use sakimori_packet::build::Segment;
 
 /// The capture's length.
 pub(crate) const BYTES: f64 = 256e6;
@@ -223,26 +224,28 @@ fn exchange(dice: &mut Dice, words: &[&str]) -> [(usize, Vec<u8>); 2] {
         }
         2..=3 => {
             let mut script = String::new();
-            for line in 0..200 + dice.below(400) {
-                script += &format!(
-                    "function {}{line}(a,b){{return a.{}+b[{}];}}\n",
+            for number in 0..200 + dice.below(400) {
+                let line = format!(
+                    "function {}{number}(a,b){{return a.{}+b[{}];}}\n",
                     word(dice),
                     word(dice),
                     dice.below(9)
                 );
+                script.push_str(&line);
             }
             ("application/javascript", script.into_bytes())
         }
         _ => {
             let mut page = String::from("<!DOCTYPE html><html><head><title>A page</title></head><body>\n");
             for _ in 0..10 + dice.below(60) {
-                page += &format!(
+                let part = format!(
                     "<div class=\"{}\"><a href=\"/{}\">{}</a><p>{}</p></div>\n",
                     word(dice),
                     word(dice),
                     word(dice),
                     text(dice, 400)
                 );
+                page.push_str(&part);
             }
             page += "</body></html>\n";
             ("text/html; charset=utf-8", page.into_bytes())
