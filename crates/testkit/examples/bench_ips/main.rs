@@ -1,7 +1,7 @@
 //! The rules of intrusion prevention over a capture, beside Suricata: `cargo xtask bench ips --rules DIR`.
 //!
 //! Both read the same rules and the same capture with one thread and checksums left alone, in turns; processor time to load
-//! is that of a run over an empty capture, and is taken off. Suricata is Debian's, of bookworm-backports, with its default
+//! is that of a run over a capture of a few packets, and is taken off. Suricata is Debian's, of bookworm-backports, with its default
 //! settings, but that it only writes alerts.
 #![expect(clippy::disallowed_methods, reason = "a tool reads the files it was given and measures real time")]
 #![expect(clippy::print_stdout, reason = "a tool prints its figures")]
@@ -69,7 +69,7 @@ fn compare(folder: &Path) -> anyhow::Result<ExitCode> {
     let rules = target.join("all.rules");
     let count = gather(folder, &rules)?;
     let (capture, empty) = (target.join("web.pcap"), target.join("empty.pcap"));
-    traffic::write(&mut File::create(&empty)?, 0.0)?;
+    traffic::write(&mut File::create(&empty)?, 1.0)?;
     let bytes = traffic::write(&mut File::create(&capture)?, traffic::BYTES)?;
     println!("{count} rules; a capture of {:.0} MB of HTTP/1 over TCP/IPv4", bytes / 1e6);
     println!(
