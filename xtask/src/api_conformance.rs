@@ -2,17 +2,17 @@
 //! database.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Stdio;
 
 use anyhow::{Context as _, ensure};
 use sakimori_testkit::manager::Manager;
 use sakimori_testkit::postgres::{Durability, Postgres};
 use sakimori_testkit::report::{Report, Target};
-use sakimori_testkit::{Lab, Programs, Role, debian, interrupt, process, programs};
+use sakimori_testkit::{Lab, Programs, Role, debian, interrupt, programs, python};
 use serde_json::Value;
 
-use crate::build::{self, show};
+use crate::build;
 use crate::setup;
 
 /// The release of schemathesis: another one may check other things.
@@ -42,7 +42,7 @@ pub(crate) fn run(asked: &Asked) -> anyhow::Result<bool> {
         needed.extend(debian::POSTGRES);
     }
     debian::require(&needed)?;
-    let schemathesis = install()?;
+    let schemathesis = python::environment("schemathesis", VERSION)?.join("bin/schemathesis");
     build::manager()?;
     setup::as_root_again()?;
     interrupt::watch()?;
@@ -69,24 +69,6 @@ pub(crate) fn run(asked: &Asked) -> anyhow::Result<bool> {
     println!("\nreports: {}", out.display());
     report.print();
     Ok(report.all_met())
-}
-
-/// The program, installed into a virtual environment of its own where it is missing.
-fn install() -> anyhow::Result<PathBuf> {
-    let folder = programs::source().join("target").join(format!("schemathesis-{VERSION}"));
-    let program = folder.join("bin/schemathesis");
-    if program.is_file() {
-        return Ok(program);
-    }
-    if process::call("python3", &["-c", "import venv, ensurepip"]).is_err() {
-        debian::require(&["python3-venv"])?;
-    }
-    println!("installing schemathesis {VERSION}");
-    process::call("python3", &["-m", "venv", &folder.display().to_string()])?;
-    let mut pip = Command::new(folder.join("bin/pip"));
-    pip.args(["install", "--quiet", "--disable-pip-version-check", &format!("schemathesis=={VERSION}")]);
-    show(pip)?;
-    Ok(program)
 }
 
 /// What schemathesis finds at a fresh manager, in a network that has no way out: channels are made and tried as well.

@@ -57,7 +57,7 @@ pub(crate) fn test(filters: &[String]) -> anyhow::Result<()> {
 /// are said again at the end.
 pub(crate) fn firewall() -> anyhow::Result<()> {
     setup::as_root_again()?;
-    debian::require(&[debian::BUILD, debian::LAB, debian::TABLES, debian::FTP].concat())?;
+    debian::require(&[debian::BUILD, debian::LAB, debian::TABLES, debian::FTP, debian::WAF_RULES].concat())?;
     setup::nextest()?;
     let mut told = Vec::new();
     for (what, tests, sets) in [

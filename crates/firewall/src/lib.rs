@@ -52,7 +52,8 @@ pub use judge::{Judged, Link, Packet};
 pub use lint::{Finding, Looking, lint};
 pub use plan::{
     AddressRanges, Chain, ChainName, Condition, Counter, DEFAULT_ARP, DEFAULT_FRAMES, DEFAULT_INBOUND,
-    DEFAULT_OUTBOUND, Frames, Hook, IP_AND_ARP, Interface, Outcome, PREFIX, Plan, Side, Step, Then,
+    DEFAULT_OUTBOUND, FORWARD_OUT, Frames, Hook, IP_AND_ARP, Interface, Outcome, PREFIX, Plan, Side, Step,
+    Then,
 };
 pub use rule::{
     Action, Among, Direction, Endpoint, Fallback, Frame, IcmpType, Policy, Protocol, Rule, TcpFlags,

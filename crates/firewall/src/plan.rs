@@ -5,6 +5,7 @@ mod frames;
 mod show;
 mod stateful;
 
+pub use build::FORWARD_OUT;
 pub(crate) use build::{ARP_IN, ARP_OUT, CHAIN_IN, CHAIN_OUT, counter_name, plan};
 pub use frames::{DEFAULT_FRAMES, Frames, IP_AND_ARP};
 pub(crate) use frames::{FRAMES_IN, FRAMES_OUT};

@@ -12,6 +12,7 @@ use sakimori_model::{IntrusionPrevention, Mode, Now, Timestamp};
 use sakimori_packet::Flags;
 use sakimori_packet::build::Segment;
 use sakimori_signatures::{SourceFile, Variables, compile};
+use sakimori_testkit::process::resident_bytes;
 use sakimori_testkit::report::{Report, Target};
 
 const FLOWS: u32 = 1_000_000;
@@ -112,11 +113,4 @@ fn nanoseconds(time: Duration) -> f64 {
 #[expect(clippy::cast_precision_loss, reason = "counts that are printed")]
 fn float(count: u64) -> f64 {
     count as f64
-}
-
-/// Memory of this process in pages of 4 KiB, as the kernel counts it.
-fn resident_bytes() -> f64 {
-    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages: u64 = text.split_whitespace().nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
-    float(pages * 4096)
 }

@@ -11,6 +11,7 @@ use anyhow::{Context as _, bail};
 use sakimori_inspection::coverage;
 use sakimori_model::Level;
 use sakimori_signatures::{Compiled, SourceFile, Variables, compile};
+use sakimori_testkit::process::resident_bytes;
 use sakimori_testkit::report::{Report, Target};
 
 /// Reasons that are listed.
@@ -27,11 +28,11 @@ fn main() -> anyhow::Result<ExitCode> {
     if files.is_empty() {
         bail!("no *.rules below {}", folder.display());
     }
-    let resting = memory_mebibytes();
+    let resting = resident_bytes();
     let (begun, processor) = (Instant::now(), processor_seconds());
     let compiled = compile(&files, &Variables::default());
     let (seconds, processor) = (begun.elapsed().as_secs_f64(), processor_seconds() - processor);
-    let memory = memory_mebibytes() - resting;
+    let memory = (resident_bytes() - resting) / 1_048_576.0;
 
     print_reasons(&compiled);
     let inspected = print_inspected(&compiled);
@@ -103,14 +104,6 @@ fn count(number: usize) -> f64 {
 fn processor_seconds() -> f64 {
     let text = std::fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
     text.split(' ').next().and_then(|nanoseconds| nanoseconds.parse::<f64>().ok()).unwrap_or_default() / 1e9
-}
-
-/// Resident memory of this process.
-fn memory_mebibytes() -> f64 {
-    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kibibytes = line.and_then(|line| line.trim().split(' ').next()?.parse::<f64>().ok());
-    kibibytes.unwrap_or_default() / 1024.0
 }
 
 fn collect(folder: &Path, files: &mut Vec<SourceFile>) -> anyhow::Result<()> {

@@ -9,8 +9,9 @@ use anyhow::{Context as _, bail};
 
 use crate::process::call;
 
-/// What a lab needs: namespaces, overlays, a client.
-pub const LAB: &[&str] = &["iproute2", "util-linux", "mount", "curl", "ca-certificates", "dpkg", "procps"];
+/// What a lab needs: namespaces, overlays, a client, an interpreter for what sends odd packets.
+pub const LAB: &[&str] =
+    &["iproute2", "util-linux", "mount", "curl", "ca-certificates", "dpkg", "procps", "python3"];
 /// What shows the agent's table to people and to tests.
 pub const TABLES: &[&str] = &["nftables"];
 /// What the real `WordPress` target needs.
@@ -26,7 +27,7 @@ pub const WORDPRESS: &[&str] = &[
 /// What the benchmarks need.
 pub const BENCH: &[&str] = &["nginx-light", "wrk"];
 /// What unpacks peers beside the system, and tells what a program took.
-pub const PEERS: &[&str] = &["dpkg", "debian-archive-keyring", "python3-minimal"];
+pub const PEERS: &[&str] = &["dpkg", "debian-archive-keyring", "python3"];
 /// The rule set that the web application firewall is tried with.
 pub const WAF_RULES: &[&str] = &["modsecurity-crs"];
 /// The port scanner that the firewall's events are tried with.

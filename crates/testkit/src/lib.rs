@@ -34,6 +34,7 @@ pub mod peer;
 pub mod postgres;
 pub mod process;
 pub mod programs;
+pub mod python;
 pub mod report;
 pub mod rest;
 pub mod story;

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::{debian, process, programs};
+use crate::{programs, python};
 
 /// The release that is compared with.
 pub const VERSION: &str = "3.0.15.post2";
@@ -74,7 +74,7 @@ impl LibModSecurity {
     /// # Errors
     /// Without Python, or without a way to `PyPI` where it is not installed yet.
     pub fn start() -> anyhow::Result<Self> {
-        let mut child = Command::new(install()?)
+        let mut child = Command::new(python::environment("libmodsecurity", VERSION)?.join("bin/python"))
             .arg(programs::source().join("crates/testkit/peers/drive_libmodsecurity.py"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -168,22 +168,4 @@ fn text(answer: &Value, name: &str) -> String {
 
 fn list<'v>(answer: &'v Value, name: &str) -> impl Iterator<Item = &'v Value> {
     answer.get(name).and_then(Value::as_array).into_iter().flatten()
-}
-
-/// The interpreter that finds it, in a virtual environment of its own.
-fn install() -> anyhow::Result<PathBuf> {
-    let folder = programs::source().join("target").join(format!("libmodsecurity-{VERSION}"));
-    let (python, done) = (folder.join("bin/python"), folder.join("installed"));
-    if done.is_file() {
-        return Ok(python);
-    }
-    if process::call("python3", &["-c", "import venv, ensurepip"]).is_err() {
-        debian::require(&["python3-venv"])?;
-    }
-    process::call("python3", &["-m", "venv", &folder.display().to_string()])?;
-    let mut pip = Command::new(folder.join("bin/pip"));
-    pip.args(["install", "--quiet", "--disable-pip-version-check", &format!("libmodsecurity=={VERSION}")]);
-    process::run(pip)?;
-    std::fs::write(&done, VERSION)?;
-    Ok(python)
 }

@@ -185,6 +185,13 @@ pub fn until_gone(pid: u32, limit: Duration) -> anyhow::Result<()> {
     wait::until(&format!("process {pid} to end"), limit, || Ok((!runs(pid)).then_some(())))
 }
 
+/// Resident memory of the calling process, in bytes; 0 where it is not told.
+pub fn resident_bytes() -> f64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.trim().split(' ').next()?.parse::<f64>().ok()).unwrap_or_default() * 1024.0
+}
+
 /// Whether a process is there and not merely waiting for its parent to read its end.
 pub fn runs(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();

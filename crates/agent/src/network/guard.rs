@@ -601,9 +601,8 @@ impl Guard {
         if tracks && !self.tracks {
             learn_standing();
         }
-        self.tracks = tracks;
         self.table.apply(&table)?;
-        self.routes = routes;
+        (self.tracks, self.routes) = (tracks, routes);
         Ok(())
     }
 

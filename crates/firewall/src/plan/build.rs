@@ -11,6 +11,8 @@ use std::ops::RangeInclusive;
 
 pub(crate) const CHAIN_IN: &str = "fw_in";
 pub(crate) const CHAIN_OUT: &str = "fw_out";
+/// The chain of what comes from containers.
+pub const FORWARD_OUT: &str = "fw_forward_out";
 pub(crate) const ARP_IN: &str = "fw_arp_in";
 pub(crate) const ARP_OUT: &str = "fw_arp_out";
 /// The Bypass rules alone, for packets that no other rule is asked about.
@@ -76,7 +78,7 @@ pub(crate) fn plan(policy: &Policy) -> Plan {
         chain("fw_input", Hook::Input, input(&inward)),
         // To containers, then from them: who lets a packet pass on one way does not decide on the other.
         chain("fw_forward", Hook::Forward, forward(&inward, Side::Destination, CHAIN_BYPASS_IN, CHAIN_IN)),
-        chain("fw_forward_out", Hook::Forward, forward(&outward, Side::Source, CHAIN_BYPASS_OUT, CHAIN_OUT)),
+        chain(FORWARD_OUT, Hook::Forward, forward(&outward, Side::Source, CHAIN_BYPASS_OUT, CHAIN_OUT)),
         chain("fw_output", Hook::Output, output(&outward, &policy.always)),
     ];
     for (name, hook, way) in [(ARP_IN, Hook::ArpInput, arp_in), (ARP_OUT, Hook::ArpOutput, arp_out)] {

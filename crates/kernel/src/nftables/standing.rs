@@ -22,7 +22,7 @@
 //! # Source
 //! `net/netfilter/nft_socket.c`, `net/ipv4/netfilter/nf_socket_ipv4.c`; RFC 7112 (the first fragment has all headers).
 
-use sakimori_firewall::{Condition, Hook, Needs, Side, Step, Then};
+use sakimori_firewall::{Chain, Condition, FORWARD_OUT, Hook, Needs, Side, Step, Then};
 
 use super::expression::{Expression, Socket};
 use super::field::{Field, Ranges, Version};
@@ -58,25 +58,23 @@ const PROTOCOL_MS: u64 = 600_000;
 /// Whether the table needs no connection tracking, nor has any.
 pub(super) fn is_untracked(table: &TablePlan) -> bool {
     let firewall = &table.firewall;
-    let outward = |hook| matches!(hook, Hook::Output | Hook::OutputState);
-    let leaves = |step: &Step| step.then != Then::Accept || step.conditions != [Condition::Established];
-    let chains_out = firewall.chains.iter().filter(|chain| chain.name.of == "fw_forward_out");
+    let outward = |chain: &&Chain| {
+        chain.name.of == FORWARD_OUT || matches!(chain.hook, Some(Hook::Output | Hook::OutputState))
+    };
+    // What stands is let pass; a rule that asks more of it asks connection tracking.
+    let asks_more = |step: &Step| {
+        step.conditions.contains(&Condition::Established)
+            && (step.then != Then::Accept || step.conditions != [Condition::Established])
+    };
     table.capabilities.sockets
+        && table.capabilities.interface_kinds
         && table.forwarding == Forwarding::None
         && !plan::inspects(table)
         && firewall.watch.is_none()
         && firewall.needs() == Needs::default()
         && firewall.chains.iter().any(|chain| !chain.steps.is_empty())
-        && firewall
-            .chains
-            .iter()
-            .filter(|chain| chain.hook.is_some_and(outward))
-            .chain(chains_out)
-            .all(|chain| chain.steps.is_empty())
-        && firewall
-            .all_steps()
-            .filter(|step| step.conditions.contains(&Condition::Established))
-            .all(|step| !leaves(step))
+        && firewall.chains.iter().filter(outward).all(|chain| chain.steps.is_empty())
+        && !firewall.all_steps().any(asks_more)
 }
 
 /// Creates the chains and sets.
